@@ -1,0 +1,20 @@
+/*
+ * Small allocations that succeed or abort. For what is per process and bounded;
+ * what a peer controls is capped before, or comes from an arena or buf with a limit.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include "base/banned.h"
+#include <stddef.h>
+
+void *mem_alloc(size_t n);                         /* zeroed */
+void *mem_array(size_t count, size_t size);        /* zeroed, overflow checked */
+void *mem_grow(void *p, size_t count, size_t size); /* realloc, overflow checked, new part not zeroed */
+char *mem_str(const char *s);                      /* copy; NULL gives NULL */
+char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Overwrites secrets in a way that the compiler keeps. */
+void mem_wipe(void *p, size_t n);
+
+#endif

@@ -1,0 +1,1 @@
+# Floor adm: see doc/architecture.md, section 3.

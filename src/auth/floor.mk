@@ -1,0 +1,1 @@
+# Floor auth: see doc/architecture.md, section 3.

@@ -1,0 +1,34 @@
+# Floor base: memory and bytes in RAM.
+
+noinst_LIBRARIES += src/base/libbase.a
+src_base_libbase_a_SOURCES = \
+	include/base/arena.h src/base/arena.c \
+	include/base/banned.h \
+	include/base/base64.h src/base/base64.c \
+	include/base/buf.h src/base/buf.c \
+	include/base/clock.h src/base/clock.c \
+	include/base/err.h src/base/err.c \
+	include/base/log.h src/base/log.c \
+	include/base/mailflags.h \
+	include/base/mem.h src/base/mem.c \
+	include/base/must.h src/base/must.c \
+	include/base/set.h src/base/set.c \
+	include/base/span.h src/base/span.c \
+	include/base/step.h \
+	include/base/utf8.h src/base/utf8.c
+src_base_libbase_a_CFLAGS = $(AM_CFLAGS) $(UTF8PROC_CFLAGS)
+BASE_LIBS = src/base/libbase.a $(UTF8PROC_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_set
+tests_unit_test_set_SOURCES = tests/unit/test_set.c
+tests_unit_test_set_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_set_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_base64
+tests_fuzz_fuzz_base64_SOURCES = tests/fuzz/fuzz_base64.c
+tests_fuzz_fuzz_base64_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_base64_LDADD = $(BASE_LIBS)
+endif

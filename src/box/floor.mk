@@ -1,0 +1,1 @@
+# Floor box: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor codec: see doc/architecture.md, section 3.

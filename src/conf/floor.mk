@@ -1,0 +1,1 @@
+# Floor conf: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor control: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor imap: see doc/architecture.md, section 3.

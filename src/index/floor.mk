@@ -1,0 +1,1 @@
+# Floor index: see doc/architecture.md, section 3.

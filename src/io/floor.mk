@@ -1,0 +1,1 @@
+# Floor io: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor ipc: see doc/architecture.md, section 3.

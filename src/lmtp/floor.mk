@@ -1,0 +1,1 @@
+# Floor lmtp: see doc/architecture.md, section 3.

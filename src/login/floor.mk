@@ -1,0 +1,1 @@
+# Floor login: see doc/architecture.md, section 3.

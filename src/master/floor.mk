@@ -1,0 +1,1 @@
+# Floor master: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor mime: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor proc: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor store: see doc/architecture.md, section 3.

@@ -1,0 +1,1 @@
+# Floor wire: see doc/architecture.md, section 3.

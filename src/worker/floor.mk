@@ -1,0 +1,1 @@
+# Floor worker: see doc/architecture.md, section 3.
