@@ -1,0 +1,176 @@
+/*
+ * The index: what IMAP asks, answered fast. One LMDB environment a user, a cache of the
+ * folders: it may be deleted at any time while no process has it open, and damage is found (every record
+ * carries a version and a checksum) and answered by ERR_CORRUPT, upon which the caller
+ * calls idx_destroy and rebuilds from the store.
+ *
+ * Life cycle: idx_open; transactions; idx_close. Opened after the last fork, once per process and environment.
+ * Transactions: many readers, one writer; none lives across a return to the event loop (law 3). Spans that a
+ * transaction hands out point into the map and die with it, or with the next write in it.
+ * Map growth: a write that finds the map full fails with ERR_LIMIT from idx_commit or the put itself; idx_write_retry
+ * says whether the environment has been grown and the whole transaction should be run again (idx_update does that loop for you).
+ * Durability: commits are not synced one by one. Before the first write of a process a synced mark file
+ * ("dirty, in this boot") is made; idx_close syncs and removes it. idx_open finding a mark of another boot
+ * discards the environment (rebuilt_r true).
+ *
+ * Nothing here knows stores, paths inside mail folders, or IMAP. Formats: src/index/schema.h and doc/formats.md.
+ */
+#ifndef INDEX_INDEX_H
+#define INDEX_INDEX_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mailflags.h"
+#include "base/set.h"
+#include "base/span.h"
+
+struct idx;
+struct idx_txn;
+
+/* dir: made (0700) when missing. memory: keep it on /dev/shm-like private tmp and remove at close (INDEX=MEMORY). */
+struct idx_config {
+	const char *dir;
+	bool memory;
+	uint64_t map_max; /* bytes; 0: 64 GiB */
+};
+
+enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t);
+void idx_close(struct idx **i);                  /* syncs, removes the mark; NULL allowed */
+/* Marks the environment unusable and removes its files; the idx must be closed and opened again. No transaction may be open. */
+enum err idx_destroy(struct idx *i, struct errtext *t);
+enum err idx_sync(struct idx *i);                /* everything committed so far to disk */
+void idx_check_readers(struct idx *i);           /* clears slots of dead processes; call every minute */
+
+enum err idx_read(struct idx *i, struct idx_txn **x_r, struct errtext *t);
+enum err idx_write(struct idx *i, struct idx_txn **x_r, struct errtext *t);
+enum err idx_commit(struct idx_txn **x, struct errtext *t); /* ends it either way, nulls */
+void idx_abort(struct idx_txn **x);                          /* NULL allowed; also ends a read */
+
+/* Runs fn in a write transaction and commits; after map growth, again from the start. fn must be repeatable. */
+enum err idx_update(struct idx *i, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		    struct errtext *t);
+
+/* --- mailboxes ------------------------------------------------------------------ */
+
+/* The mailbox record, decoded. Strings are spans into the transaction. */
+struct idx_box {
+	uint32_t id;             /* the index's own number, never reused while the environment lives */
+	struct span name;        /* store id (1 byte, caller's namespace number) + storage name */
+	uint32_t uidvalidity;
+	uint32_t uidnext;
+	uint64_t highestmodseq;  /* >= 1; the next change gets highestmodseq + 1 */
+	uint64_t log_floor;      /* changes at or below it are no longer in the log */
+	uint32_t messages, unseen, deleted; /* counters kept by idx_msg_* */
+	uint32_t recent_from;    /* UIDs >= this are \Recent to the next read-write session */
+	uint64_t vsize;          /* sum of known CRLF sizes */
+	uint8_t guid[16];
+	uint32_t flags;          /* caller's: e.g. todo pending, numbers unsynced */
+	struct span token;       /* of the last scan */
+	struct span keywords;    /* names, each NUL-terminated, in bit order; empty name: free slot */
+};
+
+enum err idx_box_find(struct idx_txn *x, struct span name, struct idx_box *b_r);      /* ERR_NOTFOUND */
+enum err idx_box_get(struct idx_txn *x, uint32_t id, struct idx_box *b_r);
+enum err idx_box_create(struct idx_txn *x, struct idx_box *b);                        /* b->id is written */
+enum err idx_box_put(struct idx_txn *x, const struct idx_box *b);                     /* counters as given */
+enum err idx_box_rename(struct idx_txn *x, uint32_t id, struct span name);
+enum err idx_box_remove(struct idx_txn *x, uint32_t id);                              /* and all its records */
+/* Removes all message, change and cache records (rescan from nothing); keeps the mailbox record, counters 0. */
+enum err idx_box_empty(struct idx_txn *x, uint32_t id);
+enum err idx_box_next(struct idx_txn *x, struct span after, struct idx_box *b_r);     /* by name; ERR_NOTFOUND at the end */
+
+/* --- messages ------------------------------------------------------------------- */
+
+/*
+ * One message. Writers fill all; idx_msg_put keeps the uid map (a bitmap a block of 1,024 UIDs: present, and one
+ * for each system flag), the counters of the mailbox record and nothing else: modseq bookkeeping is idx_change's.
+ */
+struct idx_msg {
+	uint32_t uid;
+	struct mail_flags flags;
+	uint64_t modseq;
+	int64_t internaldate;
+	int64_t savedate;
+	uint64_t size, vsize;  /* UINT64_MAX: unknown */
+	uint8_t emailid[16];   /* object id; zero: none */
+	struct span key, hint; /* the store's */
+};
+
+enum err idx_msg_get(struct idx_txn *x, uint32_t box, uint32_t uid, struct idx_msg *m_r); /* ERR_NOTFOUND */
+enum err idx_msg_put(struct idx_txn *x, uint32_t box, const struct idx_msg *m);           /* new or changed */
+enum err idx_msg_remove(struct idx_txn *x, uint32_t box, uint32_t uid);                   /* with its cache record */
+
+/* A walk in ascending UID order over message records, optionally with their cache records in step. */
+struct idx_walk;
+enum err idx_walk_begin(struct idx_txn *x, uint32_t box, bool with_cache, struct idx_walk **w_r);
+/* The first message with UID >= uid. ERR_NOTFOUND at the end. cache_r (may be NULL): the raw cache record or empty. */
+enum err idx_walk_to(struct idx_walk *w, uint32_t uid, struct idx_msg *m_r, struct span *cache_r);
+void idx_walk_end(struct idx_walk **w); /* before the transaction ends; NULL allowed */
+
+/* All UIDs, from the uid map: O(blocks). And those with (want set) or without a system flag, in [first,last]. */
+enum err idx_uids(struct idx_txn *x, uint32_t box, struct set *uids_r);
+enum err idx_uids_flagged(struct idx_txn *x, uint32_t box, uint8_t flag, bool want, struct set *uids_r);
+/* Smallest UID without MAIL_SEEN; 0: none. */
+enum err idx_first_unseen(struct idx_txn *x, uint32_t box, uint32_t *uid_r);
+enum err idx_msg_by_key(struct idx_txn *x, uint32_t box, struct span key, uint32_t *uid_r); /* O(messages) unless keyed; for repair */
+
+/* --- changes -------------------------------------------------------------------- */
+
+/*
+ * The log of a mailbox: one record a transaction, under the modseq that the transaction gave to all that it touched.
+ * idx_change raises highestmodseq by one, writes the record and returns the modseq, which the caller
+ * puts into the messages it writes. changed and vanished may be NULL or empty.
+ */
+enum err idx_change(struct idx_txn *x, struct idx_box *b, const struct set *changed, const struct set *vanished,
+		    uint64_t *modseq_r);
+
+/*
+ * What happened after since: UIDs changed (or new) and still there, UIDs vanished. When since < log_floor the log
+ * cannot tell: complete_r is false, nothing is written, and the caller compares UIDs and modseqs itself. O(records).
+ */
+enum err idx_changes(struct idx_txn *x, const struct idx_box *b, uint64_t since, struct set *changed_r,
+		     struct set *vanished_r, bool *complete_r);
+/* Drops the oldest records until at most keep are left; raises log_floor. */
+enum err idx_changes_trim(struct idx_txn *x, struct idx_box *b, size_t keep);
+
+/* --- cache ---------------------------------------------------------------------- */
+
+/* Fields of a cache record; each a byte string whose format belongs to its writer in box. */
+enum idx_field {
+	IDX_ENVELOPE,      /* IMAP wire text with its parentheses */
+	IDX_BODYSTRUCTURE, /* IMAP wire text */
+	IDX_BODY,          /* IMAP wire text, no extension data */
+	IDX_PARTS,         /* mime/section.h: part offsets */
+	IDX_HEADERS,       /* chosen header fields for search, sort, thread: "name: value" lines, unfolded, decoded */
+	IDX_PREVIEW,
+	IDX_FIELDS
+};
+
+struct idx_cache {
+	struct span field[IDX_FIELDS]; /* p NULL: not cached */
+};
+
+enum err idx_cache_get(struct idx_txn *x, uint32_t box, uint32_t uid, struct idx_cache *c_r); /* ERR_NOTFOUND */
+enum err idx_cache_decode(struct span raw, struct idx_cache *c_r);                            /* of idx_walk_to */
+/* Writes exactly these fields (others of the message are kept when merge). */
+enum err idx_cache_put(struct idx_txn *x, uint32_t box, uint32_t uid, const struct idx_cache *c, bool merge);
+
+/* --- to-do ---------------------------------------------------------------------- */
+
+/* Disk work owed: removals and flag changes not yet done in the folder. FIFO by sequence number. */
+enum idx_todo_kind { IDX_TODO_EXPUNGE = 1, IDX_TODO_FLAGS = 2 };
+
+struct idx_todo {
+	uint64_t seq;              /* written by idx_todo_add */
+	uint32_t box;
+	enum idx_todo_kind kind;
+	uint32_t uid;
+	struct mail_flags flags;   /* the target (informative: the message record rules while it exists) */
+	struct span key, hint;
+};
+
+enum err idx_todo_add(struct idx_txn *x, struct idx_todo *t);
+enum err idx_todo_next(struct idx_txn *x, uint32_t box /* 0: any */, uint64_t after, struct idx_todo *t_r); /* ERR_NOTFOUND */
+enum err idx_todo_done(struct idx_txn *x, uint32_t box, uint64_t seq);
+
+#endif
