@@ -24,6 +24,7 @@ void log_name(const char *process_name); /* e.g. "master", "imap-login"; copied 
 bool log_open(const char *path, const char *info_path, const char *debug_path, const char *timestamp,
 	      const char *syslog_ident, int syslog_facility);
 void log_from_fd(int fd, const char *timestamp); /* log into an inherited descriptor (children) */
+int log_fd(void); /* borrowed: what a child inherits (a file, stderr, or a datagram socket to syslog) */
 bool log_reopen(void);
 void log_debug_enable(bool on);
 

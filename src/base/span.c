@@ -1,0 +1,197 @@
+#include "base/span.h"
+#include "base/mem.h"
+
+struct span span_str(const char *cstr)
+{
+	return (struct span){ cstr, cstr ? strlen(cstr) : 0 };
+}
+
+bool span_eq(struct span a, struct span b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool span_eq_str(struct span a, const char *cstr)
+{
+	return span_eq(a, span_str(cstr));
+}
+
+bool span_ieq(struct span a, struct span b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool span_ieq_str(struct span a, const char *cstr)
+{
+	return span_ieq(a, span_str(cstr));
+}
+
+bool span_starts(struct span s, struct span prefix)
+{
+	return s.n >= prefix.n && span_eq(span_cut(s, 0, prefix.n), prefix);
+}
+
+bool span_istarts(struct span s, struct span prefix)
+{
+	return s.n >= prefix.n && span_ieq(span_cut(s, 0, prefix.n), prefix);
+}
+
+bool span_ends(struct span s, struct span suffix)
+{
+	return s.n >= suffix.n && span_eq(span_from(s, s.n - suffix.n), suffix);
+}
+
+static int span_cmp_length(struct span a, struct span b)
+{
+	return (a.n > b.n) - (a.n < b.n);
+}
+
+int span_cmp(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	return c ? c : span_cmp_length(a, b);
+}
+
+int span_icmp(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+
+	for (size_t i = 0; i < n; i++) {
+		int c = (unsigned char)ascii_lower(a.p[i]) - (unsigned char)ascii_lower(b.p[i]);
+
+		if (c)
+			return c;
+	}
+	return span_cmp_length(a, b);
+}
+
+size_t span_find(struct span s, char c)
+{
+	const char *hit = s.n ? memchr(s.p, c, s.n) : NULL;
+
+	return hit ? (size_t)(hit - s.p) : SIZE_MAX;
+}
+
+size_t span_search(struct span s, struct span needle)
+{
+	const char *hit;
+
+	if (needle.n == 0)
+		return 0;
+	if (s.n < needle.n)
+		return SIZE_MAX;
+	hit = memmem(s.p, s.n, needle.p, needle.n);
+	return hit ? (size_t)(hit - s.p) : SIZE_MAX;
+}
+
+struct span span_from(struct span s, size_t off)
+{
+	if (off >= s.n)
+		off = s.n;
+	return (struct span){ off ? s.p + off : s.p, s.n - off };
+}
+
+struct span span_cut(struct span s, size_t off, size_t n)
+{
+	s = span_from(s, off);
+	if (s.n > n)
+		s.n = n;
+	return s;
+}
+
+static bool span_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct span span_trim(struct span s)
+{
+	while (s.n && span_is_blank(s.p[0]))
+		s = span_from(s, 1);
+	while (s.n && span_is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+bool span_split(struct span *rest, char sep, struct span *word_r)
+{
+	size_t at;
+
+	if (rest->n == 0)
+		return false;
+	at = span_find(*rest, sep);
+	if (at == SIZE_MAX) {
+		*word_r = *rest;
+		*rest = span_from(*rest, rest->n);
+		return true;
+	}
+	*word_r = span_cut(*rest, 0, at);
+	*rest = span_from(*rest, at + 1);
+	return true;
+}
+
+bool span_u64(struct span s, uint64_t *v_r)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (!ascii_isdigit(s.p[i]) || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+			return false;
+	}
+	*v_r = v;
+	return true;
+}
+
+bool span_u32(struct span s, uint32_t *v_r)
+{
+	uint64_t v;
+
+	if (!span_u64(s, &v) || v > UINT32_MAX)
+		return false;
+	*v_r = (uint32_t)v;
+	return true;
+}
+
+static int span_hex_digit(char c)
+{
+	if (ascii_isdigit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool span_hex64(struct span s, uint64_t *v_r)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > 16)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		int d = span_hex_digit(s.p[i]);
+
+		if (d < 0)
+			return false;
+		v = v << 4 | (unsigned)d;
+	}
+	*v_r = v;
+	return true;
+}
+
+char *span_dup(struct span s)
+{
+	char *copy = mem_alloc(s.n + 1);
+
+	if (s.n)
+		memcpy(copy, s.p, s.n);
+	return copy;
+}
