@@ -1,0 +1,150 @@
+/*
+ * A user's mail as one process sees it: his namespaces and stores, his index, and the
+ * mailboxes that are open now. One acct a user and process; every session and delivery of
+ * the user in this process shares it, which is how IDLE hears of a delivery without asking the disk.
+ *
+ * Nothing here waits: what may meet another program's lock, or may be long, is a step function (base/step.h),
+ * called again until STEP_DONE; STEP_WAITING means "again in about 50 ms, with jitter".
+ * Mailbox names here are client names: modified UTF-7, namespace prefix and separator included; "INBOX" in any case.
+ */
+#ifndef BOX_ACCT_H
+#define BOX_ACCT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/set.h"
+#include "base/step.h"
+#include "store/store.h"
+
+enum acct_list { ACCT_LIST_NO, ACCT_LIST_CHILDREN, ACCT_LIST_YES };
+
+/* A mailbox {} section: a client name below the namespace prefix, its special use, whether to make it. */
+struct acct_mailbox {
+	const char *name;        /* without prefix; modified UTF-7; namespace separator */
+	const char *special_use; /* "\\Drafts" ...; several separated by a blank; or NULL */
+	bool create, subscribe;
+};
+
+struct acct_ns {
+	const char *prefix;   /* "" or "INBOX." */
+	char separator;       /* 0: the store's own */
+	bool inbox, hidden, subscriptions;
+	enum acct_list list;
+	enum { ACCT_PRIVATE, ACCT_SHARED, ACCT_PUBLIC } type;
+	const struct store_ops *ops;
+	struct store_config store;
+	const struct acct_mailbox *mailbox;
+	size_t mailboxes;
+};
+
+struct acct_config {
+	const char *user;
+	const struct acct_ns *ns; /* ns[i].inbox is true for exactly one */
+	size_t namespaces;
+	const char *index_dir;    /* one environment for all private namespaces */
+	bool index_memory;
+	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
+};
+
+struct acct;
+
+/* Opens stores and index, creates what mailbox {} sections ask for (auto = create / subscribe) at first need. config is borrowed as long as the acct lives. */
+enum err acct_open(const struct acct_config *config, struct acct **a_r, struct errtext *t);
+/* All views must be closed. Drains the to-do list (bounded to 2 s; the rest waits for the next open), syncs the index. */
+void acct_close(struct acct **a);
+const struct acct_config *acct_config_of(const struct acct *a);
+
+/*
+ * Disk work owed (flag renames, finished expunges, caches to write). Call within a second after
+ * acct_busy turns true, again while STEP_SLICE; STEP_DONE: nothing owed. Also once a minute for house-keeping.
+ */
+bool acct_busy(const struct acct *a);
+enum step acct_work(struct acct *a);
+
+/* --- folders -------------------------------------------------------------------- */
+
+enum folder_flag {
+	FOLDER_NOSELECT = 0x01,     /* a level above mailboxes; cannot be selected */
+	FOLDER_NONEXISTENT = 0x02,  /* only subscribed */
+	FOLDER_CHILDREN = 0x04,     /* has children */
+	FOLDER_SUBSCRIBED = 0x08,
+	FOLDER_SUBSCRIBED_CHILD = 0x10, /* some descendant is subscribed (CHILDINFO) */
+	FOLDER_MARKED = 0x20,       /* holds \Recent messages, as far as the index knows */
+	FOLDER_NOINFERIORS = 0x40,
+};
+
+struct folder {
+	const char *name;        /* client name */
+	char separator;
+	unsigned flags;          /* enum folder_flag */
+	const char *special_use; /* or NULL */
+	const struct acct_ns *ns;
+};
+
+/* All folders of all listed namespaces, missing parent levels and non-existing subscriptions included, sorted by name (INBOX first), in the arena. */
+enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, size_t *n_r, struct errtext *t);
+
+/* ERR_EXISTS, ERR_CANNOT (name not possible here; the sentence says why), ERR_NOTFOUND, ERR_PERM. A trailing separator on create is allowed and means nothing. */
+enum err acct_create(struct acct *a, const char *name, struct errtext *t);
+enum err acct_delete(struct acct *a, const char *name, struct errtext *t);
+/* Renaming INBOX moves its messages into the new mailbox: a step, state in *job (zeroed at first; freed with the arena). */
+struct acct_rename {
+	const char *from, *to; /* borrowed until done */
+	enum err err;
+	struct errtext text;
+	void *priv;
+};
+enum step acct_rename(struct acct *a, struct acct_rename *job);
+enum err acct_subscribe(struct acct *a, const char *name, bool on, struct errtext *t);
+
+/* Does a mailbox of this name exist and can it be selected? ERR_OK, ERR_NOTFOUND, ERR_CANNOT (not a possible name). */
+enum err acct_exists(struct acct *a, const char *name, struct errtext *t);
+
+/* STATUS without selecting. A step: the folder may have to be scanned. */
+struct acct_status {
+	const char *name; /* borrowed */
+	enum err err;     /* out, as all below */
+	struct errtext text;
+	uint32_t messages, recent, uidnext, uidvalidity, unseen, deleted;
+	uint64_t highestmodseq, size;
+	uint8_t guid[16];
+	void *priv;
+};
+enum step acct_status(struct acct *a, struct acct_status *job);
+
+/* Throws away what the index knows of a mailbox (NULL: all) and builds it anew from the folder: roostadm reindex. */
+struct acct_reindex {
+	const char *name;
+	enum err err;
+	struct errtext text;
+	uint32_t mailboxes, messages; /* done so far */
+	void *priv;
+};
+enum step acct_reindex(struct acct *a, struct acct_reindex *job);
+
+/* --- adding --------------------------------------------------------------------- */
+
+/*
+ * Adding messages to one mailbox: begin, then for each message start, write..., end; then finish as a step.
+ * Bytes may hold CRLF or LF; they are stored with LF (CR before LF dropped), counted as CRLF. Nothing is visible before finish is done;
+ * all or none. ENVELOPE and structure are cached on the way. append_free at any time (aborts what is unfinished).
+ */
+struct append;
+enum err append_begin(struct acct *a, const char *name, struct append **p_r, struct errtext *t); /* ERR_NOTFOUND: [TRYCREATE] */
+enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const char *const *keywords,
+		      size_t nkeywords, int64_t internaldate /* 0: now */, struct errtext *t);
+enum err append_write(struct append *p, struct span bytes, struct errtext *t);
+enum err append_end(struct append *p, struct errtext *t);
+/*
+ * A delivery: the descriptor of the message just started, for another process to write LF-form bytes to;
+ * append_write puts trace headers in front first. recent: the message goes to new/.
+ */
+int append_fd(struct append *p);
+void append_recent(struct append *p);
+/* number: give UIDs now (APPENDUID); without, a delivery to a mailbox that nobody watches may stay unnumbered. */
+enum step append_finish(struct append *p, bool number, enum err *err_r, struct errtext *t);
+uint32_t append_uidvalidity(const struct append *p);
+const struct set *append_uids(const struct append *p); /* in the order started: ascending */
+void append_free(struct append **p);
+
+#endif

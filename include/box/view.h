@@ -1,0 +1,170 @@
+/*
+ * A view: what one session sees of one open mailbox. It is a set of UIDs (runs, so that 100,000
+ * messages cost a few bytes), a modseq up to which the session has been told, and what it has yet to be told.
+ *
+ * Sequence numbers change only in view_update with expunge allowed; between two such calls every number
+ * keeps its meaning, whatever happens elsewhere. UIDs that vanished stay in the view until then; asking for their
+ * bytes gives ERR_EXPUNGED.
+ * Several views of one mailbox in one process share the open mailbox; a change made through one
+ * calls the others' notify function, which only schedules.
+ */
+#ifndef BOX_VIEW_H
+#define BOX_VIEW_H
+
+#include "base/buf.h"
+#include "box/acct.h"
+
+struct view;
+struct mime_section;
+
+/*
+ * Opening is two steps: view_open (quick; ERR_NOTFOUND, ERR_CANNOT), then view_refresh until STEP_DONE, then view_update once,
+ * whose result is the state to announce. A read-write view claims \Recent; a read-only one only looks.
+ */
+enum err view_open(struct acct *a, const char *name, bool readonly, struct view **v_r, struct errtext *t);
+void view_close(struct view **v); /* NULL allowed */
+void view_set_notify(struct view *v, void (*fn)(void *ctx), void *ctx);
+
+/*
+ * Looks at the folder and adopts what other programs did, when it changed (always: force). STEP_WAITING: its lock is held elsewhere;
+ * a caller that need not know may go on with what the index has. err_r is written with STEP_DONE.
+ */
+enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errtext *t);
+/* Directories to watch for changes by other programs; borrowed until view_close. */
+size_t view_watch(struct view *v, const char *paths[4]);
+
+struct view_changes {
+	uint32_t *expunged;     /* sequence numbers, descending, each as it is when its turn comes; arena */
+	size_t expunged_n;
+	struct set vanished;    /* the same messages as UIDs; arena-free: caller must set_free */
+	struct set flags;       /* UIDs whose flags, keywords or modseq the session should hear; set_free */
+	bool exists_changed, recent_changed, keywords_changed;
+};
+void view_changes_free(struct view_changes *c);
+
+/* Brings the view up to date with the index: O(changes). expunge: numbers may change now. */
+enum err view_update(struct view *v, bool expunge, struct arena *a, struct view_changes *c_r, struct errtext *t);
+
+/* The state as of the last view_update. */
+struct view_state {
+	const char *name;       /* client name */
+	bool readonly;
+	uint32_t exists, recent, uidvalidity, uidnext;
+	uint32_t first_unseen;  /* sequence number as of view_open's first update; 0: none */
+	uint64_t highestmodseq; /* all up to here has been told */
+	const char *const *keywords; /* MAIL_KEYWORDS_MAX slots, NULL where free; valid until the next update */
+	uint8_t guid[16];
+};
+const struct view_state *view_state(const struct view *v);
+
+/* Numbers. 0: no such. set translation drops numbers that do not exist. */
+uint32_t view_uid(const struct view *v, uint32_t seq);
+uint32_t view_seq(const struct view *v, uint32_t uid);
+const struct set *view_uids(const struct view *v);
+void view_seqs_to_uids(const struct view *v, const struct set *seqs, struct set *uids_r);
+void view_uids_to_seqs(const struct view *v, const struct set *uids, struct set *seqs_r);
+
+/* --- facts ---------------------------------------------------------------------- */
+
+enum view_want {
+	WANT_VSIZE = 0x01,     /* RFC822.SIZE must be known */
+	WANT_ENVELOPE = 0x02,
+	WANT_BODYSTRUCTURE = 0x04,
+	WANT_BODY = 0x08,
+	WANT_PARTS = 0x10,
+	WANT_HEADERS = 0x20,
+	WANT_PREVIEW = 0x40,
+};
+
+struct msg_facts {
+	uint32_t seq, uid;
+	struct mail_flags flags; /* MAIL_RECENT included for this view */
+	uint64_t modseq;
+	int64_t internaldate, savedate;
+	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */
+	uint8_t emailid[16];
+	struct span envelope, bodystructure, body, parts, headers, preview; /* as wanted; valid until the next call */
+};
+
+/*
+ * A walk over some UIDs of the view, ascending. Wanted facts that are not cached are made from the bytes and cached
+ * (in batches). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, ERR_EXPUNGED for a message whose bytes are gone (facts hold seq, uid,
+ * flags; go on), others fatal. The caller must call view_walk_pause before it returns to the event loop.
+ */
+struct view_walk;
+enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, struct view_walk **w_r,
+			 struct errtext *t);
+enum err view_walk_next(struct view_walk *w, struct msg_facts *f_r, struct errtext *t);
+void view_walk_pause(struct view_walk *w);
+void view_walk_end(struct view_walk **w); /* NULL allowed */
+
+/* --- bytes ---------------------------------------------------------------------- */
+
+/*
+ * One message's bytes in CRLF form, whatever form they are stored in. RFC822.SIZE, section sizes and the octets read
+ * agree to the byte. Reading is sequential or random; sequential costs one pass. msg_read appends up to max octets from
+ * offset to out; fewer only at the end. A file changed underneath gives ERR_EXPUNGED or ERR_IO, never garbage lengths: msg_read
+ * then pads nothing; the caller ends the connection if a literal was announced.
+ */
+struct msg;
+struct msg_bytes {
+	uint64_t size;          /* CRLF octets */
+	bool nil;               /* the section does not exist: NIL */
+	struct msg *msg;        /* borrowed */
+	uint64_t from, to;      /* stored range, when it is one */
+	struct span made;       /* filtered header bytes, in the msg's arena, when it is not */
+	uint64_t at, at_stored; /* where sequential reading stands */
+};
+enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext *t); /* ERR_EXPUNGED */
+void msg_close(struct msg **m); /* NULL allowed */
+/* section NULL: the whole message. */
+enum err msg_section(struct msg *m, const struct mime_section *section, struct msg_bytes *b_r, struct errtext *t);
+enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t);
+/* The message as stored, whole, when it is at most max bytes (search, BINARY); borrowed until msg_close. */
+enum err msg_stored(struct msg *m, size_t max, struct span *bytes_r, struct errtext *t);
+
+/* --- changing ------------------------------------------------------------------- */
+
+enum view_store_mode { VIEW_FLAGS_SET, VIEW_FLAGS_ADD, VIEW_FLAGS_REMOVE };
+
+struct view_store {
+	enum view_store_mode mode;
+	uint8_t system;               /* enum mail_flag */
+	const char *const *keywords;  /* names; new ones are added to the mailbox (ERR_LIMIT when full) */
+	size_t keywords_n;
+	bool silent;                  /* the session does not want to hear of its own change */
+	uint64_t unchangedsince;      /* UINT64_MAX: no condition */
+	struct set modified;          /* out: UIDs that failed the condition; set_free */
+};
+/* Atomic over uids. Answered from the index; file names follow (acct_work). ERR_READONLY, ERR_INUSE (a new keyword needs the lock: retry). */
+enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t);
+
+/* Removes those of uids (NULL: all) that carry \Deleted: facts with a to-do, then the disk, then STEP_DONE. */
+struct view_expunge {
+	const struct set *uids;
+	enum err err;
+	struct errtext text;
+	struct set expunged; /* out; set_free */
+	void *priv;
+};
+enum step view_expunge(struct view *v, struct view_expunge *job);
+
+/*
+ * COPY and MOVE. All or nothing for copies; MOVE removes from the source after the copies are durable.
+ * source and dest: the two COPYUID sets, same order (ascending).
+ */
+struct view_copy {
+	const struct set *uids;
+	const char *dest;   /* ERR_NOTFOUND: [TRYCREATE] */
+	bool move;
+	enum err err;       /* out, as below */
+	struct errtext text;
+	uint32_t uidvalidity;
+	struct set source, dest_uids;
+	void *priv;
+};
+enum step view_copy(struct view *v, struct view_copy *job);
+void view_copy_free(struct view_copy *job); /* also aborts */
+void view_expunge_free(struct view_expunge *job);
+
+#endif
