@@ -1,0 +1,215 @@
+/*
+ * How IMAP grows. A module is one file that ends with one const struct imap_module: all that the file
+ * adds to the protocol, as tables. src/imap/modules.c is the list of modules and nothing else. Base IMAP
+ * consists of such modules itself; the loops of FETCH, SEARCH, STATUS and LIST know only the tables.
+ *
+ * Tables end with a row whose name is NULL. Lookups take the first match in the order of the list. Nothing
+ * is registered at run time; a table that does not change how others speak is all that most extensions need.
+ *
+ * Extensions that change how others speak get two hooks, set by their enable function or command, and no more:
+ *   vanished   how messages that disappeared are announced (EXPUNGE lines; VANISHED after QRESYNC)
+ *   unsolicited which FETCH items a flag change carries (FLAGS; MODSEQ after CONDSTORE; UID)
+ *
+ * Pipelining: one command runs at a time, in the order of arrival; a command's answer is complete before the next
+ * begins. So no command can be ambiguous (RFC 3501 section 5.5), and clients that rely on order are served.
+ */
+#ifndef IMAP_MODULE_H
+#define IMAP_MODULE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/step.h"
+#include "box/query.h"
+#include "box/view.h"
+#include "imap/session.h"
+#include "wire/imap_args.h"
+#include "wire/imap_lex.h"
+
+struct imap_append;
+struct imap_cmd;
+struct imap_fetch;
+struct imap_fetch_op;
+struct imap_list;
+struct imap_search;
+struct imap_select;
+struct imap_session;
+struct imap_store;
+
+/* ---- capabilities ---- */
+
+struct imap_capability {
+	const char *name;
+	/* May append a value behind the name ("APPENDLIMIT=" ...); false: not now. NULL: always. */
+	bool (*when)(const struct imap_settings *settings, struct buf *value);
+};
+
+/* ---- commands ---- */
+
+enum imap_states {
+	IMAP_AUTH = 0x1,     /* authenticated, no mailbox selected */
+	IMAP_SELECTED = 0x2,
+	IMAP_ANY = 0x3,
+};
+
+enum imap_command_flags {
+	IMAP_CMD_UID = 0x1,       /* called by "UID name": numbers are UIDs, answers carry them */
+	IMAP_CMD_SEQUENCE = 0x2,  /* speaks of sequence numbers: no EXPUNGE before its tagged answer (RFC 3501 section 7.4.1) */
+	IMAP_CMD_NO_SYNC = 0x4,   /* nothing is announced before its tagged answer */
+	IMAP_CMD_REFRESH = 0x8,   /* the folder itself is looked at before its tagged answer (NOOP, CHECK) */
+	IMAP_CMD_STREAM = 0x10,   /* its literals behind the first argument go to row->literal (APPEND) */
+};
+
+/*
+ * A row. start is called once the command is complete (or, with IMAP_CMD_STREAM, when its last argument is). It answers by
+ * imap_ok, imap_no, imap_bad or imap_fail, all of which return STEP_DONE, or sets c->step and returns another step;
+ * c->step is then called again until it says STEP_DONE. Its variables live in c->arena, clean-up is registered there.
+ */
+struct imap_command_row {
+	const char *name;   /* upper case; "UID FETCH" for the UID form */
+	unsigned states;    /* enum imap_states */
+	unsigned flags;     /* enum imap_command_flags */
+	enum step (*start)(struct imap_cmd *c);
+	/* A literal is coming (imap_lex_literal); answers STEP_DONE when it is taken, skipped or collected. */
+	enum step (*literal)(struct imap_cmd *c);
+};
+
+/* ---- FETCH items ---- */
+
+enum imap_fetch_flags {
+	IMAP_FETCH_SECTION = 0x1, /* written NAME[...]: parse gets the SECTION argument */
+	IMAP_FETCH_ARGS = 0x2,    /* a list follows the name: parse may take it */
+	IMAP_FETCH_SEEN = 0x4,    /* sets \Seen unless the mailbox is read-only */
+	IMAP_FETCH_OBJECT = 0x8,  /* needs the bytes: opens the message */
+};
+
+/*
+ * An item's row. parse fills op (zeroed, with op->item set) and may ask the command for more wants; NULL: nothing to do.
+ * emit appends "NAME value" to out: no blank in front, none behind. Items with IMAP_FETCH_OBJECT emit
+ * in pieces: they are called again until STEP_DONE and must return STEP_OUTPUT_FULL when out is large (imap_fetch_full).
+ * *a stands at the item's argument; parse moves it when it takes following ones.
+ */
+struct imap_fetch_item {
+	const char *name;
+	unsigned flags;   /* enum imap_fetch_flags */
+	unsigned want;    /* enum view_want */
+	enum err (*parse)(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op);
+	void (*emit)(struct imap_fetch *f, const struct imap_fetch_op *op, const struct msg_facts *m, struct buf *out);
+	enum step (*emit_bytes)(struct imap_fetch *f, const struct imap_fetch_op *op, const struct msg_facts *m,
+				struct buf *out);
+};
+
+/* A word that stands for several: "ALL", "FAST", "FULL". Only allowed alone. */
+struct imap_fetch_macro {
+	const char *name;
+	const char *items; /* blank-separated */
+};
+
+/* ---- SEARCH keys ---- */
+
+/* Builds *q_r (arena, zeroed with kind Q_ALL) from the arguments at *a, which it moves behind what it took. */
+struct imap_search_key {
+	const char *name;
+	enum err (*parse)(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
+			  struct query *q_r);
+	enum query_kind kind; /* for parse functions that serve several rows */
+	uint8_t flag;         /* likewise */
+	bool negate;          /* the tree is wrapped in Q_NOT */
+};
+
+/* ---- STATUS items ---- */
+
+struct imap_status_item {
+	const char *name;
+	void (*emit)(const struct acct_status *st, struct buf *out); /* the value only */
+};
+
+/* ---- LIST ---- */
+
+enum imap_list_option_kind { IMAP_LIST_SELECT, IMAP_LIST_RETURN };
+
+/* A word in the selection list or behind RETURN (RFC 5258). parse may take a following list. */
+struct imap_list_option {
+	const char *name;
+	enum imap_list_option_kind kind;
+	enum err (*parse)(struct imap_list *l, const struct imap_arg **a);
+};
+
+/* ---- modifiers ---- */
+
+enum imap_modifier_of { IMAP_OF_SELECT, IMAP_OF_FETCH, IMAP_OF_STORE, IMAP_OF_SEARCH, IMAP_OF_APPEND, IMAP_OF_CREATE };
+
+/*
+ * A parameter in parentheses behind SELECT, FETCH, STORE and kin (RFC 4466): "CHANGEDSINCE 7". state is the
+ * command's own struct (struct imap_select *, imap_fetch *, imap_store * ... of the private headers).
+ */
+struct imap_modifier {
+	const char *name;
+	enum imap_modifier_of of;
+	enum err (*parse)(struct imap_cmd *c, void *state, const struct imap_arg **a);
+};
+
+/* ---- ENABLE ---- */
+
+struct imap_enable {
+	const char *name;
+	/* Switches it on (sets hooks); true: it is on now, whether or not it was before. */
+	bool (*enable)(struct imap_session *s);
+};
+
+/* ---- the module ---- */
+
+struct imap_module {
+	const char *name;
+	const struct imap_capability *capabilities;
+	const struct imap_command_row *commands;
+	const struct imap_fetch_item *fetch_items;
+	const struct imap_fetch_macro *fetch_macros;
+	const struct imap_search_key *search_keys;
+	const struct imap_status_item *status_items;
+	const struct imap_list_option *list_options;
+	const struct imap_modifier *modifiers;
+	const struct imap_enable *enables;
+};
+
+/* The list, ended by NULL. */
+extern const struct imap_module *const imap_modules[];
+
+/* ---- what all modules use ---- */
+
+/* Announces messages that are gone: changes' expunged numbers (descending) or vanished UIDs. */
+typedef void imap_vanished_fn(struct imap_session *s, const struct view_changes *c, struct buf *out);
+
+struct imap_hooks {
+	imap_vanished_fn *vanished;
+	const struct imap_fetch_item *unsolicited[4]; /* ended by NULL; UID comes first by itself where it is due */
+};
+
+struct imap_cmd {
+	struct imap_session *s;
+	struct arena *arena;                 /* of the command: freed after the tagged answer */
+	const struct imap_command_row *row;
+	struct span tag;
+	const struct imap_arg *args;         /* behind the name; of "UID FETCH" behind FETCH */
+	enum step (*step)(struct imap_cmd *c);
+	void *state;                         /* the command's own, in the arena */
+	uint64_t deadline_us;                /* end of the present time slice */
+
+	const char *cond, *code, *text;      /* the tagged answer, once there is one; arena or constants */
+};
+
+/* The tagged answer; sent after what has to be announced before it. code may be NULL. All return STEP_DONE. */
+enum step imap_ok(struct imap_cmd *c, const char *code, const char *text);
+enum step imap_no(struct imap_cmd *c, const char *code, const char *text);
+enum step imap_bad(struct imap_cmd *c, const char *text);          /* counts as a bad command */
+enum step imap_fail(struct imap_cmd *c, enum err e, const char *text); /* by the table in fail.c; text NULL or "": its own */
+
+/* The command's state: zeroed, in its arena; NULL at the arena's limit, then answered already. */
+void *imap_cmd_state(struct imap_cmd *c, size_t size);
+
+struct buf *imap_out(struct imap_session *s);          /* untagged responses are appended here */
+bool imap_out_full(const struct imap_session *s);      /* above the water mark: return STEP_OUTPUT_FULL soon */
+struct view *imap_view(const struct imap_session *s);  /* the selected mailbox; NULL */
+bool imap_slice_over(const struct imap_cmd *c);        /* the time slice is used */
+
+#endif
