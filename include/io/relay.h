@@ -1,0 +1,31 @@
+/*
+ * Carries bytes between a client's stream (usually TLS) and a socket to the process that
+ * speaks the protocol, until either end closes.
+ *
+ * Nothing is parsed and nothing kept: bytes go from one read of up to 64 KiB straight
+ * into the other side's write; only what the other side does not take at once is
+ * copied, into a buffer that lives until it has gone, and reading stops meanwhile.
+ * An idle relay holds no buffer. A half-close is carried over to the other side. After the far end has closed,
+ * the client gets what is left, a close_notify, and a few seconds to close.
+ */
+#ifndef IO_RELAY_H
+#define IO_RELAY_H
+
+#include "io/stream.h"
+
+struct relay;
+
+/* The relay is over; the owner frees it. why: ERR_CLOSED for an orderly end. */
+typedef void relay_fn(void *ctx, enum err why);
+
+/*
+ * client_take: its input not yet consumed is the first to go over; its handler is
+ * never called again. fd_take: a stream socket. Never NULL.
+ */
+struct relay *relay_new(struct loop *l, struct stream **client_take, int fd_take, relay_fn *done, void *ctx);
+void relay_free(struct relay **r); /* closes both; NULL allowed; nulls */
+
+uint64_t relay_bytes_in(const struct relay *r);  /* from the client */
+uint64_t relay_bytes_out(const struct relay *r); /* to the client */
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * Watching directories: tells that names came, went or changed in them (inotify).
+ * One set per process. A hint, not a truth: the reader looks for himself.
+ */
+#ifndef IO_WATCH_H
+#define IO_WATCH_H
+
+#include "io/loop.h"
+
+struct watch_set;
+struct watch;
+
+/* ERR_TEMP when the kernel gives no instance (they are few per uid): the caller polls instead. */
+enum err watch_set_new(struct loop *l, struct watch_set **w_r);
+void watch_set_free(struct watch_set **w); /* after its watches; NULL allowed; nulls */
+
+/*
+ * fn(ctx) from the loop, once for all that happened since. The same directory may be
+ * watched several times. ERR_NOTFOUND, ERR_PERM, or ERR_TEMP when the kernel has no watch left.
+ */
+enum err watch_add(struct watch_set *w, const char *dir, loop_fn *fn, void *ctx, struct watch **watch_r);
+void watch_remove(struct watch **watch); /* NULL allowed; nulls; allowed in callbacks */
+
+#endif
