@@ -7,11 +7,18 @@
  * Life cycle: idx_open; transactions; idx_close. Opened after the last fork, once per process and environment.
  * Transactions: many readers, one writer; none lives across a return to the event loop (law 3). Spans that a
  * transaction hands out point into the map and die with it, or with the next write in it.
- * Map growth: a write that finds the map full fails with ERR_LIMIT from idx_commit or the put itself; idx_write_retry
- * says whether the environment has been grown and the whole transaction should be run again (idx_update does that loop for you).
- * Durability: commits are not synced one by one. Before the first write of a process a synced mark file
- * ("dirty, in this boot") is made; idx_close syncs and removes it. idx_open finding a mark of another boot
- * discards the environment (rebuilt_r true).
+ * A read and the write may be open together; cursors of ours survive writes in the same transaction.
+ * Failures: an error inside a write (other than a plain ERR_NOTFOUND or ERR_EXISTS) sticks: idx_commit
+ * repeats it and nothing is written.
+ * Map growth: a write that finds the map full fails with ERR_LIMIT; once no transaction is open, idx_write_retry
+ * grows the map and says that the whole transaction should be run again (idx_update does that loop for you).
+ * Durability: commits are not synced one by one. Before the first commit of a process a synced mark
+ * ("dirty, in this boot") is made; the last process to close syncs and clears it. idx_open finding a mark of another
+ * boot discards the environment (rebuilt_r true).
+ * Crash guard: two processes that died within opening or a transaction, with no clean close between, make the next
+ * idx_open set the environment aside (data.mdb.bad) and start anew (rebuilt_r true).
+ * Replaced: when another process destroyed the environment or its directory is gone, transactions begin with ERR_CORRUPT;
+ * idx_destroy is then harmless to the new one: close, open, go on.
  *
  * Nothing here knows stores, paths inside mail folders, or IMAP. Formats: src/index/schema.h and doc/formats.md.
  */
@@ -27,24 +34,27 @@
 struct idx;
 struct idx_txn;
 
-/* dir: made (0700) when missing. memory: keep it on /dev/shm-like private tmp and remove at close (INDEX=MEMORY). */
 struct idx_config {
-	const char *dir;
-	bool memory;
-	uint64_t map_max; /* bytes; 0: 64 GiB */
+	const char *dir;    /* made (0700) when missing, not its parents; absolute */
+	bool memory;        /* INDEX=MEMORY: nameless files below dir (NULL: /dev/shm, else /tmp), gone with the process */
+	uint64_t map_max;   /* bytes; 0: 64 GiB */
+	uint64_t map_start; /* bytes; 0: 64 MiB. Address space only; doubles when full */
 };
 
+/* rebuilt_r: the environment is empty: new, or the old one was discarded. ERR_CANNOT: a network file system. */
 enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t);
-void idx_close(struct idx **i);                  /* syncs, removes the mark; NULL allowed */
+void idx_close(struct idx **i);                  /* syncs, clears the mark; NULL allowed; no transaction open */
 /* Marks the environment unusable and removes its files; the idx must be closed and opened again. No transaction may be open. */
 enum err idx_destroy(struct idx *i, struct errtext *t);
-enum err idx_sync(struct idx *i);                /* everything committed so far to disk */
-void idx_check_readers(struct idx *i);           /* clears slots of dead processes; call every minute */
+enum err idx_sync(struct idx *i);                /* everything committed so far to disk; clears the mark when alone */
+void idx_check_readers(struct idx *i);           /* clears slots of dead processes, frees removed mailboxes; call every minute */
 
 enum err idx_read(struct idx *i, struct idx_txn **x_r, struct errtext *t);
 enum err idx_write(struct idx *i, struct idx_txn **x_r, struct errtext *t);
 enum err idx_commit(struct idx_txn **x, struct errtext *t); /* ends it either way, nulls */
 void idx_abort(struct idx_txn **x);                          /* NULL allowed; also ends a read */
+
+bool idx_write_retry(struct idx *i); /* after a failed write: the map was grown, run it again */
 
 /* Runs fn in a write transaction and commits; after map growth, again from the start. fn must be repeatable. */
 enum err idx_update(struct idx *i, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
@@ -55,27 +65,33 @@ enum err idx_update(struct idx *i, enum err (*fn)(struct idx_txn *x, void *arg, 
 /* The mailbox record, decoded. Strings are spans into the transaction. */
 struct idx_box {
 	uint32_t id;             /* the index's own number, never reused while the environment lives */
-	struct span name;        /* store id (1 byte, caller's namespace number) + storage name */
+	struct span name;        /* store id (1 byte, caller's namespace number) + storage name; 1..500 bytes */
 	uint32_t uidvalidity;
 	uint32_t uidnext;
-	uint64_t highestmodseq;  /* >= 1; the next change gets highestmodseq + 1 */
+	uint64_t highestmodseq;  /* >= 1; the next change gets highestmodseq + 1; below 2^63 (RFC 7162) */
 	uint64_t log_floor;      /* changes at or below it are no longer in the log */
-	uint32_t messages, unseen, deleted; /* counters kept by idx_msg_* */
+	uint32_t messages, unseen, deleted; /* kept by idx_msg_*; writers need not fill them */
 	uint32_t recent_from;    /* UIDs >= this are \Recent to the next read-write session */
-	uint64_t vsize;          /* sum of known CRLF sizes */
+	uint64_t vsize;          /* sum of known CRLF sizes; kept by idx_msg_* */
 	uint8_t guid[16];
 	uint32_t flags;          /* caller's: e.g. todo pending, numbers unsynced */
-	struct span token;       /* of the last scan */
+	struct span token;       /* of the last scan; at most 65,535 bytes, as keywords */
 	struct span keywords;    /* names, each NUL-terminated, in bit order; empty name: free slot */
 };
 
 enum err idx_box_find(struct idx_txn *x, struct span name, struct idx_box *b_r);      /* ERR_NOTFOUND */
 enum err idx_box_get(struct idx_txn *x, uint32_t id, struct idx_box *b_r);
-enum err idx_box_create(struct idx_txn *x, struct idx_box *b);                        /* b->id is written */
-enum err idx_box_put(struct idx_txn *x, const struct idx_box *b);                     /* counters as given */
-enum err idx_box_rename(struct idx_txn *x, uint32_t id, struct span name);
+/* ERR_EXISTS. b->id, zero counters and log_floor = highestmodseq are written into *b. */
+enum err idx_box_create(struct idx_txn *x, struct idx_box *b);
+/*
+ * Writes all but name, counters and vsize, which have their own calls: a b read before idx_msg_put is safe to put after it.
+ * highestmodseq and log_floor never go back: smaller ones are ignored; raising highestmodseq here (a floor, an adoption)
+ * starts the change log afresh there.
+ */
+enum err idx_box_put(struct idx_txn *x, const struct idx_box *b);
+enum err idx_box_rename(struct idx_txn *x, uint32_t id, struct span name);            /* ERR_EXISTS */
 enum err idx_box_remove(struct idx_txn *x, uint32_t id);                              /* and all its records */
-/* Removes all message, change and cache records (rescan from nothing); keeps the mailbox record, counters 0. */
+/* Removes all message, change and cache records (rescan from nothing); keeps the mailbox record and its to-dos, counters 0. */
 enum err idx_box_empty(struct idx_txn *x, uint32_t id);
 enum err idx_box_next(struct idx_txn *x, struct span after, struct idx_box *b_r);     /* by name; ERR_NOTFOUND at the end */
 
@@ -83,7 +99,8 @@ enum err idx_box_next(struct idx_txn *x, struct span after, struct idx_box *b_r)
 
 /*
  * One message. Writers fill all; idx_msg_put keeps the uid map (a bitmap a block of 1,024 UIDs: present, and one
- * for each system flag), the counters of the mailbox record and nothing else: modseq bookkeeping is idx_change's.
+ * for each system flag), the counters of the mailbox record and nothing else: modseq bookkeeping is idx_change's,
+ * uidnext the caller's. Ascending UIDs are fastest. Spans may point into the same transaction.
  */
 struct idx_msg {
 	uint32_t uid;
@@ -93,7 +110,7 @@ struct idx_msg {
 	int64_t savedate;
 	uint64_t size, vsize;  /* UINT64_MAX: unknown */
 	uint8_t emailid[16];   /* object id; zero: none */
-	struct span key, hint; /* the store's */
+	struct span key, hint; /* the store's; key 1..255 bytes, hint at most 1,024 */
 };
 
 enum err idx_msg_get(struct idx_txn *x, uint32_t box, uint32_t uid, struct idx_msg *m_r); /* ERR_NOTFOUND */
@@ -103,11 +120,11 @@ enum err idx_msg_remove(struct idx_txn *x, uint32_t box, uint32_t uid);         
 /* A walk in ascending UID order over message records, optionally with their cache records in step. */
 struct idx_walk;
 enum err idx_walk_begin(struct idx_txn *x, uint32_t box, bool with_cache, struct idx_walk **w_r);
-/* The first message with UID >= uid. ERR_NOTFOUND at the end. cache_r (may be NULL): the raw cache record or empty. */
+/* The first message with UID >= uid. ERR_NOTFOUND at the end. cache_r (may be NULL): the cache record, for idx_cache_decode, or empty. */
 enum err idx_walk_to(struct idx_walk *w, uint32_t uid, struct idx_msg *m_r, struct span *cache_r);
 void idx_walk_end(struct idx_walk **w); /* before the transaction ends; NULL allowed */
 
-/* All UIDs, from the uid map: O(blocks). And those with (want set) or without a system flag, in [first,last]. */
+/* All UIDs, from the uid map: O(blocks); replaces *uids_r. And those with (want set) or without a system flag, in [first,last]. */
 enum err idx_uids(struct idx_txn *x, uint32_t box, struct set *uids_r);
 enum err idx_uids_flagged(struct idx_txn *x, uint32_t box, uint8_t flag, bool want, struct set *uids_r);
 /* Smallest UID without MAIL_SEEN; 0: none. */
@@ -119,13 +136,15 @@ enum err idx_msg_by_key(struct idx_txn *x, uint32_t box, struct span key, uint32
 /*
  * The log of a mailbox: one record a transaction, under the modseq that the transaction gave to all that it touched.
  * idx_change raises highestmodseq by one, writes the record and returns the modseq, which the caller
- * puts into the messages it writes. changed and vanished may be NULL or empty.
+ * puts into the messages it writes. changed and vanished may be NULL or empty. Only highestmodseq (and log_floor) of *b is
+ * read and written.
  */
 enum err idx_change(struct idx_txn *x, struct idx_box *b, const struct set *changed, const struct set *vanished,
 		    uint64_t *modseq_r);
 
 /*
- * What happened after since: UIDs changed (or new) and still there, UIDs vanished. When since < log_floor the log
+ * What happened after since: UIDs changed (or new) and still there, UIDs vanished (both sets are replaced; vanished may
+ * hold UIDs that came and went since). When since < log_floor or > highestmodseq the log
  * cannot tell: complete_r is false, nothing is written, and the caller compares UIDs and modseqs itself. O(records).
  */
 enum err idx_changes(struct idx_txn *x, const struct idx_box *b, uint64_t since, struct set *changed_r,
@@ -147,17 +166,17 @@ enum idx_field {
 };
 
 struct idx_cache {
-	struct span field[IDX_FIELDS]; /* p NULL: not cached */
+	struct span field[IDX_FIELDS]; /* p NULL: not cached. 16 MiB in all: ERR_LIMIT */
 };
 
 enum err idx_cache_get(struct idx_txn *x, uint32_t box, uint32_t uid, struct idx_cache *c_r); /* ERR_NOTFOUND */
 enum err idx_cache_decode(struct span raw, struct idx_cache *c_r);                            /* of idx_walk_to */
-/* Writes exactly these fields (others of the message are kept when merge). */
+/* Writes exactly these fields (others of the message are kept when merge). ERR_NOTFOUND: no such message. */
 enum err idx_cache_put(struct idx_txn *x, uint32_t box, uint32_t uid, const struct idx_cache *c, bool merge);
 
 /* --- to-do ---------------------------------------------------------------------- */
 
-/* Disk work owed: removals and flag changes not yet done in the folder. FIFO by sequence number. */
+/* Disk work owed: removals and flag changes not yet done in the folder. FIFO by sequence number; goes with its mailbox. */
 enum idx_todo_kind { IDX_TODO_EXPUNGE = 1, IDX_TODO_FLAGS = 2 };
 
 struct idx_todo {
@@ -171,6 +190,6 @@ struct idx_todo {
 
 enum err idx_todo_add(struct idx_txn *x, struct idx_todo *t);
 enum err idx_todo_next(struct idx_txn *x, uint32_t box /* 0: any */, uint64_t after, struct idx_todo *t_r); /* ERR_NOTFOUND */
-enum err idx_todo_done(struct idx_txn *x, uint32_t box, uint64_t seq);
+enum err idx_todo_done(struct idx_txn *x, uint32_t box, uint64_t seq); /* done twice is fine */
 
 #endif
