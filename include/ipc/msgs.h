@@ -21,8 +21,11 @@ enum msg_role {
 };
 
 enum msg_type {
-	/* Every child and the master. */
-	MSG_READY = 1, /* child: start-up done, sandboxed, takes work. () */
+	/* Every child and the master (proc/helper.h does this part for all). */
+	MSG_BEGIN = 1, /* master to login, auth, authworker, control, first of all: confine yourself, then say READY.
+			* (u32 uid, u32 gid, str chroot); (uid_t)-1, "": stay. A worker gets ASSIGN instead, later. */
+	MSG_LOG,       /* master: fd is the log from now on. () */
+	MSG_READY,     /* child: start-up done, sandboxed, takes work. () */
 	MSG_QUIT,      /* master: finish what runs, take nothing new, exit. () */
 	MSG_PEER,      /* master: fd is your channel to another child. (u32 child, u8 role) */
 	MSG_LISTEN,    /* master to login: fd is a listening socket. (str protocol "imap" "lmtp", bool ssl from the first byte) */

@@ -1,0 +1,52 @@
+/*
+ * The part of a helper program's main() that is the same for all: what the master left on
+ * the fixed descriptors, the loop, the channel to the master, the confinement, the death of the master.
+ *
+ *	struct helper h;
+ *	helper_init(&h, argc, argv);
+ *	... conf_import(h.conf, ROLE) ...
+ *	helper_start(&h, ROLE_LOGIN, rows, n, timestamp, ctx);
+ *	loop_run(h.loop);
+ *
+ * rows holds, besides the program's own messages, HELPER_ROWS; its BEGIN handler is the program's: it calls
+ * helper_confine and then serves.
+ */
+#ifndef PROC_HELPER_H
+#define PROC_HELPER_H
+
+#include "ipc/chan.h"
+#include "proc/confine.h"
+#include "proc/spawn.h"
+
+struct helper {
+	struct proc_child self;
+	struct loop *loop;
+	struct chan *master; /* own */
+	struct span conf;    /* bytes of the sealed configuration; own; empty when none */
+	void *ctx;           /* the program's */
+};
+
+/* Exits with a log line when the program was not started by the master. */
+void helper_init(struct helper *h, int argc, char **argv);
+
+/*
+ * Opens the channel. The context of its handlers is h (h->ctx is the program's own). When the channel closes, the process exits: the
+ * master's death ends everybody. timestamp: strftime format of log lines; borrowed for ever.
+ */
+void helper_start(struct helper *h, enum msg_role role, const struct chan_row *rows, size_t n,
+		  const char *timestamp, void *ctx);
+
+/*
+ * Handles MSG_BEGIN: confines with what the message says laid over c (uid, gid, chroot), logs what was left out, answers READY. Any
+ * failure ends the process.
+ */
+enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c);
+
+/* The same for a worker, whose ASSIGN has been read into c by its caller. Does not answer. */
+void helper_become(struct helper *h, const struct confine *c);
+
+enum err helper_log(void *ctx, struct chan *c, struct msg_in *m); /* MSG_LOG */
+
+#define HELPER_ROWS { MSG_LOG, helper_log }
+
+#endif

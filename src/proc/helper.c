@@ -1,0 +1,88 @@
+/* The common part of the helper programs' main(). */
+#include "proc/helper.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_INTERNAL = 81 };
+
+static struct span read_conf(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0 || st.st_size == 0)
+		return span_of(NULL, 0);
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		log_fatal(EXIT_INTERNAL, "cannot map the configuration: %s", strerror(errno));
+	close(fd);
+	return span_of(p, (size_t)st.st_size);
+}
+
+void helper_init(struct helper *h, int argc, char **argv)
+{
+	struct errtext why;
+	*h = (struct helper){ 0 };
+	log_name(argc > 1 ? argv[1] : "roost");
+	if (proc_child_init(argc, argv, &h->self, &why) != ERR_OK)
+		log_fatal(EXIT_INTERNAL, "%s is started by roost, not by hand: %s", argv[0], why.text);
+	log_name(h->self.name);
+	h->conf = read_conf(CHILD_FD_CONF);
+	h->loop = loop_new();
+}
+
+static void master_gone(void *ctx, struct chan *c, enum err why)
+{
+	if (why != ERR_CLOSED)
+		log_error("channel to master: %s", chan_why(c));
+	_exit(why == ERR_CLOSED ? 0 : EXIT_INTERNAL);
+}
+
+void helper_start(struct helper *h, enum msg_role role, const struct chan_row *rows, size_t n,
+		  const char *timestamp, void *ctx)
+{
+	h->ctx = ctx;
+	log_from_fd(CHILD_FD_LOG, timestamp);
+	h->master = chan_new(h->loop, CHILD_FD_CHAN, role, ROLE_MASTER, rows, n, master_gone, h);
+}
+
+void helper_become(struct helper *h, const struct confine *c)
+{
+	struct confine_note note = { "" };
+	struct errtext why;
+	if (confine_self(c, &note, &why) != ERR_OK)
+		log_fatal(EXIT_INTERNAL, "cannot confine itself: %s", why.text);
+	if (note.text[0] != '\0' && h->self.child <= 1)
+		log_warning("confinement: %s", note.text);
+}
+
+enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c)
+{
+	uid_t uid = msg_get_u32(m);
+	gid_t gid = msg_get_u32(m);
+	char root[4096];
+	msg_get_cstr(m, root, sizeof(root));
+	if (!msg_end(m))
+		return ERR_PROTO;
+	c->uid = uid;
+	c->gid = gid;
+	c->chroot = root[0] != '\0' ? root : NULL;
+	helper_become(h, c);
+	chan_send_empty(h->master, MSG_READY, 0);
+	return ERR_OK;
+}
+
+enum err helper_log(void *ctx, struct chan *c, struct msg_in *m)
+{
+	if (!msg_end(m))
+		return ERR_PROTO;
+	int fd = msg_take_fd(m);
+	if (fd < 0 || dup2(fd, CHILD_FD_LOG) < 0)
+		return ERR_PROTO;
+	close(fd);
+	return ERR_OK;
+}
