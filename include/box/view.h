@@ -42,7 +42,11 @@ struct view_changes {
 };
 void view_changes_free(struct view_changes *c);
 
-/* Brings the view up to date with the index: O(changes). expunge: numbers may change now. */
+/*
+ * Brings the view up to date with the index: O(changes). expunge: numbers may change now.
+ * ERR_NOTFOUND (here and from view_refresh): the mailbox was deleted, or replaced by one with another UIDVALIDITY;
+ * the session must leave it. ERR_INUSE: first update, and the folder could not be numbered yet.
+ */
 enum err view_update(struct view *v, bool expunge, struct arena *a, struct view_changes *c_r, struct errtext *t);
 
 /* The state as of the last view_update. */
@@ -117,8 +121,9 @@ struct msg_bytes {
 };
 enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext *t); /* ERR_EXPUNGED */
 void msg_close(struct msg **m); /* NULL allowed */
-/* section NULL: the whole message. */
-enum err msg_section(struct msg *m, const struct mime_section *section, struct msg_bytes *b_r, struct errtext *t);
+/* section NULL: the whole message. names: of HEADER.FIELDS and HEADER.FIELDS.NOT (else NULL, 0); not kept. */
+enum err msg_section(struct msg *m, const struct mime_section *section, const struct span *names, size_t n,
+		     struct msg_bytes *b_r, struct errtext *t);
 enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t);
 /* The message as stored, whole, when it is at most max bytes (search, BINARY); borrowed until msg_close. */
 enum err msg_stored(struct msg *m, size_t max, struct span *bytes_r, struct errtext *t);
@@ -132,7 +137,7 @@ struct view_store {
 	uint8_t system;               /* enum mail_flag */
 	const char *const *keywords;  /* names; new ones are added to the mailbox (ERR_LIMIT when full) */
 	size_t keywords_n;
-	bool silent;                  /* the session does not want to hear of its own change */
+	bool silent;                  /* the session does not want to hear of its own change; else it hears of all uids */
 	uint64_t unchangedsince;      /* UINT64_MAX: no condition */
 	struct set modified;          /* out: UIDs that failed the condition; set_free */
 };
