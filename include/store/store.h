@@ -77,6 +77,8 @@ struct store_identity {
 	uint32_t uidnext;
 	uint8_t guid[16];
 	uint64_t modseq_floor; /* from roost-extra: no modseq at or below it may be given again; 0: none noted */
+	bool renewed;          /* this call took a new UIDVALIDITY (the folder had none, or a damaged list) */
+	const char *note;      /* static sentence for the log: why it was renewed, what was repaired; NULL: nothing to say */
 };
 
 /* Where the bytes are: a descriptor that the caller owns (and closes), and a range. */
@@ -120,6 +122,7 @@ struct store_ops {
 
 	/* Does this root look like ours? ERR_OK, ERR_NOTFOUND. Creates nothing. */
 	enum err (*probe)(const struct store_config *config);
+	/* Makes the root directory (not INBOX: that is create's) when it is missing and not read-only; else ERR_NOTFOUND. */
 	enum err (*open)(const struct store_config *config, struct store **s_r, struct errtext *t);
 	void (*close)(struct store *s);
 
@@ -166,8 +169,15 @@ struct store_ops {
 	enum err (*scan)(struct store_box *b, struct arena *a, struct store_scan *scan_r, struct errtext *t);
 
 	/*
+	 * May be NULL. As scan, but only of the arrivals (Maildir: new/), when token, of an earlier scan, proves that nothing else
+	 * changed: whatever is not reported with a hint 'n' and had none is as it was. ERR_CANNOT: a whole scan is needed.
+	 */
+	enum err (*scan_new)(struct store_box *b, struct span token, struct arena *a, struct store_scan *scan_r,
+			     struct errtext *t);
+
+	/*
 	 * Finds the message's bytes; looks beyond a stale hint. ERR_EXPUNGED when it is really not there.
-	 * hint_r (arena may be NULL when not wanted) tells the true hint.
+	 * hint_r (arena may be NULL when not wanted) tells the true hint. ERR_INUSE: the folder changes too fast to tell.
 	 */
 	enum err (*locate)(struct store_box *b, struct span key, struct span hint, struct store_object *o_r,
 			   struct arena *a, struct span *hint_r, struct errtext *t);
@@ -180,7 +190,8 @@ struct store_ops {
 	enum err (*commit_many)(struct store_box *b, struct store_commit *c, size_t n, struct arena *a,
 				struct errtext *t);
 	void (*abort)(struct store_stage *st);
-	/* May be NULL: stage a copy of a message of another mailbox of the same driver without copying bytes (hard link). */
+	/* May be NULL: stage a copy of a message of another mailbox of the same driver without copying bytes (hard link).
+	 * ERR_CANNOT: not possible here, copy the bytes. The copy keeps the original's INTERNALDATE. */
 	enum err (*link)(struct store_box *from, struct span key, struct span hint, struct store_box *to,
 			 struct store_stage *st_r, struct errtext *t);
 
@@ -193,7 +204,10 @@ struct store_ops {
 			   uint32_t *next_r, struct errtext *t);
 	enum err (*sync_numbers)(struct store_box *b, struct errtext *t);
 
-	/* Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags when it is gone. */
+	/*
+	 * Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags when it is gone. set_flags always
+	 * moves a message out of the arrivals (new/ to cur/), also when its flags do not change: that is how \Recent ends.
+	 */
 	enum err (*expunge)(struct store_box *b, struct span key, struct span hint, struct errtext *t);
 	enum err (*expunge_done)(struct store_box *b, struct errtext *t); /* end of a batch: sync as configured, compact lists */
 	enum err (*set_flags)(struct store_box *b, struct span key, struct span hint, struct mail_flags flags,
