@@ -56,7 +56,7 @@ enum msg_type {
 	/* login <-> master; id: login's number of the connection. */
 	MSG_HANDOFF,      /* fd: client (plain), end of a socket pair (TLS, delivery).
 			   * (bytes ticket, conn, str tag, blob input) */
-	MSG_HANDOFF_OK,   /* () a worker has it */
+	MSG_HANDOFF_OK,   /* (u32 pid of the worker that has it) */
 	MSG_HANDOFF_FAIL, /* (u8 enum err, str text) */
 
 	/* master <-> worker; id: the master's number of the session. */
