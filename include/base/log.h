@@ -29,6 +29,8 @@ bool log_reopen(void);
 void log_debug_enable(bool on);
 
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with another name than the process's: "imap(user)<pid><session>". Already quoted. */
+void log_write_as(const char *who, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #define log_debug(...) log_write(LOG_LVL_DEBUG, __VA_ARGS__)
 #define log_info(...) log_write(LOG_LVL_INFO, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LVL_WARNING, __VA_ARGS__)

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_LINE_MAX = 1024, LOG_NAME_MAX = 32, LOG_SINKS = 3 };
+enum { LOG_LINE_MAX = 1024, LOG_NAME_MAX = 32, LOG_PREFIX_MAX = 512, LOG_SINKS = 3 };
 
 enum log_sink_kind { LOG_SINK_MAIN, LOG_SINK_INFO, LOG_SINK_DEBUG };
 
@@ -210,8 +210,11 @@ static size_t log_timestamp(char *out, size_t n, const struct tm *tm)
 }
 #pragma GCC diagnostic pop
 
-/* What stands before the text. The RFC 3164 header carries priority, time and name itself. */
-static size_t log_prefix(const struct log_sink *sink, enum log_level level, char *out, size_t n)
+/*
+ * What stands before the text. The RFC 3164 header carries priority, time and our name itself; there an
+ * informational line has no level, so that filters written for Dovecot's log find its words.
+ */
+static size_t log_prefix(const struct log_sink *sink, enum log_level level, const char *who, char *out, size_t n)
 {
 	time_t now = time(NULL);
 	size_t used = 0;
@@ -227,8 +230,10 @@ static size_t log_prefix(const struct log_sink *sink, enum log_level level, char
 	} else if (log_state.timestamp) {
 		used = log_timestamp(out, n / 2, &tm);
 	}
-	used += (size_t)snprintf(out + used, n - used, "%s[%d]: %s: ", log_state.name, getpid(),
-				 log_level_names[level]);
+	if (sink->datagram && level == LOG_LVL_INFO)
+		used += (size_t)snprintf(out + used, n - used, "%s: ", who);
+	else
+		used += (size_t)snprintf(out + used, n - used, "%s: %s: ", who, log_level_names[level]);
 	return used < n ? used : n - 1;
 }
 
@@ -267,17 +272,17 @@ static void log_send(const struct log_sink *sink, char *line, size_t n)
 	while (done < 0 && errno == EINTR);
 }
 
-static void log_vwrite(enum log_level level, const char *fmt, va_list args)
+static void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list args)
 {
 	const struct log_sink *sink = log_sink_for(level);
-	char text[LOG_LINE_MAX], line[LOG_LINE_MAX + 160];
+	char text[LOG_LINE_MAX], line[LOG_LINE_MAX + LOG_PREFIX_MAX];
 	int saved = errno;
 	size_t used;
 
 	if (level == LOG_LVL_DEBUG && !log_state.debug)
 		return;
 	vsnprintf(text, sizeof(text), fmt, args);
-	used = log_prefix(sink, level, line, 150);
+	used = log_prefix(sink, level, who, line, LOG_PREFIX_MAX);
 	for (const char *p = text; *p; p++)
 		if (!log_put(line, LOG_LINE_MAX, &used, *p, log_is_clean(*p)))
 			break;
@@ -290,7 +295,16 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	log_vwrite(level, fmt, args);
+	log_vwrite(level, log_state.name, fmt, args);
+	va_end(args);
+}
+
+void log_write_as(const char *who, enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_vwrite(level, who, fmt, args);
 	va_end(args);
 }
 
@@ -299,7 +313,7 @@ _Noreturn void log_fatal(int exit_status, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	log_vwrite(LOG_LVL_FATAL, fmt, args);
+	log_vwrite(LOG_LVL_FATAL, log_state.name, fmt, args);
 	va_end(args);
 	exit(exit_status);
 }
