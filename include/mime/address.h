@@ -5,6 +5,9 @@
  * what is broken is reported as well as possible and never stops the walk. Linear time, no
  * recursion: comment nesting is a counter. Encoded words stay as they are.
  *
+ * What is missing gets Dovecot's stand-ins, for clients see them in ENVELOPE: MISSING_MAILBOX,
+ * MISSING_DOMAIN, SYNTAX_ERROR as domain, INVALID_ROUTE. Empty members ("a@b,,c@d") are skipped (RFC 5322 section 4.4).
+ *
  * A group is reported as IMAP wants it (RFC 3501 section 7.4.2): MIME_ADDR_GROUP with the group's
  * name in mailbox, its members, MIME_ADDR_GROUP_END.
  *
@@ -27,7 +30,7 @@ struct mime_addr {
 	struct span route;   /* "@a,@b" */
 	struct span mailbox; /* local part, or the group's name */
 	struct span domain;
-	bool broken;         /* was not an address by the grammar: mailbox or domain are stand-ins */
+	bool broken;         /* not an address by the grammar: what is missing got a stand-in, as Dovecot spells it */
 };
 
 struct mime_addrs {
@@ -35,6 +38,8 @@ struct mime_addrs {
 	size_t pos;
 	unsigned count;
 	bool in_group;
+	bool open_comment;   /* from pos on no comment ends; the same for quoted strings: what keeps the walk linear */
+	bool open_quote;
 	struct buf text;     /* own: what the last report points into */
 	struct buf comment;  /* own */
 };

@@ -27,7 +27,7 @@ enum {
 #define MIME_NONE UINT32_MAX
 
 enum mime_part_flag {
-	MIME_PART_MULTIPART = 0x01, /* multipart/... with a boundary */
+	MIME_PART_MULTIPART = 0x01, /* multipart/...; without a usable boundary it has no children */
 	MIME_PART_DIGEST = 0x02,    /* multipart/digest: children default to message/rfc822 */
 	MIME_PART_MESSAGE = 0x04,   /* message/rfc822 (or global): one child */
 	MIME_PART_TEXT = 0x08,      /* text/..., or nothing said */

@@ -1,0 +1,124 @@
+#include "mime/header.h"
+
+/* Position behind the line that begins at pos. */
+static size_t line_end(struct span b, size_t pos)
+{
+	const char *lf = memchr(b.p + pos, '\n', b.n - pos);
+
+	return lf ? (size_t)(lf - b.p) + 1 : b.n;
+}
+
+static bool line_is_empty(struct span b, size_t pos)
+{
+	return b.p[pos] == '\n' || (b.p[pos] == '\r' && pos + 1 < b.n && b.p[pos + 1] == '\n');
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span without_line_end(struct span s)
+{
+	if (s.n && s.p[s.n - 1] == '\n')
+		s.n--;
+	if (s.n && s.p[s.n - 1] == '\r')
+		s.n--;
+	return s;
+}
+
+static struct mime_field field_of(struct span whole)
+{
+	struct span line = without_line_end(whole);
+	size_t first = line_end(line, 0);
+	size_t colon = span_find(span_cut(line, 0, first), ':');
+	struct mime_field f = { .whole = whole, .colon = colon != SIZE_MAX };
+
+	f.name = f.colon ? span_cut(line, 0, colon) : without_line_end(span_cut(line, 0, first));
+	while (f.name.n && is_blank(f.name.p[f.name.n - 1]))
+		f.name.n--;
+	f.value = f.colon ? span_cut(line, colon + 1, MIME_FIELD_MAX) : span_of("", 0);
+	while (f.value.n && is_blank(f.value.p[0]))
+		f.value = span_from(f.value, 1);
+	return f;
+}
+
+bool mime_header_next(struct mime_header *h, struct mime_field *f_r)
+{
+	struct span b = h->bytes;
+	size_t start = h->pos;
+
+	if (start >= b.n)
+		return false;
+	if (line_is_empty(b, start)) {
+		h->pos = line_end(b, start);
+		return false;
+	}
+	if (start > MIME_HEADER_MAX) {
+		h->pos = start + mime_header_size(span_from(b, start));
+		return false;
+	}
+	h->pos = line_end(b, start);
+	while (h->pos < b.n && is_blank(b.p[h->pos]))
+		h->pos = line_end(b, h->pos);
+	*f_r = field_of(span_cut(b, start, h->pos - start));
+	return true;
+}
+
+size_t mime_header_size(struct span bytes)
+{
+	size_t pos = 0;
+
+	while (pos < bytes.n && !line_is_empty(bytes, pos))
+		pos = line_end(bytes, pos);
+	return pos < bytes.n ? line_end(bytes, pos) : pos;
+}
+
+bool mime_header_find(struct span bytes, const char *name, struct mime_field *f_r)
+{
+	struct mime_header h = mime_header_of(bytes);
+	struct mime_field f;
+
+	while (mime_header_next(&h, &f)) {
+		if (f.colon && span_ieq_str(f.name, name)) {
+			*f_r = f;
+			return true;
+		}
+	}
+	return false;
+}
+
+void mime_field_unfold(struct span value, struct buf *out)
+{
+	while (value.n) {
+		size_t lf = span_find(value, '\n');
+		struct span line = without_line_end(span_cut(value, 0, lf == SIZE_MAX ? value.n : lf + 1));
+
+		/* At the very end a CR is a byte of the value: its line end was cut off before. */
+		buf_add_span(out, lf == SIZE_MAX ? value : line);
+		value = span_from(value, lf == SIZE_MAX ? value.n : lf + 1);
+	}
+}
+
+static bool name_is_listed(struct span name, const struct span *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
+void mime_header_filter(struct span bytes, const struct span *names, size_t n, bool invert, struct buf *out)
+{
+	struct mime_header h = mime_header_of(bytes);
+	struct mime_field f;
+	size_t end = 0;
+
+	while (mime_header_next(&h, &f)) {
+		if ((f.colon && name_is_listed(f.name, names, n)) != invert)
+			buf_add_span(out, f.whole);
+		end = h.pos;
+	}
+	if (end < bytes.n && line_is_empty(bytes, end))
+		buf_add_span(out, span_cut(bytes, end, line_end(bytes, end) - end));
+}

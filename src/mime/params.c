@@ -1,0 +1,221 @@
+/*
+ * Parameters of Content-Type and Content-Disposition. What is here and not in a parser of RFC 2231
+ * values: nothing is decoded, for IMAP shows parameters as they were sent; only pieces are joined.
+ */
+#include "content.h"
+#include "lex.h"
+#include "mime/header.h"
+
+/* One parameter as it stands in the field; offsets, for the text may move while it grows. */
+struct piece {
+	size_t name, name_n;
+	size_t value, value_n;
+	size_t base_n;  /* RFC 2231: length of the name without its stars and number; 0: a plain parameter */
+	uint32_t index; /* RFC 2231: number of the piece */
+	bool encoded;   /* RFC 2231: percent-encoded */
+};
+
+/* A value outside quotes: the token, and what senders forget to quote in encoded words. */
+static void add_bare_value(struct lex *l, struct buf *text)
+{
+	size_t from = l->pos;
+
+	for (;;) {
+		lex_token(l);
+		if (lex_peek(l) != '=' && lex_peek(l) != '?')
+			break;
+		l->pos++;
+	}
+	buf_add_span(text, span_cut(l->in, from, l->pos - from));
+}
+
+/* "name*", "name*0" and "name*0*" are of RFC 2231; sets what they say. */
+static void classify(struct piece *pc, struct span name)
+{
+	uint32_t index = 0;
+	size_t star;
+
+	pc->encoded = name.n > 1 && name.p[name.n - 1] == '*';
+	if (pc->encoded)
+		name.n--;
+	for (star = name.n; star > 0 && ascii_isdigit(name.p[star - 1]); star--)
+		;
+	if (star > 1 && name.p[star - 1] == '*' && (star == name.n || span_u32(span_from(name, star), &index))) {
+		pc->base_n = star - 1;
+		pc->index = index;
+	} else {
+		pc->base_n = pc->encoded ? name.n : 0;
+	}
+}
+
+/* Reads "; name = value" into *pc_r; false at the end or where the rest cannot be read. */
+static bool read_piece(struct lex *l, struct buf *text, struct piece *pc_r)
+{
+	struct piece pc = { 0 };
+	struct span name;
+
+	if (lex_peek(l) != ';')
+		return false;
+	l->pos++;
+	lex_cfws(l);
+	name = lex_token(l);
+	lex_cfws(l);
+	if (lex_peek(l) != '=')
+		return false;
+	l->pos++;
+	lex_cfws(l);
+	pc.name = text->n;
+	pc.name_n = name.n;
+	buf_add_span(text, name);
+	pc.value = text->n;
+	if (lex_peek(l) != '"')
+		add_bare_value(l, text);
+	else if (!lex_quoted(l, text))
+		return false;
+	pc.value_n = text->n - pc.value;
+	classify(&pc, name);
+	lex_until(l, ";");
+	*pc_r = pc;
+	return !text->failed;
+}
+
+static struct span name_of(const struct buf *text, const struct piece *pc)
+{
+	return span_of(text->p + pc->name, pc->base_n ? pc->base_n : pc->name_n);
+}
+
+/* Orders pieces by name, then by number. */
+static int piece_cmp(const struct buf *text, const struct piece *a, const struct piece *b)
+{
+	int c = span_cmp(name_of(text, a), name_of(text, b));
+
+	return c ? c : (a->index > b->index) - (a->index < b->index);
+}
+
+/* Plain ones stay in front as sent; the others are sorted, stably. At most MIME_PARAMS_MAX: insertion will do. */
+static size_t arrange(const struct buf *text, struct piece *pc, size_t n)
+{
+	size_t plain = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct piece moved = pc[i];
+		size_t at = i;
+
+		while (at > plain && (!moved.base_n || piece_cmp(text, &pc[at - 1], &moved) > 0)) {
+			pc[at] = pc[at - 1];
+			at--;
+		}
+		pc[at] = moved;
+		plain += !moved.base_n;
+	}
+	return plain;
+}
+
+/* Are these, sorted and all of one name, numbered 0, 1, 2, ...? */
+static bool chain(const struct piece *pc, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pc[i].index != i)
+			return false;
+	return true;
+}
+
+static void add_encoded(struct buf *text, size_t at, size_t n)
+{
+	for (size_t i = at; i < at + n; i++) {
+		char c = text->p[i];
+
+		if (c > ' ' && c < 0x7f && !strchr("%*'()<>@,;:\\\"/[]?=", c))
+			buf_add_char(text, c);
+		else
+			buf_printf(text, "%%%02X", (unsigned char)c);
+	}
+}
+
+static void add_pieces(struct buf *text, const struct piece *pc, size_t n, bool encoded)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (encoded && !pc[i].encoded) {
+			add_encoded(text, pc[i].value, pc[i].value_n);
+		} else if (buf_reserve(text, pc[i].value_n)) {
+			memcpy(text->p + text->n, text->p + pc[i].value, pc[i].value_n);
+			text->n += pc[i].value_n;
+		}
+	}
+}
+
+/* Joins n pieces into one parameter. */
+static struct piece join(struct buf *text, const struct piece *pc, size_t n)
+{
+	struct piece whole = { .name = pc[0].name, .name_n = pc[0].base_n, .value = text->n };
+	bool encoded = false;
+
+	for (size_t i = 0; i < n; i++)
+		encoded |= pc[i].encoded;
+	add_pieces(text, pc, n, encoded);
+	whole.value_n = text->n - whole.value;
+	whole.name_n += encoded; /* in the text the name is followed by its first star */
+	return whole;
+}
+
+/* Puts pc[0..n), all of one name, into out: joined if they make a whole, else as sent. Returns how many. */
+static size_t settle(struct buf *text, const struct piece *pc, size_t n, struct piece *out)
+{
+	if (chain(pc, n)) {
+		out[0] = join(text, pc, n);
+		return 1;
+	}
+	memcpy(out, pc, n * sizeof(*pc));
+	return n;
+}
+
+static size_t join_all(struct buf *text, const struct piece *pc, size_t n, size_t plain, struct piece *out)
+{
+	size_t made = plain;
+	size_t i = plain;
+
+	memcpy(out, pc, plain * sizeof(*pc));
+	while (i < n) {
+		size_t same = 1;
+
+		while (i + same < n && span_eq(name_of(text, &pc[i]), name_of(text, &pc[i + same])))
+			same++;
+		made += settle(text, pc + i, same, out + made);
+		i += same;
+	}
+	return made;
+}
+
+void content_params_parse(struct span params, struct content_params *ps)
+{
+	struct piece pc[MIME_PARAMS_MAX], out[MIME_PARAMS_MAX];
+	struct lex l = { .in = params };
+	size_t n = 0;
+
+	buf_free(&ps->text);
+	buf_init(&ps->text, 4 * MIME_FIELD_MAX);
+	while (n < MIME_PARAMS_MAX && read_piece(&l, &ps->text, &pc[n]))
+		n++;
+	ps->n = join_all(&ps->text, pc, n, arrange(&ps->text, pc, n), out);
+	for (size_t i = 0; i < ps->n; i++) {
+		ps->p[i].name = span_of(ps->text.p + out[i].name, out[i].name_n);
+		ps->p[i].value = span_of(ps->text.p + out[i].value, out[i].value_n);
+	}
+}
+
+void content_params_free(struct content_params *ps)
+{
+	buf_free(&ps->text);
+	ps->n = 0;
+}
+
+bool content_params_find(const struct content_params *ps, const char *name, struct span *value_r)
+{
+	for (size_t i = 0; i < ps->n; i++) {
+		if (span_ieq_str(ps->p[i].name, name)) {
+			*value_r = ps->p[i].value;
+			return true;
+		}
+	}
+	return false;
+}
