@@ -123,6 +123,23 @@ static void end_with(struct imap_lex *lex, enum imap_lex_event event, const char
 	buf_free(&lex->tok);
 }
 
+/* Keeps the last bytes of the line that is skipped, for the literal that may stand there. */
+static void tail_add(struct imap_lex *lex, struct span s)
+{
+	size_t keep;
+
+	if (s.n >= TAIL_MAX) {
+		memcpy(lex->tail, s.p + s.n - TAIL_MAX, TAIL_MAX);
+		lex->tail_n = TAIL_MAX;
+		return;
+	}
+	keep = lex->tail_n + s.n > TAIL_MAX ? TAIL_MAX - s.n : lex->tail_n;
+	memmove(lex->tail, lex->tail + (lex->tail_n - keep), keep);
+	if (s.n > 0)
+		memcpy(lex->tail + keep, s.p, s.n);
+	lex->tail_n = (uint8_t)(keep + s.n);
+}
+
 /*
  * The line is bad from here on: nothing of it is kept, the stream is followed to its end.
  * Takes no byte (returns 0); what stood before the bad byte is taken by the caller.
@@ -144,6 +161,21 @@ static size_t fail_char(struct imap_lex *lex, char c, const char *why)
 	return 0;
 }
 
+/* The token so far, n bytes of in its last, is bad; what it ends with may belong to a literal's head. Takes those n bytes. */
+static size_t fail_token(struct imap_lex *lex, struct span in, size_t n, const char *why)
+{
+	tail_add(lex, buf_span(&lex->tok));
+	tail_add(lex, span_cut(in, 0, n));
+	fail(lex, why);
+	return n;
+}
+
+/* The same because of the byte behind it. */
+static size_t fail_token_at(struct imap_lex *lex, struct span in, size_t n, const char *why)
+{
+	return in.p[n] == '\0' ? n + fail_char(lex, '\0', why) : fail_token(lex, in, n, why);
+}
+
 static void fail_literal(struct imap_lex *lex, const char *why)
 {
 	if (lex->lit.sync) {
@@ -154,23 +186,6 @@ static void fail_literal(struct imap_lex *lex, const char *why)
 		fail(lex, why);
 		set_state(lex, LEX_SKIP_LITERAL);
 	}
-}
-
-/* Keeps the last bytes of the line that is skipped, for the literal that may stand there. */
-static void tail_add(struct imap_lex *lex, struct span s)
-{
-	size_t keep;
-
-	if (s.n >= TAIL_MAX) {
-		memcpy(lex->tail, s.p + s.n - TAIL_MAX, TAIL_MAX);
-		lex->tail_n = TAIL_MAX;
-		return;
-	}
-	keep = lex->tail_n + s.n > TAIL_MAX ? TAIL_MAX - s.n : lex->tail_n;
-	memmove(lex->tail, lex->tail + (lex->tail_n - keep), keep);
-	if (s.n > 0)
-		memcpy(lex->tail + keep, s.p, s.n);
-	lex->tail_n = (uint8_t)(keep + s.n);
 }
 
 /* The token is what waits in tok plus the n bytes at the front of in, copied to the arena. */
@@ -276,7 +291,7 @@ static size_t on_tag(struct imap_lex *lex, struct span in)
 	char c;
 
 	if (lex->tok.n + n > TAG_MAX)
-		return fail(lex, "Tag too long") + n;
+		return fail_token(lex, in, n, "Tag too long");
 	if (n == in.n) {
 		buf_add(&lex->tok, in.p, n);
 		return n;
@@ -285,7 +300,7 @@ static size_t on_tag(struct imap_lex *lex, struct span in)
 	if (lex->tok.n + n == 0) /* empty lines between commands are nothing */
 		return c == '\r' || c == '\n' ? 1 : fail_char(lex, c, "Invalid tag");
 	if (c != ' ' && c != '\r' && c != '\n')
-		return fail_char(lex, c, "Invalid tag") + n;
+		return fail_token_at(lex, in, n, "Invalid tag");
 	if (!token_end(lex, in, n, &lex->cmd.tag))
 		return 0;
 	if (c != ' ')
@@ -307,13 +322,13 @@ static size_t on_name(struct imap_lex *lex, struct span in)
 	char *p;
 
 	if (lex->tok.n + n > NAME_MAX_BYTES)
-		return fail(lex, "Unknown command") + n;
+		return fail_token(lex, in, n, "Unknown command");
 	if (n == in.n) {
 		buf_add(&lex->tok, in.p, n);
 		return n;
 	}
 	if (lex->tok.n + n == 0 || !(in.p[n] == ' ' || in.p[n] == '\r' || in.p[n] == '\n'))
-		return fail_char(lex, in.p[n], "Invalid command name") + n;
+		return fail_token_at(lex, in, n, "Invalid command name");
 	if (!token_end(lex, in, n, &name))
 		return 0;
 	p = arena_span(lex->arena, name);
@@ -418,7 +433,7 @@ static size_t on_bracket_open(struct imap_lex *lex, struct span in, size_t n)
 		return n + 1;
 	}
 	if (lex->depth >= lex->limits.depth_max)
-		return fail(lex, "Too many nested lists") + n;
+		return fail_token(lex, in, 0, "Too many nested lists") + n;
 	if (!token_end(lex, SPAN(""), 0, &word))
 		return 0;
 	a = add_arg(lex, IMAP_ARG_SECTION);
@@ -479,11 +494,8 @@ static size_t on_quoted(struct imap_lex *lex, struct span in)
 		set_state(lex, LEX_ESCAPE);
 		return n + 1;
 	}
-	if (in.p[n] != '"') { /* a literal may still be announced at the end of this line */
-		tail_add(lex, buf_span(&lex->tok));
-		tail_add(lex, span_cut(in, 0, n));
-		return fail_char(lex, in.p[n], "Missing '\"'") + n;
-	}
+	if (in.p[n] != '"')
+		return fail_token_at(lex, in, n, "Missing '\"'");
 	if (!token_end(lex, in, n, &text))
 		return 0;
 	a = add_arg(lex, IMAP_ARG_QUOTED);
