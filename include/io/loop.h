@@ -68,7 +68,7 @@ static inline bool loop_timer_armed(const struct loop_timer *t)
 struct loop_task {
 	loop_fn *fn;
 	void *ctx;
-	struct loop_task *next, **link; /* link NULL: not queued */
+	struct loop_task *next, *prev; /* in a ring; NULL: not queued */
 };
 
 /*

@@ -5,8 +5,8 @@
  * Nothing is parsed and nothing kept: bytes go from one read of up to 64 KiB straight
  * into the other side's write; only what the other side does not take at once is
  * copied, into a buffer that lives until it has gone, and reading stops meanwhile.
- * An idle relay holds no buffer. A half-close is carried over to the other side. After the far end has closed,
- * the client gets what is left, a close_notify, and a few seconds to close.
+ * An idle relay holds no buffer. The end of the client's input is carried over to
+ * the far end. When that closes, the client gets what is left (within a minute) and a close_notify.
  */
 #ifndef IO_RELAY_H
 #define IO_RELAY_H

@@ -30,6 +30,8 @@ struct stream_handler {
 	void (*drained)(void *ctx);
 	/* The TLS handshake is done. May be NULL. */
 	void (*secured)(void *ctx);
+	/* The peer will send no more, but may still read. NULL: closed(ctx, ERR_CLOSED) instead. */
+	void (*ended)(void *ctx);
 	/*
 	 * End of input (ERR_CLOSED; a last input callback came before), connection
 	 * error, failed handshake (ERR_PROTO; stream_why has a sentence), output beyond
@@ -52,10 +54,12 @@ struct stream_limits {
  */
 struct stream *stream_new(struct loop *l, int fd_take, const struct stream_limits *limits,
 			  const struct stream_handler *handler, void *ctx);
-/* Closes at once; unsent output is lost. NULL allowed; nulls. */
+/* Closes at once; unsent output gets one last try. NULL allowed; nulls. */
 void stream_free(struct stream **s);
 /* The next owner of the callbacks. */
 void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *ctx);
+
+void stream_set_limits(struct stream *s, const struct stream_limits *limits);
 
 /* Input: a view until the next consume, or the end of the callback. */
 struct span stream_input(struct stream *s);

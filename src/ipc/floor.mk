@@ -1,1 +1,25 @@
-# Floor ipc: see doc/architecture.md, section 3.
+# Floor ipc: messages between processes.
+
+noinst_LIBRARIES += src/ipc/libipc.a
+src_ipc_libipc_a_SOURCES = \
+	include/ipc/chan.h src/ipc/chan.c \
+	include/ipc/msg.h src/ipc/msg.c \
+	include/ipc/msgs.h src/ipc/msgs.c
+IPC_LIBS = src/ipc/libipc.a $(IO_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_msg tests/unit/test_chan
+tests_unit_test_msg_SOURCES = tests/unit/test_msg.c
+tests_unit_test_msg_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_msg_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_chan_SOURCES = tests/unit/test_chan.c
+tests_unit_test_chan_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_chan_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
+endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_ipc_msg
+tests_fuzz_fuzz_ipc_msg_SOURCES = tests/fuzz/fuzz_ipc_msg.c
+tests_fuzz_fuzz_ipc_msg_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ipc_msg_LDADD = $(IPC_LIBS)
+endif

@@ -1,0 +1,67 @@
+/* The inside of a stream, shared by its two files: stream.c (life, input, TLS) and stream_out.c (output). */
+#ifndef IO_STREAM_IMPL_H
+#define IO_STREAM_IMPL_H
+
+#include "io/stream.h"
+#include "tls_conn.h"
+
+enum stream_phase {
+	STREAM_PLAIN,
+	STREAM_TLS_SOON,      /* TLS starts when the plain output is sent */
+	STREAM_TLS_HANDSHAKE, /* nothing else moves */
+	STREAM_TLS,
+};
+
+struct stream {
+	struct loop *loop;   /* borrowed */
+	struct loop_io *io;  /* own */
+	int fd;              /* own */
+	const struct stream_handler *handler;
+	void *ctx;
+	struct stream_limits limit;
+
+	struct buf in;       /* input that callbacks left, from in_off on */
+	size_t in_off;
+	struct span view;    /* in the input callback: input that lies in the loop's scratch */
+	struct buf out;      /* output not yet sent, from out_off on */
+	size_t out_off;
+
+	enum stream_phase phase;
+	struct tls_conn *tls;   /* own; NULL before the handshake */
+	struct tls_server *srv; /* borrowed */
+	const char *alpn;       /* borrowed */
+	bool read_wants_write;  /* TLS may need the other direction first */
+	bool write_wants_read;
+
+	bool paused;
+	bool eof;
+	bool blocked;    /* the socket took less than there was */
+	bool was_full;   /* drained is owed once the output is low */
+	bool deliver;    /* an input callback is owed */
+	bool reread;     /* input may wait inside TLS, where epoll does not see it */
+	bool finishing;
+	bool over;       /* closed is owed (or told) with the reason in fail */
+	bool told;
+	bool freed;      /* by its owner, inside a callback */
+	unsigned held;   /* callbacks in progress */
+	enum err fail;
+	char *why;       /* own; NULL: nothing more to say */
+
+	struct loop_task later, flush;
+	uint64_t bytes_in, bytes_sent;
+};
+
+/* Interest in events, from the state. After every change of state. */
+void stream_watch(struct stream *s);
+/* Calls what is owed to the owner, from the loop. */
+void stream_owe(struct stream *s);
+/* Ends the stream: closed(ctx, e) is owed, nothing else moves. The first reason stays. */
+void stream_end(struct stream *s, enum err e, const char *why);
+void stream_end_tls(struct stream *s, enum tls_result res);
+/* All plain output is sent: what was waiting for that (TLS, finish). */
+void stream_sent_all(struct stream *s);
+/* Sends pending output until done or blocked; only when not blocked. */
+void stream_send(struct stream *s);
+bool stream_can_send(const struct stream *s);
+
+#endif
