@@ -1,1 +1,5 @@
-# Floor control: see doc/architecture.md, section 3.
+# Floor control: who asks.
+
+pkglibexec_PROGRAMS += src/control/roost-control
+src_control_roost_control_SOURCES = src/control/main.c
+src_control_roost_control_LDADD = $(PROC_LIBS) $(CONF_LIBS)

@@ -235,7 +235,7 @@ static struct child *child_start(struct master *m, unsigned row)
 	if (row != PROC_WORKER)
 		send_begin(m, c);
 	connect_peers(m, c);
-	if (row == PROC_LOGIN)
+	if (row == PROC_LOGIN || row == PROC_CONTROL)
 		listeners_send(m, c);
 	DL_APPEND(m->children, c);
 	return c;

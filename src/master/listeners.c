@@ -14,6 +14,9 @@
 
 enum { SOCKETS_A_NAME = 16 };
 
+#define CONTROL_SOCKET "control"
+#define CONTROL_PROTOCOL "control"
+
 static struct listener *listener_find(struct master *m, const char *key)
 {
 	struct listener *l;
@@ -114,9 +117,21 @@ static bool open_unix(struct master *m, const struct conf_listener *c, unsigned 
 	return true;
 }
 
+/* The administrator's socket: ours alone, whatever the configuration says. */
+static unsigned open_control(struct master *m, const struct generation *g)
+{
+	char *path = mem_printf("%s/" CONTROL_SOCKET, conf_str(g->conf, CONF_BASE_DIR));
+	const struct conf_listener c = {
+		.kind = CONF_UNIX, .name = path, .protocol = CONTROL_PROTOCOL, .mode = 0600, .user = "", .group = ""
+	};
+	bool ok = open_unix(m, &c, g->number);
+	free(path);
+	return !ok;
+}
+
 unsigned listeners_open(struct master *m, const struct generation *g)
 {
-	unsigned failed = 0;
+	unsigned failed = open_control(m, g);
 	size_t n;
 	const struct conf_listener *c = conf_listeners(g->conf, &n);
 	for (size_t i = 0; i < n; i++) {
@@ -159,6 +174,8 @@ void listeners_send(struct master *m, struct child *c)
 {
 	struct listener *l;
 	LL_FOREACH(m->listeners, l) {
+		if ((c->row == PROC_CONTROL) != (strcmp(l->protocol, CONTROL_PROTOCOL) == 0))
+			continue;
 		int fd = dup(l->fd);
 		if (fd < 0) {
 			log_error("cannot hand a listener to %s: %s", proc_rows[c->row].name, strerror(errno));

@@ -218,11 +218,12 @@ static bool prepare(struct master *m, bool foreground, int *pid_fd_r)
 			!find_account(conf_str(c, CONF_DEFAULT_INTERNAL_USER), "dovecot", "default_internal_user",
 				      &m->internal_uid, &m->internal_gid)))
 		return false;
-	if (listeners_open(m, m->gen) > 0 || m->listeners == NULL) {
-		if (m->listeners == NULL)
-			log_error("nothing to listen on: see protocols, listen and service in the configuration");
+	size_t n;
+	conf_listeners(c, &n);
+	if (n == 0)
+		log_error("nothing to listen on: see protocols, listen and service in the configuration");
+	if (n == 0 || listeners_open(m, m->gen) > 0)
 		return false;
-	}
 	return open_log(m, foreground);
 }
 

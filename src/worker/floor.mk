@@ -1,1 +1,12 @@
-# Floor worker: see doc/architecture.md, section 3.
+# Floor worker: after login.
+
+pkglibexec_PROGRAMS += src/worker/roost-worker
+src_worker_roost_worker_SOURCES = \
+	src/worker/accounts.c \
+	src/worker/admin.c \
+	src/worker/attach.c \
+	src/worker/deliver.c \
+	src/worker/imap.c \
+	src/worker/main.c \
+	src/worker/worker.h
+src_worker_roost_worker_LDADD = $(IMAP_LIBS) $(LMTP_LIBS) $(PROC_LIBS) $(CONF_LIBS)

@@ -1,0 +1,221 @@
+/* Users whose mail is open in this worker: opened at the first session or delivery, closed when idle. */
+#include "worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/location.h"
+#include "wire/imap_name.h"
+
+#include <stdlib.h>
+
+enum {
+	CONFIG_MAX = 4 << 20,
+	WORK_MS = 200,        /* flag changes reach the file names within a second */
+	WORK_AGAIN_MS = 50,
+	HOUSE_MS = 60000,
+	CLOSE_MS = 60000,     /* a pooled worker forgets a user after this */
+};
+
+/* --- configuration ------------------------------------------------------------------------ */
+
+static const char *mutf7(struct arena *ar, const char *utf8)
+{
+	struct buf b;
+	buf_init(&b, 4096);
+	const char *name = imap_name_from_utf8(span_str(utf8), &b) ? arena_span(ar, buf_span(&b)) : NULL;
+	buf_free(&b);
+	return name;
+}
+
+/* Several special uses of one mailbox are parted by a blank. */
+static const char *join_uses(struct arena *ar, const char *const *use)
+{
+	struct buf b;
+	buf_init(&b, 1024);
+	for (; *use != NULL; use++)
+		buf_printf(&b, "%s%s", b.n > 0 ? " " : "", *use);
+	const char *text = b.n > 0 ? arena_span(ar, buf_span(&b)) : NULL;
+	buf_free(&b);
+	return text;
+}
+
+static struct acct_mailbox *mailboxes(struct arena *ar, const struct conf_namespace *n)
+{
+	struct acct_mailbox *box = arena_array(ar, n->mailboxes_n + 1, sizeof(*box));
+	for (size_t i = 0; box != NULL && i < n->mailboxes_n; i++) {
+		const struct conf_mailbox *m = &n->mailboxes[i];
+		box[i].name = mutf7(ar, m->name);
+		if (box[i].name == NULL)
+			return NULL;
+		box[i].special_use = join_uses(ar, m->special_use);
+		box[i].create = m->autocreate != CONF_AUTO_NO;
+		box[i].subscribe = m->autocreate == CONF_AUTO_SUBSCRIBE;
+	}
+	return box;
+}
+
+static enum store_sync sync_mode(const struct conf *c)
+{
+	switch ((enum conf_fsync)conf_enum(c, CONF_MAIL_FSYNC)) {
+	case CONF_FSYNC_ALWAYS:
+		return STORE_SYNC_ALWAYS;
+	case CONF_FSYNC_NEVER:
+		return STORE_SYNC_NEVER;
+	default:
+		return STORE_SYNC_OPTIMIZED;
+	}
+}
+
+static enum err namespace_config(struct account *a, const struct conf_namespace *n, struct acct_ns *ns,
+				 struct conf_location *loc, struct errtext *t)
+{
+	struct expand_var vars[EXPAND_USER_VARS];
+	const char *text = n->location[0] != '\0' ? n->location :
+			   a->mail[0] != '\0'	  ? a->mail :
+						    conf_str(a->w->conf, CONF_MAIL_LOCATION);
+	expand_user(vars, span_str(a->user), span_str(a->home));
+	enum err e = conf_location_parse(text, vars, a->home, a->arena, loc, t);
+	if (e != ERR_OK)
+		return e;
+	ns->ops = store_driver(loc->driver == CONF_DRIVER_MAILDIR ? "maildir" : "mbox");
+	if (ns->ops == NULL)
+		return err_say(t, ERR_CANNOT, "mail_location: this build has no such driver: %s", text);
+	ns->prefix = arena_str(a->arena, n->prefix);
+	ns->separator = n->separator[0];
+	ns->inbox = n->inbox;
+	ns->hidden = n->hidden;
+	ns->subscriptions = n->subscriptions;
+	ns->list = n->list == CONF_NS_LIST_NO	? ACCT_LIST_NO :
+		   n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES :
+						 ACCT_LIST_CHILDREN;
+	ns->type = n->type == CONF_NS_PRIVATE ? ACCT_PRIVATE : n->type == CONF_NS_SHARED ? ACCT_SHARED : ACCT_PUBLIC;
+	ns->store = (struct store_config){
+		.root = loc->path,
+		.inbox = loc->inbox,
+		.control = loc->control,
+		.layout = loc->layout == CONF_LAYOUT_FS ? "fs" : "maildir++",
+		.hostname = a->w->hostname,
+		.sync = sync_mode(a->w->conf),
+	};
+	ns->mailbox = mailboxes(a->arena, n);
+	ns->mailboxes = n->mailboxes_n;
+	return ns->mailbox != NULL ? ERR_OK : err_say(t, ERR_CANNOT, "namespace %s: a mailbox name is not possible", n->name);
+}
+
+/* The namespaces of the settings, with this user's directories. The index lies with the inbox. */
+static enum err account_config(struct account *a, struct errtext *t)
+{
+	size_t n;
+	const struct conf_namespace *c = conf_namespaces(a->w->conf, &n);
+	struct acct_ns *ns = arena_array(a->arena, n, sizeof(*ns));
+	if (ns == NULL)
+		return ERR_MEMORY;
+	for (size_t i = 0; i < n; i++) {
+		struct conf_location loc;
+		enum err e = namespace_config(a, &c[i], &ns[i], &loc, t);
+		if (e != ERR_OK)
+			return e;
+		if (!ns[i].inbox)
+			continue;
+		a->config.index_dir = loc.index != NULL ? loc.index : arena_printf(a->arena, "%s/roost.index", loc.path);
+		a->config.index_memory = loc.index_memory;
+	}
+	a->config.user = a->user;
+	a->config.ns = ns;
+	a->config.namespaces = n;
+	a->config.max_keyword_length = (unsigned)conf_u64(a->w->conf, CONF_MAIL_MAX_KEYWORD_LENGTH);
+	return ERR_OK;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static void account_free(struct account *a)
+{
+	loop_timer_stop(a->w->h.loop, &a->work);
+	loop_timer_stop(a->w->h.loop, &a->close);
+	acct_close(&a->acct);
+	arena_free(&a->arena);
+	free(a->user);
+	free(a->home);
+	free(a->mail);
+	free(a);
+}
+
+enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r, struct errtext *t)
+{
+	struct account *a;
+	HASH_FIND(hh, w->accounts, u->user.p, u->user.n, a);
+	if (a == NULL) {
+		a = mem_alloc(sizeof(*a));
+		a->w = w;
+		a->user = span_dup(u->user);
+		a->home = span_dup(u->home);
+		a->mail = span_dup(u->mail);
+		a->arena = arena_new(CONFIG_MAX);
+		enum err e = account_config(a, t);
+		if (e == ERR_OK)
+			e = acct_open(&a->config, &a->acct, t);
+		if (e != ERR_OK) {
+			account_free(a);
+			return e;
+		}
+		HASH_ADD_KEYPTR(hh, w->accounts, a->user, u->user.n, a);
+	}
+	loop_timer_stop(w->h.loop, &a->close);
+	*a_r = a;
+	return ERR_OK;
+}
+
+static void close_idle(void *ctx)
+{
+	struct account *a = ctx;
+	HASH_DELETE(hh, a->w->accounts, a);
+	account_free(a);
+}
+
+void account_release(struct account *a)
+{
+	if (--a->jobs > 0)
+		return;
+	if (acct_busy(a->acct))
+		account_busy(a);
+	/* A single worker keeps its user open as long as it lingers. */
+	if (a->w->kind == WORKER_POOLED)
+		loop_timer_set(a->w->h.loop, &a->close, CLOSE_MS, close_idle, a);
+}
+
+static void work(void *ctx)
+{
+	struct account *a = ctx;
+	a->busy = false;
+	switch (acct_work(a->acct)) {
+	case STEP_SLICE:
+		loop_timer_set(a->w->h.loop, &a->work, 0, work, a);
+		a->busy = true;
+		break;
+	case STEP_DONE:
+		if (!acct_busy(a->acct))
+			break;
+		/* fall through */
+	default:
+		loop_timer_set(a->w->h.loop, &a->work, WORK_AGAIN_MS, work, a);
+		a->busy = true;
+	}
+}
+
+void account_busy(struct account *a)
+{
+	if (a->busy)
+		return;
+	a->busy = true;
+	loop_timer_set(a->w->h.loop, &a->work, WORK_MS, work, a);
+}
+
+void accounts_close(struct worker *w)
+{
+	struct account *a, *next;
+	HASH_ITER(hh, w->accounts, a, next) {
+		HASH_DELETE(hh, w->accounts, a);
+		account_free(a);
+	}
+}

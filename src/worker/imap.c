@@ -1,0 +1,88 @@
+/* An IMAP session in the worker: its stream, its watches, its line in the log. */
+#include "worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "io/stream.h"
+
+#include <stdlib.h>
+
+enum { WATCHES_MAX = 4, LOG_LINE = 900 };
+
+/* --- watching ----------------------------------------------------------------------------- */
+
+struct imap_watches {
+	struct watch *watch[WATCHES_MAX];
+	size_t n;
+};
+
+static void unwatch(void *ctx, void *handle)
+{
+	struct imap_watches *w = handle;
+	for (size_t i = 0; i < w->n; i++)
+		watch_remove(&w->watch[i]);
+	free(w);
+}
+
+static void *watch(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg), void *arg)
+{
+	struct worker *w = ctx;
+	if (w->watches == NULL || n > WATCHES_MAX)
+		return NULL;
+	struct imap_watches *iw = mem_alloc(sizeof(*iw));
+	for (size_t i = 0; i < n; i++) {
+		if (watch_add(w->watches, paths[i], changed, arg, &iw->watch[iw->n]) != ERR_OK) {
+			unwatch(w, iw);
+			return NULL;
+		}
+		iw->n++;
+	}
+	return iw;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static void on_end(void *ctx, enum imap_end why, const char *text)
+{
+	struct job *j = ctx;
+	struct buf b;
+	buf_init(&b, LOG_LINE);
+	imap_session_logout_text(j->imap, &b);
+	log_write_as(j->name, LOG_LVL_INFO, "%s%s %s", why == IMAP_END_FAILED ? "Disconnected: " : "", text, buf_cstr(&b));
+	buf_free(&b);
+	j->imap = NULL;
+	if (acct_busy(j->a->acct))
+		account_busy(j->a);
+	job_end(j);
+}
+
+static void on_busy(void *ctx)
+{
+	struct job *j = ctx;
+	if (acct_busy(j->a->acct))
+		account_busy(j->a);
+}
+
+enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag, struct span input, int fd_take)
+{
+	static const struct stream_handler none = { 0 };
+	static const struct stream_limits limits = { .in_max = 65536, .out_high = 131072, .out_low = 32768, .out_max = 64 << 20 };
+	struct worker *w = j->w;
+	struct imap_config c = {
+		.acct = j->a->acct,
+		.loop = w->h.loop,
+		.stream = stream_new(w->h.loop, fd_take, &limits, &none, NULL),
+		.settings = w->imap,
+		.user = j->a->user,
+		.session_id = j->id,
+		.remote_ip = j->rip,
+		.login_tag = tag,
+		.leftover = input,
+		.watch = { .watch = watch, .unwatch = unwatch, .ctx = w },
+		.on_end = on_end,
+		.on_busy = on_busy,
+		.ctx = j,
+	};
+	return imap_session_new(&c, &j->imap);
+}
