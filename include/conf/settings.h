@@ -132,7 +132,7 @@
 	  NULL, "Prefix of log lines of a mail session.") \
 	X(MAIL_MAX_KEYWORD_LENGTH, "mail_max_keyword_length", NULL, UINT, "50", W, 0, NULL, \
 	  "Longest name of a keyword.") \
-	X(MAIL_MAX_USERIP_CONNECTIONS, "mail_max_userip_connections", NULL, UINT, "10", M, 0, NULL, \
+	X(MAIL_MAX_USERIP_CONNECTIONS, "mail_max_userip_connections", NULL, UINT, "10", M | W, 0, NULL, \
 	  "Most sessions of one user from one address; 0 is no limit.") \
 	X(MAIL_PLUGINS, "mail_plugins", NULL, STRING, "", W, NOEFFECT, NULL, \
 	  "Plug-ins; what they do is built in or not there.") \

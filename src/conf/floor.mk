@@ -1,1 +1,43 @@
-# Floor conf: see doc/architecture.md, section 3.
+# Floor conf: the configuration grammar and the table of settings.
+
+noinst_LIBRARIES += src/conf/libconf.a
+src_conf_libconf_a_SOURCES = \
+	include/conf/conf.h src/conf/conf.c \
+	include/conf/dump.h src/conf/dump.c \
+	include/conf/expand.h src/conf/expand.c \
+	include/conf/export.h src/conf/export.c \
+	include/conf/load.h src/conf/load.c \
+	include/conf/location.h src/conf/location.c \
+	include/conf/settings.h src/conf/table.c \
+	src/conf/check.c \
+	src/conf/finish.h src/conf/finish.c \
+	src/conf/lex.h src/conf/lex.c \
+	src/conf/model.h \
+	src/conf/notes.h src/conf/notes.c \
+	src/conf/parse.h src/conf/parse.c \
+	src/conf/source.h src/conf/source.c \
+	src/conf/value.h src/conf/value.c
+CONF_LIBS = src/conf/libconf.a $(BASE_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_conf_load tests/unit/test_conf_export tests/unit/test_conf_expand
+tests_unit_test_conf_load_SOURCES = tests/unit/test_conf_load.c
+tests_unit_test_conf_load_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_conf_load_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_conf_export_SOURCES = tests/unit/test_conf_export.c
+tests_unit_test_conf_export_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_conf_export_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_conf_expand_SOURCES = tests/unit/test_conf_expand.c
+tests_unit_test_conf_expand_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_conf_expand_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
+endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_conf tests/fuzz/fuzz_conf_import
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_conf_LDADD = $(CONF_LIBS)
+tests_fuzz_fuzz_conf_import_SOURCES = tests/fuzz/fuzz_conf_import.c
+tests_fuzz_fuzz_conf_import_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_conf_import_LDADD = $(CONF_LIBS)
+endif

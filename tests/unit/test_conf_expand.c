@@ -1,0 +1,156 @@
+/* % variables and mail_location: what a user name may and may not do to a path. */
+#include "base/buf.h"
+#include "conf/expand.h"
+#include "conf/location.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void expand_is(const char *format, const char *user, const char *want)
+{
+	struct expand_var vars[EXPAND_USER_VARS];
+	struct errtext t;
+	struct buf out;
+
+	buf_init(&out, 1000);
+	expand_user(vars, span_str(user), SPAN("/home/x"));
+	if (expand(format, vars, &out, &t))
+		fail_msg("%s", t.text);
+	assert_string_equal(buf_cstr(&out), want);
+	buf_free(&out);
+}
+
+static enum err path_error(const char *format, struct span user, char *text, size_t n)
+{
+	struct expand_var vars[EXPAND_USER_VARS];
+	struct errtext t = { "" };
+	struct buf out;
+	enum err e;
+
+	buf_init(&out, 1000);
+	expand_user(vars, user, SPAN("/home/x"));
+	e = expand_path(span_str(format), vars, &out, &t);
+	if (e)
+		assert_int_equal(out.n, 0);
+	snprintf(text, n, "%s", t.text);
+	buf_free(&out);
+	return e;
+}
+
+static void test_variables(void **state)
+{
+	expand_is("%u|%n|%d|%h|%%", "Me@Ex.org", "Me@Ex.org|Me|Ex.org|/home/x|%");
+	expand_is("%Lu %Un %Ud", "Me@Ex.org", "me@ex.org ME EX.ORG");
+	expand_is("%{user} %L{username} %{domain} %{home}", "Me@Ex.org", "Me@Ex.org me Ex.org /home/x");
+	expand_is("%d-%n", "plain", "-plain");
+	expand_is("%u", "%h%%{home}", "%h%%{home}"); /* never expanded again */
+}
+
+static void test_unknown(void **state)
+{
+	char t[256];
+
+	assert_int_equal(path_error("/a/%q", SPAN("u"), t, sizeof(t)), ERR_NOTFOUND);
+	assert_non_null(strstr(t, "%q"));
+	assert_int_equal(path_error("/a/%{nothing}", SPAN("u"), t, sizeof(t)), ERR_NOTFOUND);
+	assert_non_null(strstr(t, "%{nothing}"));
+	assert_int_equal(path_error("/a/%{user", SPAN("u"), t, sizeof(t)), ERR_SYNTAX);
+	assert_int_equal(path_error("/a/%", SPAN("u"), t, sizeof(t)), ERR_SYNTAX);
+	assert_int_equal(path_error("/a/%L", SPAN("u"), t, sizeof(t)), ERR_NOTFOUND);
+}
+
+static void test_path(void **state)
+{
+	char t[256];
+
+	assert_int_equal(path_error("/a/%u", SPAN("ok..ok"), t, sizeof(t)), ERR_OK);
+	assert_int_equal(path_error("/a/%u", SPAN("../b"), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%u", SPAN(".."), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%d/%n", SPAN("x@.."), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%u", SPAN("a\0b"), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/.%n", SPAN(".@x"), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%n%d", SPAN("@.."), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/../b", SPAN("x"), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("%h/b", SPAN("x"), t, sizeof(t)), ERR_OK);
+}
+
+static enum err locate(const char *text, const char *user, const char *home, struct arena *a,
+		       struct conf_location *l, struct errtext *t)
+{
+	struct expand_var vars[EXPAND_USER_VARS];
+
+	expand_user(vars, span_str(user), span_str(home));
+	return conf_location_parse(text, vars, home, a, l, t);
+}
+
+static void test_location(void **state)
+{
+	struct arena *a = arena_new(100000);
+	struct conf_location l;
+	struct errtext t;
+
+	assert_int_equal(locate("maildir:~/Maildir/", "me@x", "/srv/me", a, &l, &t), ERR_OK);
+	assert_string_equal(l.path, "/srv/me/Maildir");
+	assert_int_equal(l.driver, CONF_DRIVER_MAILDIR);
+	assert_int_equal(l.layout, CONF_LAYOUT_MAILDIRPP);
+	assert_string_equal(l.subscriptions, "subscriptions");
+	assert_null(l.inbox);
+	assert_int_equal(locate("maildir:/m/%d/%n:LAYOUT=fs:INDEX=MEMORY:CONTROL=/c/%u:SUBSCRIPTIONS=subs:INBOX=~/in",
+				"me@x", "/h", a, &l, &t), ERR_OK);
+	assert_string_equal(l.path, "/m/x/me");
+	assert_string_equal(l.control, "/c/me@x");
+	assert_string_equal(l.inbox, "/h/in");
+	assert_string_equal(l.subscriptions, "subs");
+	assert_true(l.index_memory);
+	assert_int_equal(l.layout, CONF_LAYOUT_FS);
+	assert_int_equal(locate("mbox:~/mail:INBOX=/var/mail/%u:INDEX=/i::x", "me", "/h", a, &l, &t), ERR_OK);
+	assert_int_equal(l.driver, CONF_DRIVER_MBOX);
+	assert_string_equal(l.index, "/i:x");
+	/* A user name adds neither keys nor directories. */
+	assert_int_equal(locate("maildir:/m/%u", "a:INDEX=/etc", "/h", a, &l, &t), ERR_CANNOT);
+	assert_int_equal(locate("maildir:/m/%u", "a:INDEX=MEMORY", "/h", a, &l, &t), ERR_OK);
+	assert_string_equal(l.path, "/m/a:INDEX=MEMORY");
+	assert_false(l.index_memory);
+	arena_free(&a);
+}
+
+static void test_bad_location(void **state)
+{
+	static const struct {
+		const char *text, *home, *say;
+	} rows[] = {
+		{ "", "/h", "empty" },
+		{ "maildir", "/h", "path" },
+		{ "maildir:relative", "/h", "must begin with" },
+		{ "maildir:~/M", "", "no home" },
+		{ "dbox:~/M", "/h", "dbox" },
+		{ "maildir:~/M:INDX=/x", "/h", "INDX" },
+		{ "maildir:~/M:ALT=/x", "/h", "ALT" },
+		{ "maildir:~/M:LAYOUT=index", "/h", "LAYOUT" },
+		{ "maildir:~/M:SUBSCRIPTIONS=a/b", "/h", "SUBSCRIPTIONS" },
+		{ "maildir:~/%x", "/h", "%x" },
+	};
+	struct arena *a = arena_new(100000);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct conf_location l;
+		struct errtext t;
+
+		assert_int_not_equal(locate(rows[i].text, "me", rows[i].home, a, &l, &t), ERR_OK);
+		if (!strstr(t.text, rows[i].say))
+			fail_msg("%s: %s", rows[i].text, t.text);
+	}
+	arena_free(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_variables), cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_path),	  cmocka_unit_test(test_location),
+		cmocka_unit_test(test_bad_location),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
