@@ -3,6 +3,8 @@
 #include "ipc/msg.h"
 
 enum {
+	FRONTS = ROLE_LOGIN | ROLE_CONTROL, /* those who bring work from outside */
+	BEGINNERS = ROLE_LOGIN | ROLE_AUTH | ROLE_AUTHWORKER | ROLE_CONTROL,
 	ANY_CHILD = ROLE_LOGIN | ROLE_AUTH | ROLE_AUTHWORKER | ROLE_WORKER | ROLE_CONTROL,
 	BODY_MAX = MSG_MAX - MSG_HEAD,
 	SMALL = 1024,
@@ -11,18 +13,24 @@ enum {
 
 static const struct msg_row msg_rows[MSG_TYPES] = {
 	/*                       name             from             to               fds  size */
+	[MSG_BEGIN] =          { "BEGIN",          ROLE_MASTER,     BEGINNERS,       0, TALK },
+	[MSG_LOG] =            { "LOG",            ROLE_MASTER,     ANY_CHILD,       1, 0 },
+	[MSG_LISTEN] =         { "LISTEN",         ROLE_MASTER,     FRONTS,          1, SMALL },
+	[MSG_BEGIN] =          { "BEGIN",          ROLE_MASTER,     ANY_CHILD,       0, TALK },
+	[MSG_LOG] =            { "LOG",            ROLE_MASTER,     ANY_CHILD,       1, 0 },
 	[MSG_READY] =          { "READY",          ANY_CHILD,       ROLE_MASTER,     0, 0 },
 	[MSG_QUIT] =           { "QUIT",           ROLE_MASTER,     ANY_CHILD,       0, 0 },
 	[MSG_PEER] =           { "PEER",           ROLE_MASTER,     ANY_CHILD,       1, SMALL },
+	[MSG_LISTEN] =         { "LISTEN",         ROLE_MASTER,     ROLE_LOGIN,      1, SMALL },
 	[MSG_AUTH_START] =     { "AUTH_START",     ROLE_LOGIN,      ROLE_AUTH,       0, TALK },
 	[MSG_AUTH_CONT] =      { "AUTH_CONT",      ROLE_LOGIN,      ROLE_AUTH,       0, TALK },
 	[MSG_AUTH_ABORT] =     { "AUTH_ABORT",     ROLE_LOGIN,      ROLE_AUTH,       0, 0 },
-	[MSG_USER_LOOKUP] =    { "USER_LOOKUP",    ROLE_LOGIN,      ROLE_AUTH,       0, TALK },
+	[MSG_USER_LOOKUP] =    { "USER_LOOKUP",    FRONTS,          ROLE_AUTH,       0, TALK },
 	[MSG_AUTH_CHALLENGE] = { "AUTH_CHALLENGE", ROLE_AUTH,       ROLE_LOGIN,      0, TALK },
 	[MSG_AUTH_OK] =        { "AUTH_OK",        ROLE_AUTH,       ROLE_LOGIN,      0, TALK },
 	[MSG_AUTH_FAIL] =      { "AUTH_FAIL",      ROLE_AUTH,       ROLE_LOGIN,      0, TALK },
-	[MSG_USER_OK] =        { "USER_OK",        ROLE_AUTH,       ROLE_LOGIN,      0, TALK },
-	[MSG_USER_FAIL] =      { "USER_FAIL",      ROLE_AUTH,       ROLE_LOGIN,      0, SMALL },
+	[MSG_USER_OK] =        { "USER_OK",        ROLE_AUTH,       FRONTS,          0, TALK },
+	[MSG_USER_FAIL] =      { "USER_FAIL",      ROLE_AUTH,       FRONTS,          0, SMALL },
 	[MSG_WORK_START] =     { "WORK_START",     ROLE_AUTH,       ROLE_AUTHWORKER, 0, TALK },
 	[MSG_WORK_CONT] =      { "WORK_CONT",      ROLE_AUTH,       ROLE_AUTHWORKER, 0, TALK },
 	[MSG_WORK_ABORT] =     { "WORK_ABORT",     ROLE_AUTH,       ROLE_AUTHWORKER, 0, 0 },
@@ -31,9 +39,9 @@ static const struct msg_row msg_rows[MSG_TYPES] = {
 	[MSG_WORK_OK] =        { "WORK_OK",        ROLE_AUTHWORKER, ROLE_AUTH,       0, BODY_MAX },
 	[MSG_WORK_FAIL] =      { "WORK_FAIL",      ROLE_AUTHWORKER, ROLE_AUTH,       0, TALK },
 	[MSG_TICKET] =         { "TICKET",         ROLE_AUTH,       ROLE_MASTER,     0, BODY_MAX },
-	[MSG_HANDOFF] =        { "HANDOFF",        ROLE_LOGIN,      ROLE_MASTER,     1, BODY_MAX },
-	[MSG_HANDOFF_OK] =     { "HANDOFF_OK",     ROLE_MASTER,     ROLE_LOGIN,      0, 0 },
-	[MSG_HANDOFF_FAIL] =   { "HANDOFF_FAIL",   ROLE_MASTER,     ROLE_LOGIN,      0, SMALL },
+	[MSG_HANDOFF] =        { "HANDOFF",        FRONTS,          ROLE_MASTER,     1, BODY_MAX },
+	[MSG_HANDOFF_OK] =     { "HANDOFF_OK",     ROLE_MASTER,     FRONTS,          0, SMALL },
+	[MSG_HANDOFF_FAIL] =   { "HANDOFF_FAIL",   ROLE_MASTER,     FRONTS,          0, SMALL },
 	[MSG_ASSIGN] =         { "ASSIGN",         ROLE_MASTER,     ROLE_WORKER,     0, BODY_MAX },
 	[MSG_ATTACH] =         { "ATTACH",         ROLE_MASTER,     ROLE_WORKER,     1, BODY_MAX },
 	[MSG_SESSION_END] =    { "SESSION_END",    ROLE_WORKER,     ROLE_MASTER,     0, 0 },
