@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# Also runs against the sanitize build.
+"""The processes as an administrator sees them: start, restart of a killed helper, reload, who, kick, status, reindex, stop."""
+import imaplib
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from testsite import ROOT, UID, Site, wait_for  # noqa: E402
+
+USER = "anna@example.org"
+
+
+def can_login(site):
+    try:
+        imap = site.imap(USER)
+        imap.logout()
+        return True
+    except (OSError, imaplib.IMAP4.error):
+        return False
+
+
+def test_restart(site):
+    """A killed helper of each kind comes back and logins work again."""
+    for program in ("roost-login", "roost-auth", "roost-auth-worker", "roost-control"):
+        before = site.kids(program)
+        assert before, program
+        os.kill(before[0], signal.SIGKILL)
+        wait_for(lambda: len([p for p in site.kids(program) if p not in before]) >= 1, 10)
+        wait_for(lambda: can_login(site), 10)
+
+
+def test_separation(site):
+    if not ROOT:
+        return
+    for program in ("roost-login", "roost-auth", "roost-control"):
+        for pid in site.kids(program):
+            with open(f"/proc/{pid}/status") as f:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+            assert status["Uid"].split()[0] != "0", (program, status["Uid"])
+            assert status["CapEff"].strip("0") == "", (program, status["CapEff"])
+            assert status["NoNewPrivs"] == "1", program
+    imap = site.imap(USER)
+    owners = [os.stat(f"/proc/{p}").st_uid for p in site.kids("roost-worker")]
+    assert UID in owners, owners
+    imap.logout()
+
+
+def test_admin(site):
+    imap = site.imap(USER)
+    imap.select("INBOX")
+    who = site.adm("who")
+    assert who.returncode == 0 and USER in who.stdout, who
+    status = site.adm("status")
+    assert status.returncode == 0 and "roost-" not in status.stderr and "listener" in status.stdout, status
+    assert site.adm("nonsense").returncode == 64
+    assert site.adm("kick", "nobody@example.org").returncode == 70
+    kicked = site.adm("kick", USER)
+    assert kicked.returncode == 0, kicked
+    try:
+        wait_for(lambda: imap.noop()[0] != "OK", 10)
+    except (imaplib.IMAP4.abort, OSError):
+        pass
+    wait_for(lambda: USER not in site.adm("who").stdout)
+    again = site.adm("reindex", USER)
+    assert again.returncode == 0 and "messages" in again.stdout, again
+    assert site.adm("reindex", "nobody@example.org").returncode == 67, site.adm("reindex", "nobody@example.org")
+
+
+def test_reload(site):
+    imap = site.imap(USER)
+    imap.select("INBOX")
+    site.write_conf("login_greeting = Second generation.\n")
+    assert site.adm("reload").returncode == 0
+    wait_for(lambda: b"Second generation." in site.imap(USER, login=False).welcome, 10)
+    assert imap.noop()[0] == "OK"
+    site.write_conf("login_greting = broken\n")
+    refused = site.adm("reload")
+    assert refused.returncode == 70, refused
+    assert "login_greeting" in site.log(), "the nearest name is told"
+    assert imap.noop()[0] == "OK" and can_login(site)
+    site.write_conf("")
+    os.kill(site.proc.pid, signal.SIGHUP)
+    wait_for(lambda: b"Second generation." not in site.imap(USER, login=False).welcome, 10)
+    imap.logout()
+
+
+def test_limits(site):
+    open_ones = [site.imap(USER) for _ in range(10)]
+    try:
+        site.imap(USER)
+        raise AssertionError("the eleventh connection of one user and address was let in")
+    except imaplib.IMAP4.error as e:
+        assert "mail_max_userip_connections=10" in str(e), e
+    for imap in open_ones:
+        imap.logout()
+
+
+with Site({USER: "secret"}) as site:
+    site.deliver(USER, b"Subject: one\r\n\r\nbody\r\n")
+    test_restart(site)
+    test_separation(site)
+    test_admin(site)
+    test_reload(site)
+    test_limits(site)
+    imap = site.imap(USER)
+    stopped = site.adm("stop")
+    assert stopped.returncode == 0, stopped
+    assert site.proc.wait(20) == 0
+print("processes: well")
