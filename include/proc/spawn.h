@@ -31,7 +31,7 @@ struct proc_spawn {
 enum err proc_spawn(const struct proc_spawn *s, pid_t *pid_r, int *chan_fd_r, struct errtext *why);
 
 struct proc_child {
-	const char *name; /* borrowed from argv */
+	const char *name; /* own, for the life of the process */
 	uint32_t child;
 	size_t nextra;
 	char *title;      /* borrowed from argv: the bytes that ps shows */

@@ -1,1 +1,20 @@
-# Floor proc: see doc/architecture.md, section 3.
+# Floor proc: becoming a confined process.
+
+noinst_LIBRARIES += src/proc/libproc.a
+src_proc_libproc_a_SOURCES = \
+	include/proc/confine.h src/proc/confine.c \
+	include/proc/helper.h src/proc/helper.c \
+	include/proc/spawn.h src/proc/spawn.c \
+	src/proc/landlock.c src/proc/sandbox.h src/proc/seccomp.c
+src_proc_libproc_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+PROC_LIBS = src/proc/libproc.a $(IPC_LIBS) $(SECCOMP_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_confine tests/unit/test_spawn
+tests_unit_test_confine_SOURCES = tests/unit/test_confine.c
+tests_unit_test_confine_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_confine_LDADD = $(PROC_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
+tests_unit_test_spawn_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_spawn_LDADD = $(PROC_LIBS) $(CMOCKA_LIBS)
+endif
