@@ -128,6 +128,25 @@ static const struct node *next_node(const struct node *n, bool into)
 	return n ? n->next : NULL;
 }
 
+/* Nothing is set in it: an empty section asks for nothing. */
+static bool is_empty(const struct node *top)
+{
+	const struct node *n = top;
+
+	while (n) {
+		if (n->sets)
+			return false;
+		if (n->child) {
+			n = n->child;
+			continue;
+		}
+		while (n != top && !n->next)
+			n = n->parent;
+		n = n == top ? NULL : n->next;
+	}
+	return true;
+}
+
 static void check_effects(struct check *k)
 {
 	const struct node *n = k->c->root;
@@ -136,7 +155,7 @@ static void check_effects(struct check *k)
 		bool idle = unserved(n);
 		struct place at = { n->file, n->line };
 
-		if (idle && !n->builtin && n->kind != SECT_PLUGIN)
+		if (idle && !n->builtin && n->kind != SECT_PLUGIN && !is_empty(n))
 			WARN(k, at, "section \"%s%s%s\": accepted but has no effect here",
 			     sects[n->kind].name, *n->name ? " " : "", n->name);
 		if (!idle || n->kind == SECT_PLUGIN)

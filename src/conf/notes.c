@@ -4,6 +4,9 @@
 #include <stdarg.h>
 
 static void note(struct buf *b, const char *file, unsigned line, const char *fmt, va_list args)
+	__attribute__((format(printf, 4, 0)));
+
+static void note(struct buf *b, const char *file, unsigned line, const char *fmt, va_list args)
 {
 	char text[512];
 
