@@ -40,6 +40,8 @@ struct confine {
 	size_t ngroups;
 	bool stay_root;
 	const char *chroot;        /* NULL: none */
+	void (*prepare)(void *ctx); /* runs as the new owner, before Landlock and seccomp; may be NULL */
+	void *prepare_ctx;
 	bool landlock;             /* restrict files to paths (none: nothing can be opened) and forbid TCP bind and connect */
 	const struct confine_path *paths;
 	size_t npaths;

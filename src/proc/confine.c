@@ -124,6 +124,8 @@ enum err confine_self(const struct confine *c, struct confine_note *note_r, stru
 		e = confine_ids(c, why);
 	if (!e)
 		e = confine_privileges(why);
+	if (!e && c->prepare)
+		c->prepare(c->prepare_ctx);
 	if (!e && c->landlock)
 		e = sandbox_files(c, &note, why);
 	if (!e && c->calls != CALLS_ANY)
