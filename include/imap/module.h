@@ -28,6 +28,7 @@
 
 struct imap_append;
 struct imap_cmd;
+struct imap_emit;
 struct imap_fetch;
 struct imap_fetch_op;
 struct imap_list;
@@ -70,7 +71,7 @@ struct imap_command_row {
 	unsigned states;    /* enum imap_states */
 	unsigned flags;     /* enum imap_command_flags */
 	enum step (*start)(struct imap_cmd *c);
-	/* A literal is coming (imap_lex_literal); answers STEP_DONE when it is taken, skipped or collected. */
+	/* A literal is coming (imap_lex_literal): called until STEP_DONE, when it is taken, skipped or collected. */
 	enum step (*literal)(struct imap_cmd *c);
 };
 
@@ -80,13 +81,14 @@ enum imap_fetch_flags {
 	IMAP_FETCH_SECTION = 0x1, /* written NAME[...]: parse gets the SECTION argument */
 	IMAP_FETCH_ARGS = 0x2,    /* a list follows the name: parse may take it */
 	IMAP_FETCH_SEEN = 0x4,    /* sets \Seen unless the mailbox is read-only */
-	IMAP_FETCH_OBJECT = 0x8,  /* needs the bytes: opens the message */
+	IMAP_FETCH_BYTES = 0x8,   /* needs the bytes: opens the message */
 };
 
 /*
  * An item's row. parse fills op (zeroed, with op->item set) and may ask the command for more wants; NULL: nothing to do.
- * emit appends "NAME value" to out: no blank in front, none behind. Items with IMAP_FETCH_OBJECT emit
- * in pieces: they are called again until STEP_DONE and must return STEP_OUTPUT_FULL when out is large (imap_fetch_full).
+ * emit appends "NAME value" to out: no blank in front, none behind. Items with IMAP_FETCH_BYTES have
+ * emit_bytes instead, which writes to imap_out in pieces: called again until STEP_DONE, it returns STEP_OUTPUT_FULL when
+ * imap_out_full; facts are gone by then. They come behind all others.
  * *a stands at the item's argument; parse moves it when it takes following ones.
  */
 struct imap_fetch_item {
@@ -94,9 +96,8 @@ struct imap_fetch_item {
 	unsigned flags;   /* enum imap_fetch_flags */
 	unsigned want;    /* enum view_want */
 	enum err (*parse)(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op);
-	void (*emit)(struct imap_fetch *f, const struct imap_fetch_op *op, const struct msg_facts *m, struct buf *out);
-	enum step (*emit_bytes)(struct imap_fetch *f, const struct imap_fetch_op *op, const struct msg_facts *m,
-				struct buf *out);
+	void (*emit)(struct imap_emit *e, const struct msg_facts *m, struct buf *out);
+	enum step (*emit_bytes)(struct imap_fetch *f, const struct imap_fetch_op *op);
 };
 
 /* A word that stands for several: "ALL", "FAST", "FULL". Only allowed alone. */
@@ -177,12 +178,18 @@ extern const struct imap_module *const imap_modules[];
 
 /* ---- what all modules use ---- */
 
-/* Announces messages that are gone: changes' expunged numbers (descending) or vanished UIDs. */
-typedef void imap_vanished_fn(struct imap_session *s, const struct view_changes *c, struct buf *out);
+/*
+ * Announces messages that are gone: changes' expunged numbers (descending) or vanished UIDs. *pos is 0 at first
+ * and the function's own from then on; it returns STEP_OUTPUT_FULL when imap_out_full, to be called again, or STEP_DONE.
+ */
+typedef enum step imap_vanished_fn(struct imap_session *s, const struct view_changes *c, size_t *pos);
+
+enum { IMAP_UNSOLICITED_MAX = 4 };
 
 struct imap_hooks {
 	imap_vanished_fn *vanished;
-	const struct imap_fetch_item *unsolicited[4]; /* ended by NULL; UID comes first by itself where it is due */
+	/* Items without arguments and without bytes; ended by NULL. UID comes first by itself where it is due. */
+	const struct imap_fetch_item *unsolicited[IMAP_UNSOLICITED_MAX + 1];
 };
 
 struct imap_cmd {

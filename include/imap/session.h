@@ -93,12 +93,12 @@ enum err imap_session_new(const struct imap_config *config, struct imap_session 
 /* Ends the session soon: "* BYE text" is sent if the client takes it at once; on_end follows from the loop. */
 void imap_session_kick(struct imap_session *s, const char *text);
 
-const struct imap_stats *imap_session_stats(const struct imap_session *s); /* valid until on_end returns */
+const struct imap_stats *imap_session_stats(struct imap_session *s); /* valid until on_end returns */
 const char *imap_session_state(const struct imap_session *s);  /* "IDLE", "FETCH", "" between commands: for who and the process title */
 const char *imap_session_mailbox(const struct imap_session *s); /* client name of what is selected; "" */
 
 /* Appends imap_logout_format with its variables filled in. */
-void imap_session_logout_text(const struct imap_session *s, struct buf *out);
+void imap_session_logout_text(struct imap_session *s, struct buf *out);
 
 /*
  * The capability words after login, by the session's modules, as imap_capability changes them: for the

@@ -1,0 +1,339 @@
+/*
+ * FETCH and UID FETCH (RFC 3501 section 6.4.5): the items are compiled once into a small array, then one loop walks the
+ * messages. It knows no item. What the index answers comes first in each response, bytes behind it.
+ */
+#include "args.h"
+#include "fetch.h"
+#include "modules.h"
+
+enum { PUSH_BYTES = 32 << 10 }; /* how much is appended before the stream is asked whether it is full */
+
+/* ---- compiling ---- */
+
+static bool add_op(struct imap_fetch *f, const struct imap_fetch_item *item, const struct imap_arg **a)
+{
+	struct imap_fetch_op op = { .item = item };
+	enum err e;
+
+	for (size_t i = 0; i < f->ops; i++)
+		if (f->op[i].item == item && !item->parse)
+			return true; /* asked for twice, answered once */
+	if (f->ops == IMAP_FETCH_OPS_MAX) {
+		imap_fail(f->c, ERR_LIMIT, "Too many FETCH items.");
+		return false;
+	}
+	e = item->parse ? item->parse(f, a, &op) : ERR_OK;
+	if (e) {
+		if (!f->c->cond)
+			imap_fail(f->c, e, "Invalid arguments of a FETCH item.");
+		return false;
+	}
+	f->want |= item->want;
+	f->seen |= item->flags & IMAP_FETCH_SEEN;
+	f->op[f->ops++] = op;
+	return true;
+}
+
+static bool add_named(struct imap_fetch *f, struct span name, bool section, const struct imap_arg **a)
+{
+	const struct imap_fetch_item *item = imap_fetch_item_find(name, section);
+
+	if (item)
+		return add_op(f, item, a);
+	imap_bad(f->c, "Unknown FETCH item.");
+	return false;
+}
+
+static bool add_macro(struct imap_fetch *f, const struct imap_fetch_macro *macro)
+{
+	struct span rest = span_str(macro->items), name;
+	const struct imap_arg *none = NULL;
+
+	while (span_split(&rest, ' ', &name))
+		if (!add_named(f, name, false, &none))
+			return false;
+	return true;
+}
+
+static bool add_items(struct imap_fetch *f, const struct imap_arg *what)
+{
+	const struct imap_fetch_macro *macro = what->type == IMAP_ARG_ATOM ? imap_fetch_macro_find(what->s) : NULL;
+	const struct imap_arg *a = what, *end = what->next;
+
+	if (macro)
+		return add_macro(f, macro);
+	if (what->type == IMAP_ARG_LIST) {
+		a = what->child;
+		end = NULL;
+	}
+	if (!a) {
+		imap_bad(f->c, "FETCH list is empty.");
+		return false;
+	}
+	while (a != end) {
+		const struct imap_arg *item = a;
+
+		if (item->type != IMAP_ARG_ATOM && item->type != IMAP_ARG_SECTION) {
+			imap_bad(f->c, "FETCH list contains non-atoms.");
+			return false;
+		}
+		a = item->next;
+		if (!add_named(f, item->s, item->type == IMAP_ARG_SECTION,
+			       item->type == IMAP_ARG_SECTION ? &item : &a))
+			return false;
+	}
+	return true;
+}
+
+/* Items without bytes to the front, in the order asked. */
+static bool sort_ops(struct imap_fetch *f)
+{
+	struct imap_fetch_op *sorted = arena_array(f->c->arena, f->ops + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return false;
+	for (size_t i = 0; i < f->ops; i++)
+		if (!(f->op[i].item->flags & IMAP_FETCH_BYTES))
+			sorted[n++] = f->op[i];
+	f->meta = n;
+	for (size_t i = 0; i < f->ops; i++)
+		if (f->op[i].item->flags & IMAP_FETCH_BYTES)
+			sorted[n++] = f->op[i];
+	f->op = sorted;
+	for (size_t i = 0; i < f->meta; i++)
+		f->has_flags |= f->op[i].item == imap_fetch_item_find(SPAN("FLAGS"), false);
+	return true;
+}
+
+static bool compile(struct imap_fetch *f, const struct imap_arg *a)
+{
+	const struct imap_arg *none = NULL;
+
+	if (!a) {
+		imap_bad(f->c, "FETCH items are missing.");
+		return false;
+	}
+	f->op = arena_array(f->c->arena, IMAP_FETCH_OPS_MAX, sizeof(*f->op));
+	if (!f->op || (f->c->row->flags & IMAP_CMD_UID && !add_named(f, SPAN("UID"), false, &none)) ||
+	    !add_items(f, a) || !sort_ops(f)) {
+		if (!f->c->cond)
+			imap_fail(f->c, ERR_MEMORY, NULL);
+		return false;
+	}
+	a = a->next;
+	if (a && a->type == IMAP_ARG_LIST) {
+		if (!imap_args_modifiers(f->c, a, IMAP_OF_FETCH, f))
+			return false;
+		a = a->next;
+	}
+	f->seen = f->seen && !view_state(f->c->s->view)->readonly;
+	return imap_args_end(f->c, a);
+}
+
+/* ---- the walk ---- */
+
+/* Sets \Seen where bodies were shown; when that fails the client is told the truth afterwards. */
+static void apply_marks(struct imap_fetch *f)
+{
+	struct imap_session *s = f->c->s;
+	struct view_store st = {
+		.mode = VIEW_FLAGS_ADD,
+		.system = MAIL_SEEN,
+		.silent = true,
+		.unchangedsince = UINT64_MAX,
+	};
+
+	if (!f->mark.n)
+		return;
+	if (view_store(s->view, &f->mark, &st, NULL))
+		set_add_set(&s->echo, &f->mark);
+	set_free(&st.modified);
+	set_clear(&f->mark);
+	imap_session_busy(s);
+}
+
+static void pause_walk(struct imap_fetch *f)
+{
+	stream_push(f->c->s->stream);
+	if (f->walk)
+		view_walk_pause(f->walk);
+	apply_marks(f);
+}
+
+static void write_meta(struct imap_fetch *f, struct buf *out)
+{
+	bool newly = f->seen && !(f->m.flags.system & MAIL_SEEN);
+	size_t n = 0;
+
+	if (newly) {
+		f->m.flags.system |= MAIL_SEEN;
+		set_add(&f->mark, f->m.uid);
+	}
+	buf_add(out, "* ", 2);
+	buf_add_u64(out, f->m.seq);
+	buf_add(out, " FETCH (", 8);
+	for (size_t i = 0; i < f->meta; i++) {
+		buf_add(out, " ", n > 0);
+		n++;
+		f->op[i].item->emit(&f->emit, &f->m, out);
+	}
+	if (newly && !f->has_flags) {
+		buf_add(out, " ", n > 0);
+		n++;
+		imap_emit_flags(&f->emit, f->m.flags, out);
+	}
+	buf_add(out, " ", n > 0 && f->ops > f->meta);
+}
+
+/* The items with bytes of the present message, as far as the output takes them. */
+static enum step write_bytes(struct imap_fetch *f)
+{
+	struct imap_session *s = f->c->s;
+
+	while (f->at < f->ops) {
+		enum step step = f->op[f->at].item->emit_bytes(f, &f->op[f->at]);
+
+		if (step != STEP_DONE || s->phase == IMAP_ENDING)
+			return step;
+		f->at++;
+		if (f->at < f->ops)
+			buf_add_char(imap_out(s), ' ');
+	}
+	buf_add_str(imap_out(s), ")\r\n");
+	stream_push(s->stream);
+	msg_close(&f->msg);
+	return STEP_DONE;
+}
+
+/* The next message: false at the end of the walk. What was expunged meanwhile is left out (RFC 2180 section 4.1.2). */
+static bool next_message(struct imap_fetch *f)
+{
+	enum err e = view_walk_next(f->walk, &f->m, &f->text);
+
+	while (e == ERR_EXPUNGED) {
+		f->gone = true;
+		e = view_walk_next(f->walk, &f->m, &f->text);
+	}
+	if (e && e != ERR_NOTFOUND)
+		f->err = e;
+	return !e;
+}
+
+/* Opens what the present message's items need; false: this message is left out. */
+static bool open_message(struct imap_fetch *f)
+{
+	enum err e;
+
+	if (f->ops == f->meta)
+		return true;
+	e = msg_open(f->c->s->view, f->m.uid, &f->msg, &f->text);
+	if (e == ERR_EXPUNGED)
+		f->gone = true;
+	else if (e)
+		f->err = e;
+	return !e;
+}
+
+static enum step fetch_done(struct imap_fetch *f)
+{
+	struct imap_cmd *c = f->c;
+
+	view_walk_end(&f->walk);
+	if (c->s->phase == IMAP_ENDING)
+		return STEP_DONE;
+	if (f->err)
+		return imap_fail(c, f->err, f->text.text);
+	if (f->gone)
+		return imap_fail(c, ERR_EXPUNGED, NULL);
+	return imap_ok(c, NULL, "Fetch completed.");
+}
+
+/* Messages until the output is full, the slice is used or there are no more. */
+static enum step walk_on(struct imap_fetch *f)
+{
+	struct imap_session *s = f->c->s;
+	struct buf *out = imap_out(s);
+	size_t from = out->n;
+
+	for (unsigned i = 1; next_message(f); i++) {
+		if (open_message(f)) {
+			write_meta(f, out);
+			if (f->msg) {
+				f->at = f->meta;
+				return STEP_OUTPUT_FULL; /* the caller goes on with its bytes */
+			}
+			buf_add(out, ")\r\n", 3);
+		}
+		if (f->err)
+			return STEP_DONE;
+		if (out->n - from < PUSH_BYTES && i % 32)
+			continue;
+		stream_push(s->stream);
+		if (imap_out_full(s))
+			return STEP_OUTPUT_FULL;
+		if (imap_slice_over(f->c))
+			return STEP_SLICE;
+		out = imap_out(s);
+		from = out->n;
+	}
+	return STEP_DONE;
+}
+
+static enum step fetch_step(struct imap_cmd *c)
+{
+	struct imap_fetch *f = c->state;
+	enum step step = STEP_DONE;
+
+	do {
+		if (f->msg)
+			step = write_bytes(f);
+		if (step == STEP_DONE && c->s->phase != IMAP_ENDING)
+			step = walk_on(f);
+	} while (step == STEP_OUTPUT_FULL && f->msg && !imap_out_full(c->s) && !imap_slice_over(c));
+	pause_walk(f);
+	if (step == STEP_OUTPUT_FULL && !imap_out_full(c->s))
+		step = STEP_SLICE;
+	return step == STEP_DONE ? fetch_done(f) : step;
+}
+
+static void fetch_free(void *arg)
+{
+	struct imap_fetch *f = arg;
+
+	view_walk_end(&f->walk);
+	msg_close(&f->msg);
+	set_free(&f->mark);
+}
+
+static enum step fetch_start(struct imap_cmd *c)
+{
+	struct imap_fetch *f = imap_cmd_state(c, sizeof(*f));
+	const struct imap_arg *a = c->args;
+	enum err e;
+
+	if (!f)
+		return STEP_DONE;
+	f->c = c;
+	if (!imap_args_set(c, &a, &f->uids) || !compile(f, a))
+		return STEP_DONE;
+	if (!arena_cleanup(c->arena, fetch_free, f))
+		return imap_fail(c, ERR_MEMORY, NULL);
+	e = view_walk_begin(c->s->view, &f->uids, f->want, &f->walk, &f->text);
+	if (e)
+		return imap_fail(c, e, f->text.text);
+	imap_emit_init(&f->emit, c->s->view);
+	c->step = fetch_step;
+	return fetch_step(c);
+}
+
+static const struct imap_command_row commands[] = {
+	{ "FETCH", IMAP_SELECTED, IMAP_CMD_SEQUENCE, fetch_start, NULL },
+	{ "UID FETCH", IMAP_SELECTED, IMAP_CMD_UID, fetch_start, NULL },
+	{ 0 },
+};
+
+const struct imap_module imap_fetching = {
+	.name = "fetch",
+	.commands = commands,
+};

@@ -1,0 +1,329 @@
+/*
+ * LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9), the syntax of LIST-EXTENDED (RFC 5258) whose options are the
+ * modules' rows, and XLIST for old clients. Special uses and \HasChildren are told in all of them, asked for or not.
+ */
+#include "args.h"
+#include "list.h"
+#include "modules.h"
+
+#include "wire/imap_name.h"
+#include "wire/imap_write.h"
+
+enum { PATTERNS_MAX = 1000 };
+
+/* ---- arguments ---- */
+
+static bool read_options(struct imap_list *l, const struct imap_arg *list, enum imap_list_option_kind kind)
+{
+	const struct imap_arg *a;
+
+	if (!imap_arg_list(list, &a)) {
+		imap_bad(l->c, "Invalid list options.");
+		return false;
+	}
+	while (a) {
+		struct span name;
+		const struct imap_list_option *o = imap_arg_atom(a, &name) ? imap_list_option_find(name, kind) : NULL;
+		enum err e;
+
+		if (!o) {
+			imap_bad(l->c, "Unknown list option.");
+			return false;
+		}
+		a = a->next;
+		e = o->parse ? o->parse(l, &a) : ERR_OK;
+		if (e) {
+			if (!l->c->cond)
+				imap_fail(l->c, e, NULL);
+			return false;
+		}
+	}
+	l->extended = true;
+	return true;
+}
+
+/* list-mailbox allows wildcards as atoms; anything else is a string. */
+static bool pattern_text(const struct imap_arg *a, struct span *s_r)
+{
+	return imap_arg_astring(a, s_r) && s_r->n <= IMAP_PATTERN_MAX;
+}
+
+static bool join(struct imap_list *l, struct span reference, struct span pattern, struct span *out)
+{
+	char *p = arena_alloc(l->c->arena, reference.n + pattern.n + 1);
+
+	if (!p)
+		return false;
+	if (imap_name_is_inbox(pattern) && !reference.n) {
+		*out = SPAN("INBOX");
+		return true;
+	}
+	if (reference.n)
+		memcpy(p, reference.p, reference.n);
+	if (pattern.n)
+		memcpy(p + reference.n, pattern.p, pattern.n);
+	*out = span_of(p, reference.n + pattern.n);
+	return true;
+}
+
+static bool read_patterns(struct imap_list *l, struct span reference, const struct imap_arg *a)
+{
+	bool many = a->type == IMAP_ARG_LIST;
+	const struct imap_arg *first = many ? a->child : a, *end = many ? NULL : a->next;
+	struct span *pattern = arena_array(l->c->arena, many ? a->count + 1 : 1, sizeof(*pattern)), text;
+
+	if (!pattern || (many && a->count > PATTERNS_MAX)) {
+		imap_fail(l->c, ERR_LIMIT, "Too many patterns.");
+		return false;
+	}
+	l->extended |= many;
+	for (const struct imap_arg *p = first; p != end; p = p->next) {
+		if (!pattern_text(p, &text) || !join(l, reference, text, &pattern[l->patterns])) {
+			imap_bad(l->c, "Invalid list pattern.");
+			return false;
+		}
+		l->patterns++;
+	}
+	l->pattern = pattern;
+	return true;
+}
+
+/* [options] reference pattern [RETURN options]. *root_r: the pattern is empty, only the separator is asked for. */
+static bool read_args(struct imap_list *l, struct span *reference_r, bool *root_r)
+{
+	const struct imap_arg *a = l->c->args;
+	struct span text;
+
+	if (a && a->type == IMAP_ARG_LIST && l->kind == LIST_PLAIN) {
+		if (!read_options(l, a, IMAP_LIST_SELECT))
+			return false;
+		a = a->next;
+	}
+	if (!imap_arg_astring(a, reference_r) || !a->next || reference_r->n > IMAP_PATTERN_MAX) {
+		imap_bad(l->c, "Invalid reference or missing pattern.");
+		return false;
+	}
+	a = a->next;
+	*root_r = a->type != IMAP_ARG_LIST && imap_arg_astring(a, &text) && !text.n && !l->extended;
+	if (!read_patterns(l, *reference_r, a))
+		return false;
+	a = a->next;
+	if (imap_arg_word(a, "RETURN") && l->kind == LIST_PLAIN) {
+		a = a->next;
+		if (!read_options(l, a, IMAP_LIST_RETURN))
+			return false;
+		a = a->next;
+	}
+	return imap_args_end(l->c, a);
+}
+
+/* ---- selecting ---- */
+
+static bool matches(const struct imap_list *l, const struct folder *f)
+{
+	struct span name = span_str(f->name);
+
+	for (size_t i = 0; i < l->patterns; i++)
+		if (imap_name_match(l->pattern[i], name, f->separator))
+			return true;
+	return false;
+}
+
+/*
+ * LSUB "%": a level above subscribed mailboxes that the pattern itself does not reach is shown, with \NoSelect
+ * (RFC 3501 section 6.3.9).
+ */
+static bool stands_for_child(const struct imap_list *l, const struct folder *f)
+{
+	size_t n = strlen(f->name);
+
+	if (!(f->flags & FOLDER_SUBSCRIBED_CHILD))
+		return false;
+	for (size_t i = 0; i < l->folders; i++) {
+		const struct folder *g = &l->folder[i];
+
+		if (g->flags & FOLDER_SUBSCRIBED && !strncmp(g->name, f->name, n) && g->name[n] == f->separator &&
+		    !matches(l, g))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(const struct imap_list *l, const struct folder *f)
+{
+	if (!matches(l, f))
+		return false;
+	if (l->kind == LIST_LSUB)
+		return f->flags & FOLDER_SUBSCRIBED || stands_for_child(l, f);
+	if (f->flags & FOLDER_NONEXISTENT && !(l->need & FOLDER_SUBSCRIBED))
+		return false;
+	if ((f->flags & l->need) != l->need)
+		return false;
+	return !l->need_special || f->special_use;
+}
+
+/* ---- writing ---- */
+
+static void attribute(struct buf *out, bool *first, const char *name)
+{
+	buf_add_str(out, *first ? name : " ");
+	if (!*first)
+		buf_add_str(out, name);
+	*first = false;
+}
+
+/* The names that XLIST had before RFC 6154 gave them others. */
+static void xlist_attributes(struct buf *out, bool *first, const struct folder *f)
+{
+	if (!strcmp(f->name, "INBOX"))
+		attribute(out, first, "\\Inbox");
+	if (!f->special_use)
+		return;
+	if (strstr(f->special_use, "\\Junk"))
+		attribute(out, first, "\\Spam");
+	if (strstr(f->special_use, "\\Flagged"))
+		attribute(out, first, "\\Starred");
+	if (strstr(f->special_use, "\\All"))
+		attribute(out, first, "\\AllMail");
+}
+
+static void write_attributes(struct imap_list *l, const struct folder *f, struct buf *out)
+{
+	bool first = true, level = l->kind == LIST_LSUB && !(f->flags & FOLDER_SUBSCRIBED);
+
+	if (f->flags & FOLDER_NONEXISTENT && (l->extended || l->kind == LIST_LSUB))
+		attribute(out, &first, "\\NonExistent");
+	if (level || f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT))
+		attribute(out, &first, "\\NoSelect");
+	if (f->flags & FOLDER_NOINFERIORS)
+		attribute(out, &first, "\\NoInferiors");
+	else
+		attribute(out, &first, f->flags & FOLDER_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
+	if (!level && !(f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT)))
+		attribute(out, &first, f->flags & FOLDER_MARKED ? "\\Marked" : "\\UnMarked");
+	if (l->extended && f->flags & FOLDER_SUBSCRIBED)
+		attribute(out, &first, "\\Subscribed");
+	if (f->special_use)
+		attribute(out, &first, f->special_use);
+	if (l->kind == LIST_XLIST)
+		xlist_attributes(out, &first, f);
+}
+
+static void write_separator(struct buf *out, char sep)
+{
+	buf_add_str(out, ") ");
+	imap_write_string(out, span_of(&sep, 1));
+	buf_add_char(out, ' ');
+}
+
+static void write_folder(struct imap_list *l, const struct folder *f)
+{
+	struct buf *out = imap_out(l->c->s);
+
+	buf_printf(out, "* %s (", l->c->row->name);
+	write_attributes(l, f, out);
+	write_separator(out, f->separator);
+	imap_write_astring(out, span_str(f->name));
+	buf_add_str(out, "\r\n");
+	stream_push(l->c->s->stream);
+}
+
+/* An empty pattern asks for the separator and the root of the reference (RFC 3501 section 6.3.8). */
+static enum step write_root(struct imap_list *l, struct span reference, const char *done)
+{
+	struct buf *out = imap_out(l->c->s);
+	char sep = imap_args_separator(l->c->s, reference);
+	size_t n = span_find(reference, sep);
+
+	buf_printf(out, "* %s (\\NoSelect", l->c->row->name);
+	write_separator(out, sep);
+	imap_write_string(out, n == SIZE_MAX ? SPAN("") : span_cut(reference, 0, n + 1));
+	buf_add_str(out, "\r\n");
+	return imap_ok(l->c, NULL, done);
+}
+
+static const char *done_text(const struct imap_list *l)
+{
+	return l->kind == LIST_LSUB ? "Lsub completed." : l->kind == LIST_XLIST ? "Xlist completed." : "List completed.";
+}
+
+static enum step list_step(struct imap_cmd *c)
+{
+	struct imap_list *l = c->state;
+
+	for (; l->at < l->folders; l->at++, l->written = false) {
+		const struct folder *f = &l->folder[l->at];
+		enum step step;
+
+		if (imap_out_full(c->s))
+			return STEP_OUTPUT_FULL;
+		if (l->at % 64 == 63 && imap_slice_over(c))
+			return STEP_SLICE;
+		if (!l->written && !wanted(l, f))
+			continue;
+		if (!l->written)
+			write_folder(l, f);
+		l->written = true;
+		step = l->after ? l->after(l, f) : STEP_DONE;
+		if (step != STEP_DONE)
+			return step;
+	}
+	return imap_ok(c, NULL, done_text(l));
+}
+
+static enum step start(struct imap_cmd *c, enum imap_list_kind kind)
+{
+	struct imap_list *l = imap_cmd_state(c, sizeof(*l));
+	struct errtext t = { "" };
+	struct span reference;
+	bool root;
+	enum err e;
+
+	if (!l)
+		return STEP_DONE;
+	l->c = c;
+	l->kind = kind;
+	if (!read_args(l, &reference, &root))
+		return STEP_DONE;
+	if (root)
+		return write_root(l, reference, done_text(l));
+	e = acct_folders(c->s->cfg.acct, c->arena, &l->folder, &l->folders, &t);
+	if (e)
+		return imap_fail(c, e, t.text);
+	c->step = list_step;
+	return list_step(c);
+}
+
+static enum step list_start(struct imap_cmd *c)
+{
+	return start(c, LIST_PLAIN);
+}
+
+static enum step lsub_start(struct imap_cmd *c)
+{
+	return start(c, LIST_LSUB);
+}
+
+static enum step xlist_start(struct imap_cmd *c)
+{
+	return start(c, LIST_XLIST);
+}
+
+/* RFC 3348: \HasChildren and \HasNoChildren. */
+static const struct imap_capability capabilities[] = {
+	{ "CHILDREN", NULL },
+	{ 0 },
+};
+
+static const struct imap_command_row commands[] = {
+	{ "LIST", IMAP_ANY, 0, list_start, NULL },
+	{ "LSUB", IMAP_ANY, 0, lsub_start, NULL },
+	{ "XLIST", IMAP_ANY, 0, xlist_start, NULL },
+	{ 0 },
+};
+
+const struct imap_module imap_listing = {
+	.name = "list",
+	.capabilities = capabilities,
+	.commands = commands,
+};

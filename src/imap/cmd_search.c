@@ -1,0 +1,156 @@
+/* SEARCH and UID SEARCH (RFC 3501 section 6.4.4): charset, running in slices, the answer. The keys are in search_keys.c. */
+#include "args.h"
+#include "modules.h"
+#include "search.h"
+
+#include "mime/decode.h"
+
+static void search_free(void *arg)
+{
+	struct imap_search *s = arg;
+
+	query_end(&s->run);
+	if (s->query)
+		query_free(s->query);
+	set_free(&s->uids);
+	set_free(&s->numbers);
+	mime_charsets_free(&s->charsets);
+}
+
+/* "* SEARCH 1 2 3", in pieces: it may be long. */
+static enum step write_result(struct imap_search *s)
+{
+	struct imap_session *ses = s->c->s;
+
+	if (!s->range && !s->next)
+		buf_add_str(imap_out(ses), "* SEARCH");
+	for (; s->range < s->numbers.n; s->range++, s->next = 0) {
+		const struct set_range *r = &s->numbers.r[s->range];
+
+		for (uint32_t v = s->next ? s->next : r->first; v >= r->first && v <= r->last; v++) {
+			struct buf *out = imap_out(ses);
+
+			buf_add_char(out, ' ');
+			buf_add_u64(out, v);
+			if (v % 1024)
+				continue;
+			stream_push(ses->stream);
+			s->next = v + 1;
+			if (imap_out_full(ses))
+				return STEP_OUTPUT_FULL;
+		}
+	}
+	buf_add_str(imap_out(ses), "\r\n");
+	return STEP_DONE;
+}
+
+static void take_result(struct imap_search *s)
+{
+	s->found = true;
+	query_end(&s->run);
+	if (s->c->row->flags & IMAP_CMD_UID)
+		set_copy(&s->numbers, &s->uids);
+	else
+		view_uids_to_seqs(s->c->s->view, &s->uids, &s->numbers);
+}
+
+static enum step search_step(struct imap_cmd *c)
+{
+	struct imap_search *s = c->state;
+	struct errtext t = { "" };
+	enum err e = ERR_OK;
+	enum step step;
+
+	if (!s->found) {
+		step = query_step(s->run, &s->uids, &e, &t);
+		if (step != STEP_DONE)
+			return step;
+		if (e)
+			return imap_fail(c, e, t.text);
+		take_result(s);
+	}
+	step = s->result ? s->result(s) : write_result(s);
+	return step == STEP_DONE ? imap_ok(c, NULL, "Search completed.") : step;
+}
+
+static enum step bad_charset(struct imap_cmd *c)
+{
+	return imap_fail(c, ERR_CHARSET, NULL);
+}
+
+/* CHARSET name. US-ASCII and UTF-8 need no converter. False: answered. */
+static bool read_charset(struct imap_search *s, const struct imap_arg **a)
+{
+	struct span name;
+
+	if (!imap_arg_word(*a, "CHARSET"))
+		return true;
+	*a = (*a)->next;
+	if (!imap_arg_astring(*a, &name)) {
+		imap_bad(s->c, "Invalid charset argument.");
+		return false;
+	}
+	*a = (*a)->next;
+	if (span_ieq_str(name, "UTF-8") || span_ieq_str(name, "US-ASCII"))
+		return true;
+	s->charsets = mime_charsets_new();
+	s->charset = name;
+	if (mime_charsets_known(s->charsets, name))
+		return true;
+	bad_charset(s->c);
+	return false;
+}
+
+/* Result options in front, as "RETURN (...)": a modifier's word with its own arguments. */
+static bool read_options(struct imap_search *s, const struct imap_arg **a)
+{
+	struct span word;
+
+	while (imap_arg_atom(*a, &word)) {
+		const struct imap_modifier *m = imap_modifier_find(word, IMAP_OF_SEARCH);
+		enum err e;
+
+		if (!m)
+			return true;
+		*a = (*a)->next;
+		e = m->parse(s->c, s, a);
+		if (e) {
+			if (!s->c->cond)
+				imap_fail(s->c, e, NULL);
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum step search_start(struct imap_cmd *c)
+{
+	struct imap_search *s = imap_cmd_state(c, sizeof(*s));
+	const struct imap_arg *a = c->args;
+	struct errtext t = { "" };
+	enum err e;
+
+	if (!s)
+		return STEP_DONE;
+	s->c = c;
+	if (!arena_cleanup(c->arena, search_free, s))
+		return imap_fail(c, ERR_MEMORY, NULL);
+	if (!read_options(s, &a) || !read_charset(s, &a) || !imap_search_parse(s, a))
+		return STEP_DONE;
+	e = query_start(c->s->view, s->query, &s->run, &t);
+	if (e)
+		return imap_fail(c, e, t.text);
+	c->step = search_step;
+	return search_step(c);
+}
+
+static const struct imap_command_row commands[] = {
+	{ "SEARCH", IMAP_SELECTED, IMAP_CMD_SEQUENCE, search_start, NULL },
+	{ "UID SEARCH", IMAP_SELECTED, IMAP_CMD_UID, search_start, NULL },
+	{ 0 },
+};
+
+const struct imap_module imap_searching = {
+	.name = "search",
+	.commands = commands,
+};

@@ -1,0 +1,120 @@
+/*
+ * The session's inside, shared by the rooms of this floor only: what session.c keeps, and the calls between
+ * the engine (session, dispatch, announce) and the commands.
+ */
+#ifndef IMAP_CORE_H
+#define IMAP_CORE_H
+
+#include "imap/module.h"
+#include "imap/session.h"
+#include "io/loop.h"
+#include "io/stream.h"
+
+enum {
+	IMAP_BAD_MAX = 20,                /* bad commands in a row that end the session */
+	IMAP_SLICE_US = 4000,             /* one slice of a pausable command */
+	IMAP_WAIT_MS = 30 * 1000,         /* STEP_WAITING is answered with NO [INUSE] after this */
+	IMAP_STALL_MS = 5 * 60 * 1000,    /* a client that takes no output */
+	IMAP_REFRESH_MS = 1000,           /* how often ordinary commands look at the folder */
+	IMAP_ARENA_MAX = 16 << 20,        /* memory of one command: a line of 1 MiB as a tree, results */
+	IMAP_LINE_MAX = 1 << 20,
+	IMAP_LITERALS_MAX = 1 << 20,
+};
+
+enum imap_phase {
+	IMAP_READING,  /* a command, or the rest of one, is awaited */
+	IMAP_LITERAL,  /* the row's literal function takes a literal */
+	IMAP_RUNNING,  /* start or step */
+	IMAP_SYNCING,  /* announcing before the tagged answer */
+	IMAP_ENDING,   /* output is flushed, or the end is on its way */
+};
+
+enum imap_announce_phase {
+	ANNOUNCE_IDLE,
+	ANNOUNCE_REFRESH,
+	ANNOUNCE_UPDATE,
+	ANNOUNCE_FLAGS,
+	ANNOUNCE_VANISHED,
+	ANNOUNCE_COUNTS,
+	ANNOUNCE_DONE,
+};
+
+/* One round of telling the client what changed; see announce.c. */
+struct imap_announce {
+	enum imap_announce_phase phase;
+	struct arena *arena;         /* own, while a round runs */
+	struct view_changes changes;
+	struct set uids;             /* what the flag FETCHes are about */
+	struct view_walk *walk;
+	size_t pos;                  /* in changes.expunged: of the flags phase from the end, then of the hook */
+	bool uid;                    /* FETCH lines carry the UID */
+};
+
+struct imap_session {
+	struct imap_config cfg;      /* strings in arena */
+	struct arena *arena;         /* own: of the session's life */
+	struct stream *stream;       /* own */
+	struct imap_lex *lex;        /* own */
+	struct view *view;           /* own: what is selected, or NULL */
+	struct imap_hooks hooks;
+	enum imap_phase phase;
+	struct imap_cmd cmd;         /* arena NULL: none begun */
+
+	struct imap_announce announce;
+	struct set echo;             /* own: UIDs whose flags are told in any case */
+	uint32_t told_exists, told_recent;
+	uint64_t refreshed_ms;
+	bool changed;                /* the view's notify came since the last round */
+	bool listening;              /* IDLE: changes wake the session */
+	bool leaving;                /* LOGOUT: the session ends behind the tagged answer */
+
+	struct loop_task task;       /* the next slice */
+	struct loop_task last;       /* the end */
+	struct loop_timer wait;      /* retry of STEP_WAITING */
+	struct loop_timer life;      /* inactivity, stalled output */
+	uint64_t active_ms;          /* last sign of life of the client */
+	uint64_t waiting_since;      /* 0: not */
+	enum step blocked;           /* what the present work waits for; STEP_DONE: nothing */
+
+	unsigned bad;                /* in a row */
+	enum imap_end end;
+	const char *end_text;        /* constant or arena */
+	struct imap_stats stats;
+};
+
+/* ---- session.c ---- */
+
+void imap_session_wake(struct imap_session *s);  /* from callbacks: go on with the present work, soon */
+void imap_session_end(struct imap_session *s, enum imap_end why, const char *text); /* text: constant; flushes output first */
+void imap_session_bye(struct imap_session *s, enum imap_end why, const char *code, const char *text);
+void imap_session_busy(struct imap_session *s);  /* disk work may be owed now */
+void imap_session_unselect(struct imap_session *s);
+
+/* ---- dispatch.c ---- */
+
+/* Does what can be done now; what it answers is what the session waits for (STEP_DONE: it is ending). */
+enum step imap_dispatch(struct imap_session *s);
+void imap_dispatch_drop(struct imap_session *s); /* forgets the present command without an answer */
+
+/* ---- announce.c ---- */
+
+/* Tells what changed; call until STEP_DONE. expunge: EXPUNGE may be sent; refresh: look at the folder first. */
+enum step imap_announce_step(struct imap_session *s, bool expunge, bool refresh);
+void imap_announce_drop(struct imap_session *s);
+imap_vanished_fn imap_vanished_expunge;
+void imap_write_flags_lines(struct imap_session *s); /* FLAGS and PERMANENTFLAGS as the view has them now */
+
+/* ---- out.c ---- */
+
+void imap_untagged(struct imap_session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void imap_continue(struct imap_session *s, const char *text); /* "+ text", sent at once */
+
+/* ---- fail.c ---- */
+
+/* "OK", "NO" or "BAD", the response code without brackets (or NULL) and a sentence for a kind of error. */
+struct imap_failure {
+	const char *cond, *code, *text;
+};
+const struct imap_failure *imap_failure(enum err e);
+
+#endif

@@ -1,0 +1,65 @@
+/* NAMESPACE (RFC 2342): personal, other users', shared; hidden ones are not named. */
+#include "args.h"
+
+#include "wire/imap_write.h"
+
+static void write_one(const struct acct_ns *ns, struct buf *out)
+{
+	char sep[2] = { ns->separator ? ns->separator : ns->ops->separator, '\0' };
+
+	buf_add_char(out, '(');
+	imap_write_string(out, span_str(ns->prefix));
+	buf_add_char(out, ' ');
+	imap_write_string(out, span_str(sep));
+	buf_add_char(out, ')');
+}
+
+static void write_kind(const struct acct_config *cfg, unsigned type, struct buf *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < cfg->namespaces; i++) {
+		const struct acct_ns *ns = &cfg->ns[i];
+
+		if (ns->hidden || (unsigned)ns->type != type)
+			continue;
+		if (!any)
+			buf_add_char(out, '(');
+		any = true;
+		write_one(ns, out);
+	}
+	buf_add_str(out, any ? ")" : "NIL");
+}
+
+static enum step namespace_start(struct imap_cmd *c)
+{
+	const struct acct_config *cfg = acct_config_of(c->s->cfg.acct);
+	struct buf *out = imap_out(c->s);
+
+	if (!imap_args_end(c, c->args))
+		return STEP_DONE;
+	buf_add_str(out, "* NAMESPACE ");
+	write_kind(cfg, ACCT_PRIVATE, out);
+	buf_add_char(out, ' ');
+	write_kind(cfg, ACCT_SHARED, out);
+	buf_add_char(out, ' ');
+	write_kind(cfg, ACCT_PUBLIC, out);
+	buf_add_str(out, "\r\n");
+	return imap_ok(c, NULL, "Namespace completed.");
+}
+
+static const struct imap_capability capabilities[] = {
+	{ "NAMESPACE", NULL },
+	{ 0 },
+};
+
+static const struct imap_command_row commands[] = {
+	{ "NAMESPACE", IMAP_ANY, 0, namespace_start, NULL },
+	{ 0 },
+};
+
+const struct imap_module imap_ext_namespace = {
+	.name = "namespace",
+	.capabilities = capabilities,
+	.commands = commands,
+};

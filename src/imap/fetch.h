@@ -1,0 +1,63 @@
+/* One FETCH command, and how items are written; for cmd_fetch, fetch_meta, fetch_body, announce and FETCH extensions. */
+#ifndef IMAP_FETCH_H
+#define IMAP_FETCH_H
+
+#include "core.h"
+
+enum {
+	IMAP_FETCH_OPS_MAX = 256,  /* items of one command */
+	IMAP_FLAGS_MEMO = 8,       /* slots; power of two */
+	IMAP_FLAGS_TEXT = 160,     /* longest text that is remembered */
+};
+
+/*
+ * What writing items remembers from message to message: the text of the last flag sets, the calendar day. Zeroed before
+ * use; keyword names may change only between two uses (imap_emit_init).
+ */
+struct imap_emit {
+	const struct view_state *st;         /* borrowed */
+	struct span keywords[MAIL_KEYWORDS_MAX]; /* borrowed from st */
+	struct {
+		struct mail_flags flags;
+		uint16_t n;                  /* 0: free */
+		char text[IMAP_FLAGS_TEXT];  /* "FLAGS (...)" */
+	} memo[IMAP_FLAGS_MEMO];
+	int64_t quarter;                     /* the quarter of an hour that zone_s belongs to, since 1970; zone_s valid when has_zone */
+	int64_t day;                         /* local day that date shows */
+	int32_t zone_s;                      /* seconds east */
+	bool has_zone, has_date;
+	char date[26];                       /* "17-Jul-1996 00:00:00 -0700" */
+};
+
+void imap_emit_init(struct imap_emit *e, const struct view *v);
+void imap_emit_flags(struct imap_emit *e, struct mail_flags flags, struct buf *out);     /* "FLAGS (...)" */
+void imap_emit_date(struct imap_emit *e, const char *name, int64_t when, struct buf *out); /* name, blank, "..." quoted */
+void imap_emit_u64(struct buf *out, const char *name, uint64_t v);                       /* name, blank, number */
+
+/* One item of the command, compiled. */
+struct imap_fetch_op {
+	const struct imap_fetch_item *item;
+	void *data;                          /* arena: of the item's parse */
+};
+
+struct imap_fetch {
+	struct imap_cmd *c;
+	struct imap_fetch_op *op;            /* arena: those without bytes first, then those with */
+	size_t ops, meta;                    /* how many; of them without bytes */
+	unsigned want;
+	bool seen;                           /* some item sets \Seen, and it may be set */
+	bool has_flags;                      /* FLAGS is among the items */
+
+	struct set uids;                     /* own: cleaned up by the arena */
+	struct view_walk *walk;              /* own, likewise */
+	struct imap_emit emit;
+	struct msg_facts m;                  /* of the present message; spans only until the walk pauses */
+	struct msg *msg;                     /* own: the present message's bytes, while items with bytes are written */
+	size_t at;                           /* op of the present message */
+	struct set mark;                     /* own: UIDs that \Seen is still to be set on */
+	bool gone;                           /* something asked for was expunged */
+	enum err err;                        /* ended the walk */
+	struct errtext text;
+};
+
+#endif
