@@ -95,7 +95,7 @@ static bool log_is_stderr(const char *path)
 	return !path || !*path || strcmp(path, "/dev/stderr") == 0;
 }
 
-/* Descriptors opened for a set of paths; the first must open, the others may be absent. */
+/* Descriptors for a set of paths, of which all that are given must open; the first defaults to stderr. */
 static bool log_open_sinks(const char *const path[LOG_SINKS], struct log_sink sink[LOG_SINKS])
 {
 	for (int i = 0; i < LOG_SINKS; i++) {
