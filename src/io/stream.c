@@ -312,6 +312,7 @@ void stream_free(struct stream **stream)
 		stream_send(s);
 	if (!s->over && s->tls && stream_pending(s) == 0)
 		tls_conn_notify(s->tls);
+	loop_remove(&s->io);
 	close(s->fd);
 	stream_discard(s);
 }
