@@ -1,49 +1,13 @@
 #!/usr/bin/env python3
 """mbsync two-way: flags, deletes and new folders, over STARTTLS and over TLS from the first byte."""
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from testmbsync import mbsync  # noqa: E402
 from testsite import Site, messages, need  # noqa: E402
 
 USER = "anna@example.org"
-
-RC = """\
-IMAPAccount roost
-Host 127.0.0.1
-Port {port}
-User {user}
-Pass secret
-SSLType {kind}
-CertificateFile {dir}/cert.pem
-
-IMAPStore far
-Account roost
-
-MaildirStore near
-Path {near}/
-Inbox {near}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :far:
-Near :near:
-Patterns *
-Create Both
-Remove Both
-Expunge Both
-SyncState *
-"""
-
-
-def mbsync(site, kind, port, near):
-    os.makedirs(near, exist_ok=True)
-    rc = f"{site.dir}/mbsyncrc-{kind}"
-    with open(rc, "w") as f:
-        f.write(RC.format(port=port, user=USER, kind=kind, dir=site.dir, near=near))
-    done = subprocess.run(["mbsync", "-c", rc, "-a"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, (kind, done.stdout, done.stderr)
 
 
 def files(folder):
@@ -60,7 +24,7 @@ def round_trip(site, kind, port):
     imap.append(box, r"(\Flagged)", None, b"Subject: filed\r\n\r\nx\r\n")
     imap.select("INBOX")
     have = len(imap.search(None, "ALL")[1][0].split())
-    mbsync(site, kind, port, near)
+    mbsync(site, USER, kind, port, near)
     inbox = files(f"{near}/INBOX")
     assert len(inbox) == have, (len(inbox), have)
     assert len(files(f"{near}/{box}")) == 1 and "F" in files(f"{near}/{box}")[0].split(":2,")[1]
@@ -84,7 +48,7 @@ def round_trip(site, kind, port):
     imap.select("INBOX")
     uid = imap.uid("SEARCH", f'SUBJECT "{kind} 2"')[1][0].split()[0].decode()
     imap.uid("STORE", uid, "+FLAGS", r"(\Answered)")
-    mbsync(site, kind, port, near)
+    mbsync(site, USER, kind, port, near)
 
     imap.select("INBOX")
     state = {}
@@ -94,7 +58,7 @@ def round_trip(site, kind, port):
     assert f"Subject: {kind} 1" not in state, state
     assert any("R" in n.split(":2,")[1] for n in files(f"{near}/INBOX") if ":2," in n)
     assert imap.select(f"New{kind}")[1][0] == b"1"
-    mbsync(site, kind, port, near)
+    mbsync(site, USER, kind, port, near)
     imap.logout()
 
 
