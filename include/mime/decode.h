@@ -17,13 +17,9 @@ enum mime_cte mime_cte_of(struct span value);
 
 struct mime_decoder {
 	enum mime_cte cte;
-	uint32_t bits;     /* base64: bits held back */
+	uint32_t bits;   /* base64: bits held back */
 	unsigned nbits;
-	bool ended;        /* base64: padding seen */
-	char held[4];      /* quoted-printable: "=", "=X", "=\r" */
-	unsigned nheld;
-	uint32_t blanks;   /* quoted-printable: blanks held back, for those at the end of a line do not count */
-	struct buf white;  /* own: those blanks */
+	struct buf tail; /* own; quoted-printable: what is decided only by the bytes to come ("=", "=4", blanks, CR) */
 };
 
 void mime_decoder_init(struct mime_decoder *d, enum mime_cte cte);

@@ -71,14 +71,14 @@ static void add_languages(struct writer *w, struct span value)
 	struct lex l = { .in = value };
 	unsigned n = 0;
 
-	for (; n < MIME_LANGS_MAX; n++) {
+	while (n < MIME_LANGS_MAX) {
 		struct span tag;
 
 		lex_cfws(&l);
 		tag = lex_token(&l);
 		if (tag.n == 0)
 			break;
-		buf_add_str(w->out, n ? " " : " (");
+		buf_add_str(w->out, n++ ? " " : " (");
 		wiretext_add(w->out, tag);
 		lex_cfws(&l);
 		if (lex_peek(&l) != ',')
@@ -102,10 +102,10 @@ static void begin_leaf(struct writer *w, const struct mime_part *p, const struct
 	struct content_type t = { SPAN("text"), SPAN("plain"), SPAN("") };
 	struct span encoding;
 
-	if (!f->type.p && (p->flags & MIME_PART_MESSAGE))
-		t = (struct content_type){ SPAN("message"), SPAN("rfc822"), SPAN("") };
-	else if (f->type.p)
+	if (f->type.p)
 		content_type_parse(f->type, &t);
+	if (p->flags & MIME_PART_MESSAGE)
+		t = (struct content_type){ SPAN("message"), SPAN("rfc822"), t.params };
 	buf_add_char(w->out, '(');
 	wiretext_add(w->out, t.type);
 	buf_add_char(w->out, ' ');

@@ -3,14 +3,17 @@
 noinst_LIBRARIES += src/mime/libmime.a
 src_mime_libmime_a_SOURCES = \
 	include/mime/address.h src/mime/address.c \
-	include/mime/bodystruct.h src/mime/bodystruct.c \
-	src/mime/content.h src/mime/content.c src/mime/params.c \
+	include/mime/bodystruct.h src/mime/bodystruct.c src/mime/bodycut.c \
 	include/mime/crlf.h src/mime/crlf.c \
+	include/mime/date.h src/mime/date.c \
+	include/mime/decode.h src/mime/decode.c src/mime/charset.c src/mime/words.c \
 	include/mime/envelope.h src/mime/envelope.c \
 	include/mime/header.h src/mime/header.c \
-	src/mime/lex.h src/mime/lex.c \
+	include/mime/search.h src/mime/search.c \
 	include/mime/section.h src/mime/section.c \
 	include/mime/tree.h src/mime/tree.c src/mime/parts.c \
+	src/mime/content.h src/mime/content.c src/mime/params.c \
+	src/mime/lex.h src/mime/lex.c \
 	src/mime/wiretext.h src/mime/wiretext.c
 MIME_LIBS = src/mime/libmime.a $(BASE_LIBS)
 
@@ -18,3 +21,64 @@ MIME_LIBS = src/mime/libmime.a $(BASE_LIBS)
 noinst_PROGRAMS += tests/tools/mimedump
 tests_tools_mimedump_SOURCES = tests/tools/mimedump.c
 tests_tools_mimedump_LDADD = $(MIME_LIBS)
+
+if CMOCKA
+check_PROGRAMS += \
+	tests/unit/test_mime_address \
+	tests/unit/test_mime_bodystruct \
+	tests/unit/test_mime_crlf \
+	tests/unit/test_mime_date \
+	tests/unit/test_mime_decode \
+	tests/unit/test_mime_envelope \
+	tests/unit/test_mime_header \
+	tests/unit/test_mime_hostile \
+	tests/unit/test_mime_search \
+	tests/unit/test_mime_section \
+	tests/unit/test_mime_tree
+tests_unit_test_mime_address_SOURCES = tests/unit/test_mime_address.c
+tests_unit_test_mime_address_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_address_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_bodystruct_SOURCES = tests/unit/test_mime_bodystruct.c
+tests_unit_test_mime_bodystruct_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_bodystruct_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_crlf_SOURCES = tests/unit/test_mime_crlf.c
+tests_unit_test_mime_crlf_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_crlf_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_date_SOURCES = tests/unit/test_mime_date.c
+tests_unit_test_mime_date_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_date_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_decode_SOURCES = tests/unit/test_mime_decode.c
+tests_unit_test_mime_decode_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_decode_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_envelope_SOURCES = tests/unit/test_mime_envelope.c
+tests_unit_test_mime_envelope_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_envelope_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_header_SOURCES = tests/unit/test_mime_header.c
+tests_unit_test_mime_header_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_header_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_hostile_SOURCES = tests/unit/test_mime_hostile.c
+tests_unit_test_mime_hostile_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_hostile_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_search_SOURCES = tests/unit/test_mime_search.c
+tests_unit_test_mime_search_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_search_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_section_SOURCES = tests/unit/test_mime_section.c
+tests_unit_test_mime_section_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_section_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_tree_SOURCES = tests/unit/test_mime_tree.c
+tests_unit_test_mime_tree_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_mime_tree_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_mime tests/fuzz/fuzz_mime_decode tests/fuzz/fuzz_mime_fields
+tests_fuzz_fuzz_mime_SOURCES = tests/fuzz/fuzz_mime.c
+tests_fuzz_fuzz_mime_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_mime_LDADD = $(MIME_LIBS)
+tests_fuzz_fuzz_mime_decode_SOURCES = tests/fuzz/fuzz_mime_decode.c
+tests_fuzz_fuzz_mime_decode_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_mime_decode_LDADD = $(MIME_LIBS)
+tests_fuzz_fuzz_mime_fields_SOURCES = tests/fuzz/fuzz_mime_fields.c
+tests_fuzz_fuzz_mime_fields_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_mime_fields_LDADD = $(MIME_LIBS)
+endif

@@ -15,17 +15,15 @@ struct piece {
 	bool encoded;   /* RFC 2231: percent-encoded */
 };
 
-/* A value outside quotes: the token, and what senders forget to quote in encoded words. */
+/* A value outside quotes: a token, or an encoded word that its sender forgot to quote. */
 static void add_bare_value(struct lex *l, struct buf *text)
 {
 	size_t from = l->pos;
 
-	for (;;) {
+	if (span_starts(span_from(l->in, from), SPAN("=?")))
+		lex_until(l, "; \t\r\n");
+	else
 		lex_token(l);
-		if (lex_peek(l) != '=' && lex_peek(l) != '?')
-			break;
-		l->pos++;
-	}
 	buf_add_span(text, span_cut(l->in, from, l->pos - from));
 }
 
@@ -120,27 +118,16 @@ static bool chain(const struct piece *pc, size_t n)
 	return true;
 }
 
-static void add_encoded(struct buf *text, size_t at, size_t n)
+/* The stored bytes from at on again, every '%' as "%25" if escape: a plain piece among encoded ones. */
+static void add_piece(struct buf *text, const struct piece *pc, bool escape)
 {
-	for (size_t i = at; i < at + n; i++) {
-		char c = text->p[i];
+	for (size_t i = 0; i < pc->value_n; i++) {
+		char c = text->p[pc->value + i];
 
-		if (c > ' ' && c < 0x7f && !strchr("%*'()<>@,;:\\\"/[]?=", c))
-			buf_add_char(text, c);
+		if (c == '%' && escape)
+			buf_add_str(text, "%25");
 		else
-			buf_printf(text, "%%%02X", (unsigned char)c);
-	}
-}
-
-static void add_pieces(struct buf *text, const struct piece *pc, size_t n, bool encoded)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (encoded && !pc[i].encoded) {
-			add_encoded(text, pc[i].value, pc[i].value_n);
-		} else if (buf_reserve(text, pc[i].value_n)) {
-			memcpy(text->p + text->n, text->p + pc[i].value, pc[i].value_n);
-			text->n += pc[i].value_n;
-		}
+			buf_add_char(text, c);
 	}
 }
 
@@ -152,7 +139,8 @@ static struct piece join(struct buf *text, const struct piece *pc, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		encoded |= pc[i].encoded;
-	add_pieces(text, pc, n, encoded);
+	for (size_t i = 0; i < n; i++)
+		add_piece(text, &pc[i], encoded && !pc[i].encoded);
 	whole.value_n = text->n - whole.value;
 	whole.name_n += encoded; /* in the text the name is followed by its first star */
 	return whole;

@@ -201,18 +201,24 @@ static void cross_boundary(struct parser *p, unsigned at, bool last, struct mark
 		open_part(p, next);
 }
 
+static bool line_ended(struct span line)
+{
+	return line.n && line.p[line.n - 1] == '\n';
+}
+
 /* A line that begins with two dashes; true: it was a boundary. */
 static bool try_boundary(struct parser *p, struct span line, struct mark next)
 {
 	unsigned at;
-	size_t n;
+	bool last;
 
 	line = span_from(line, 2);
 	at = match_boundary(p, line);
 	if (at == MIME_DEPTH_MAX)
 		return false;
-	n = (size_t)p->level[at].boundary_n;
-	cross_boundary(p, at, span_starts(span_from(line, n), SPAN("--")), next);
+	last = span_starts(span_from(line, (size_t)p->level[at].boundary_n), SPAN("--"));
+	/* Without its line end a delimiter begins no part (RFC 2046 section 5.1.1, encapsulation). */
+	cross_boundary(p, at, last || !line_ended(line), next);
 	return true;
 }
 

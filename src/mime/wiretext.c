@@ -52,6 +52,22 @@ void wiretext_add_nil(struct buf *out, struct span s)
 		buf_add_str(out, "NIL");
 }
 
+/* A bare CR becomes a blank, unless a blank or another follows. */
+static void drop_crs(struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		char next = i + 1 < b->n ? b->p[i + 1] : 'x';
+
+		if (b->p[i] != '\r')
+			b->p[n++] = b->p[i];
+		else if (next != '\r' && next != ' ' && next != '\t')
+			b->p[n++] = ' ';
+	}
+	buf_truncate(b, n);
+}
+
 static void squeeze(struct buf *b)
 {
 	size_t n = 0;
@@ -77,6 +93,7 @@ static void add_unfolded(struct buf *out, struct span s, bool human)
 	}
 	buf_init(&b, s.n);
 	mime_field_unfold(s, &b);
+	drop_crs(&b);
 	if (human)
 		squeeze(&b);
 	wiretext_add(out, buf_span(&b));

@@ -1,0 +1,251 @@
+#include "mime/search.h"
+#include "content.h"
+#include "mime/header.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+enum {
+	CHUNK = 16 << 10,              /* of stored bytes decoded at a time */
+	DECODED_MAX = 16 * MIME_FIELD_MAX, /* more than one field or chunk can become */
+};
+
+/* The matcher: Knuth, Morris, Pratt; have is the automaton's state, so a chunk may end anywhere. */
+
+bool mime_matcher_init(struct mime_matcher *m, struct span needle)
+{
+	struct buf folded;
+	uint32_t k = 0;
+
+	*m = (struct mime_matcher){ 0 };
+	buf_init(&folded, MIME_NEEDLE_MAX);
+	utf8_fold(needle, &folded);
+	if (folded.failed) {
+		buf_free(&folded);
+		return false;
+	}
+	m->n = (uint32_t)folded.n;
+	m->needle = folded.p; /* taken */
+	m->found = m->n == 0;
+	m->fail = mem_array((size_t)m->n + 1, sizeof(*m->fail));
+	for (uint32_t i = 1; i < m->n; i++) {
+		while (k && m->needle[i] != m->needle[k])
+			k = m->fail[k];
+		k += m->needle[i] == m->needle[k];
+		m->fail[i + 1] = k;
+	}
+	return true;
+}
+
+void mime_matcher_free(struct mime_matcher *m)
+{
+	free(m->needle);
+	free(m->fail);
+	*m = (struct mime_matcher){ 0 };
+}
+
+void mime_matcher_reset(struct mime_matcher *m)
+{
+	m->have = 0;
+	m->found = m->n == 0;
+}
+
+void mime_matcher_break(struct mime_matcher *m)
+{
+	m->have = 0;
+}
+
+bool mime_matcher_add(struct mime_matcher *m, struct span folded)
+{
+	size_t i = 0;
+
+	while (!m->found && i < folded.n) {
+		if (m->have == 0) {
+			size_t at = span_find(span_from(folded, i), m->needle[0]);
+
+			if (at == SIZE_MAX)
+				break;
+			i += at;
+		}
+		while (m->have && folded.p[i] != m->needle[m->have])
+			m->have = m->fail[m->have];
+		m->have += folded.p[i] == m->needle[m->have];
+		m->found = m->have == m->n;
+		i++;
+	}
+	return m->found;
+}
+
+bool mime_search_header(struct mime_charsets *cs, struct span header, struct span name, struct mime_matcher *m)
+{
+	struct mime_header h = mime_header_of(header);
+	struct mime_field f;
+	struct buf text, folded;
+	bool hit = false;
+
+	buf_init(&text, DECODED_MAX);
+	buf_init(&folded, DECODED_MAX);
+	while (!hit && mime_header_next(&h, &f)) {
+		if (!f.colon || !span_ieq(f.name, name))
+			continue;
+		buf_clear(&text);
+		buf_clear(&folded);
+		mime_words_decode(cs, f.value, &text);
+		utf8_fold(buf_span(&text), &folded);
+		mime_matcher_reset(m);
+		hit = mime_matcher_add(m, buf_span(&folded));
+	}
+	buf_free(&text);
+	buf_free(&folded);
+	return hit;
+}
+
+/* The walk over a message. */
+
+enum phase { PHASE_HEADER, PHASE_BODY, PHASE_NEXT };
+
+void mime_search_init(struct mime_search *s, struct mime_charsets *cs, struct span message,
+		      const struct mime_tree *tree, struct mime_matcher *m, size_t nm, bool headers)
+{
+	*s = (struct mime_search){
+		.cs = cs, .message = message, .tree = tree, .m = m, .nm = nm, .headers = headers, .phase = PHASE_HEADER,
+	};
+	buf_init(&s->raw, 2 * CHUNK);
+	buf_init(&s->text, DECODED_MAX);
+	buf_init(&s->folded, DECODED_MAX);
+	for (size_t i = 0; i < nm; i++)
+		mime_matcher_reset(&m[i]);
+}
+
+void mime_search_free(struct mime_search *s)
+{
+	if (s->open)
+		mime_decoder_end(&s->dec, &s->raw);
+	buf_free(&s->raw);
+	buf_free(&s->text);
+	buf_free(&s->folded);
+	s->open = false;
+}
+
+static bool all_found(const struct mime_search *s)
+{
+	for (size_t i = 0; i < s->nm; i++)
+		if (!s->m[i].found)
+			return false;
+	return true;
+}
+
+/* Shows what stands in s->text to all needles and clears it. */
+static void match_text(struct mime_search *s)
+{
+	buf_clear(&s->folded);
+	utf8_fold(buf_span(&s->text), &s->folded);
+	buf_clear(&s->text);
+	for (size_t i = 0; i < s->nm; i++)
+		mime_matcher_add(&s->m[i], buf_span(&s->folded));
+}
+
+static void match_border(struct mime_search *s)
+{
+	for (size_t i = 0; i < s->nm; i++)
+		mime_matcher_break(&s->m[i]);
+}
+
+static void match_field(struct mime_search *s, const struct mime_field *f)
+{
+	buf_add_span(&s->text, span_cut(f->name, 0, MIME_FIELD_MAX));
+	buf_add_str(&s->text, ": ");
+	mime_words_decode(s->cs, f->value, &s->text);
+	match_text(s);
+	match_border(s);
+}
+
+/* One field of the header at s->pos; returns the bytes eaten, 0 at its end. */
+static size_t step_header(struct mime_search *s, const struct mime_part *p)
+{
+	struct mime_header h = { mime_part_header(s->message, p), (size_t)s->pos };
+	struct mime_field f;
+
+	if ((s->part == 0 && !s->headers) || !mime_header_next(&h, &f))
+		return 0;
+	match_field(s, &f);
+	return h.pos - (size_t)s->pos;
+}
+
+/* Sets up the decoders for a text body by what its header says. */
+static void open_body(struct mime_search *s, const struct mime_part *p)
+{
+	struct content_fields f;
+	struct content_type t;
+	struct content_params params = { 0 };
+	struct span charset = SPAN("UTF-8"); /* what nobody declares is tried as UTF-8, of which ASCII is a part */
+
+	content_fields_read(mime_part_header(s->message, p), &f);
+	if (f.type.p && content_type_parse(f.type, &t)) {
+		content_params_parse(t.params, &params);
+		content_params_find(&params, "charset", &charset);
+	}
+	mime_decoder_init(&s->dec, mime_cte_of(f.encoding));
+	mime_to_utf8_init(&s->conv, s->cs, charset);
+	content_params_free(&params);
+	s->open = true;
+}
+
+static void close_body(struct mime_search *s)
+{
+	buf_clear(&s->raw);
+	mime_decoder_end(&s->dec, &s->raw);
+	mime_to_utf8_add(&s->conv, buf_span(&s->raw), &s->text);
+	mime_to_utf8_end(&s->conv, &s->text);
+	match_text(s);
+	match_border(s);
+	s->open = false;
+}
+
+/* One chunk of the body at s->pos; returns the bytes eaten, 0 at its end. */
+static size_t step_body(struct mime_search *s, const struct mime_part *p)
+{
+	struct span chunk;
+
+	if (!(p->flags & MIME_PART_TEXT))
+		return 0;
+	if (!s->open)
+		open_body(s, p);
+	chunk = span_cut(span_from(mime_part_body(s->message, p), (size_t)s->pos), 0, CHUNK);
+	if (chunk.n == 0) {
+		close_body(s);
+		return 0;
+	}
+	buf_clear(&s->raw);
+	mime_decoder_add(&s->dec, chunk, &s->raw);
+	mime_to_utf8_add(&s->conv, buf_span(&s->raw), &s->text);
+	match_text(s);
+	return chunk.n;
+}
+
+static void to_next_phase(struct mime_search *s)
+{
+	s->pos = 0;
+	if (++s->phase == PHASE_NEXT) {
+		s->phase = PHASE_HEADER;
+		s->part++;
+	}
+}
+
+enum step mime_search_step(struct mime_search *s, size_t budget)
+{
+	size_t spent = 0;
+
+	while (s->part < s->tree->n && !all_found(s)) {
+		const struct mime_part *p = &s->tree->part[s->part];
+		size_t n = s->phase == PHASE_HEADER ? step_header(s, p) : step_body(s, p);
+
+		if (n == 0)
+			to_next_phase(s);
+		s->pos += n;
+		spent += n + 1;
+		if (spent > budget)
+			return STEP_SLICE;
+	}
+	return STEP_DONE;
+}
