@@ -55,6 +55,8 @@ void stream_end(struct stream *s, enum err e, const char *why)
 	s->over = true;
 	s->fail = e;
 	s->why = mem_str(why);
+	buf_free(&s->out);
+	s->out_off = 0;
 	stream_watch(s);
 	stream_owe(s);
 }
