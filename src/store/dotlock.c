@@ -1,0 +1,137 @@
+/* Dot locks. */
+#include "dotlock.h"
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Ours are never held while another is taken, so our own pid in an old lock is that of a dead namesake. */
+enum { OWN_PID_GRACE = 2 };
+
+static bool holder_is_dead(const char *text, const char *host, time_t age)
+{
+	struct span rest = span_str(text), pid_text;
+	uint32_t pid;
+
+	if (!span_split(&rest, ':', &pid_text) || !span_u32(pid_text, &pid) || pid == 0 || pid > INT32_MAX)
+		return false;
+	if (!host || !span_eq_str(rest, host))
+		return false;
+	if ((pid_t)pid == getpid())
+		return age > OWN_PID_GRACE;
+	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+static bool lock_is_stale(int dir_fd, const char *name, const char *host, int stale, struct stat *st_r)
+{
+	char text[300];
+	int fd;
+
+	if (file_open_read(dir_fd, name, &fd, st_r))
+		return false;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	time_t age = time(NULL) - (st_r->st_mtime > st_r->st_ctime ? st_r->st_mtime : st_r->st_ctime);
+	return age > stale || holder_is_dead(text, host, age);
+}
+
+/*
+ * Takes the stale file out of the way. Between judging and moving, another process may have broken
+ * it and locked anew: then what we moved is a live lock, and we put it back.
+ */
+static bool break_stale(int dir_fd, const char *name, const struct stat *judged)
+{
+	char aside[128];
+	struct stat st;
+
+	snprintf(aside, sizeof(aside), "%s.%ld.%lx", name, (long)getpid(), (unsigned long)judged->st_ino);
+	if (renameat(dir_fd, name, dir_fd, aside) < 0)
+		return errno == ENOENT;
+	bool same = fstatat(dir_fd, aside, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == judged->st_ino &&
+		    st.st_dev == judged->st_dev && st.st_mtime == judged->st_mtime;
+	if (!same && linkat(dir_fd, aside, dir_fd, name, 0) < 0)
+		same = false; /* a third has locked meanwhile: it stays theirs */
+	unlinkat(dir_fd, aside, 0);
+	return same;
+}
+
+static enum err lock_created(struct dotlock *l, const char *host)
+{
+	char text[320];
+	struct stat st;
+
+	if (fstat(l->fd, &st) < 0)
+		return err_from_errno(errno);
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	if (!host)
+		return ERR_OK;
+	int n = snprintf(text, sizeof(text), "%ld:%s", (long)getpid(), host);
+	return file_write(l->fd, text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale, mode_t mode,
+		      struct errtext *t)
+{
+	struct stat judged;
+
+	*l = (struct dotlock){ .dir_fd = dir_fd, .fd = -1 };
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	for (int i = 0; i < 2 && l->fd < 0; i++) {
+		l->fd = file_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+		if (l->fd >= 0)
+			break;
+		if (errno != EEXIST)
+			return err_sys(t, "%s", name);
+		if (!lock_is_stale(dir_fd, name, host, stale, &judged) || !break_stale(dir_fd, name, &judged))
+			return err_say(t, ERR_INUSE, "%s is held by another process", name);
+	}
+	if (l->fd < 0)
+		return err_say(t, ERR_INUSE, "%s is held by another process", name);
+	enum err e = lock_created(l, host);
+	if (e) {
+		err_say(t, e, "%s cannot be written", name);
+		unlinkat(dir_fd, name, 0);
+		close(l->fd);
+		l->fd = -1;
+	}
+	return e;
+}
+
+static bool still_ours(const struct dotlock *l)
+{
+	struct stat st;
+
+	return fstatat(l->dir_fd, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == l->ino &&
+	       st.st_dev == l->dev;
+}
+
+void dotlock_drop(struct dotlock *l)
+{
+	if (l->fd < 0)
+		return;
+	if (still_ours(l))
+		unlinkat(l->dir_fd, l->name, 0);
+	close(l->fd);
+	l->fd = -1;
+}
+
+enum err dotlock_replace(struct dotlock *l, const char *target)
+{
+	enum err e = ERR_OK;
+
+	if (!still_ours(l))
+		e = ERR_INUSE;
+	else if (renameat(l->dir_fd, l->name, l->dir_fd, target) < 0)
+		e = err_from_errno(errno);
+	if (e)
+		dotlock_drop(l);
+	else
+		close(l->fd);
+	l->fd = -1;
+	return e;
+}

@@ -1,0 +1,365 @@
+/* The Maildir driver: opening roots and mailboxes, and the table of its slots. What the slots do: the maildir_*.c beside. */
+#include "maildir.h"
+#include "extra.h"
+#include "file.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* --- roots --- */
+
+static bool has_dir(int fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static enum err maildir_probe(const struct store_config *config)
+{
+	int fd = open(config->inbox ? config->inbox : config->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return ERR_NOTFOUND;
+	bool ours = has_dir(fd, "cur") && has_dir(fd, "new");
+	close(fd);
+	return ours ? ERR_OK : ERR_NOTFOUND;
+}
+
+/* Makes path and what is missing above it. */
+static enum err make_path(const char *path, mode_t mode)
+{
+	char *copy = mem_str(path);
+	enum err e = ERR_OK;
+
+	for (char *p = copy + 1; !e && *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			e = err_from_errno(errno);
+		*p = '/';
+	}
+	if (!e && mkdir(path, mode) < 0 && errno != EEXIST)
+		e = err_from_errno(errno);
+	free(copy);
+	return e;
+}
+
+/* The configured directory itself may be a symbolic link; nothing below it may. */
+static enum err root_open(const char *path, bool make, mode_t mode, int *fd_r, struct errtext *t)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && make) {
+		enum err e = make_path(path, mode);
+		if (e && e != ERR_EXISTS)
+			return err_sys(t, "cannot make %s", path);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return err_sys(t, "%s", path);
+	*fd_r = fd;
+	return ERR_OK;
+}
+
+static void maildir_close(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+
+	if (m->control_fd >= 0 && m->control_fd != m->root_fd)
+		close(m->control_fd);
+	if (m->inbox_fd >= 0 && m->inbox_fd != m->root_fd)
+		close(m->inbox_fd);
+	if (m->root_fd >= 0)
+		close(m->root_fd);
+	free(m->root);
+	free(m->inbox);
+	free(m->control);
+	free(m->lock_host);
+	free(m);
+}
+
+/* Our own mailboxes are made with the root's bits for group and others, as Dovecot does. */
+static void modes_set(struct maildir *m, mode_t wanted)
+{
+	struct stat st;
+
+	m->dir_mode = wanted & 0777;
+	if (m->dir_mode == 0)
+		m->dir_mode = fstat(m->root_fd, &st) == 0 ? st.st_mode & 0777 : 0700;
+	m->dir_mode |= 0700;
+	m->file_mode = m->dir_mode & 0666;
+}
+
+static enum err fds_open(struct maildir *m, const struct store_config *config, struct errtext *t)
+{
+	mode_t mode = config->dir_mode ? config->dir_mode & 0777 : 0700;
+	enum err e = root_open(m->root, !m->readonly, mode, &m->root_fd, t);
+
+	if (e)
+		return e;
+	modes_set(m, config->dir_mode);
+	m->inbox_fd = m->control_fd = m->root_fd;
+	if (m->inbox) {
+		m->inbox_fd = -1;
+		e = root_open(m->inbox, !m->readonly, m->dir_mode, &m->inbox_fd, t);
+	}
+	if (!e && m->control) {
+		m->control_fd = open(m->control, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (m->control_fd < 0 && errno != ENOENT)
+			e = err_sys(t, "%s", m->control);
+	}
+	return e;
+}
+
+static enum err maildir_open(const struct store_config *config, struct store **s_r, struct errtext *t)
+{
+	if (config->layout && strcmp(config->layout, "maildir++") != 0)
+		return err_say(t, ERR_CANNOT, "a Maildir's LAYOUT can only be maildir++, not %s", config->layout);
+
+	struct maildir *m = mem_alloc(sizeof(*m));
+	m->head.ops = &store_maildir;
+	m->root = mem_str(config->root);
+	m->inbox = config->inbox && strcmp(config->inbox, config->root) != 0 ? mem_str(config->inbox) : NULL;
+	m->control = config->control ? mem_str(config->control) : NULL;
+	m->lock_host = mem_str(config->hostname ? config->hostname : "localhost");
+	maildir_name_host(m->host, sizeof(m->host), config->hostname);
+	m->readonly = config->readonly;
+	m->sync = config->sync;
+	m->root_fd = m->inbox_fd = m->control_fd = -1;
+	enum err e = fds_open(m, config, t);
+	if (e) {
+		maildir_close(&m->head);
+		return e;
+	}
+	*s_r = &m->head;
+	return ERR_OK;
+}
+
+enum err maildir_root_control_make(struct maildir *m, struct errtext *t)
+{
+	if (m->control_fd >= 0)
+		return ERR_OK;
+	if (m->readonly)
+		return err_say(t, ERR_READONLY, "the mail is read-only");
+	return root_open(m->control, true, m->dir_mode, &m->control_fd, t);
+}
+
+/* --- mailboxes --- */
+
+static void maildir_box_close(struct store_box *sb)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+
+	if (b->control_fd >= 0 && b->control_fd != b->dir_fd && b->control_fd != b->m->control_fd)
+		close(b->control_fd);
+	if (b->cur_fd >= 0)
+		close(b->cur_fd);
+	if (b->new_fd >= 0)
+		close(b->new_fd);
+	if (b->dir_fd >= 0 && b->dir_fd != b->m->inbox_fd)
+		close(b->dir_fd);
+	keymap_free(&b->list.in_play);
+	maildir_names_drop(b);
+	extra_free(&b->extra);
+	free(b->cur_path);
+	free(b->new_path);
+	free(b->dirname);
+	free(b->name);
+	free(b);
+}
+
+/* cur/ makes a directory a mailbox; new/ may be missing after a crash or a careless copy. */
+static enum err message_dirs_open(struct maildir_box *b)
+{
+	b->cur_fd = file_open_dir(b->dir_fd, "cur");
+	if (b->cur_fd < 0)
+		return err_from_errno(errno);
+	b->new_fd = file_open_dir(b->dir_fd, "new");
+	if (b->new_fd < 0 && errno == ENOENT && !b->m->readonly &&
+	    file_mkdir(b->dir_fd, "new", b->m->dir_mode) == ERR_OK)
+		b->new_fd = file_open_dir(b->dir_fd, "new");
+	return b->new_fd < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+static enum err control_open(struct maildir_box *b)
+{
+	struct maildir *m = b->m;
+
+	if (!m->control) {
+		b->control_fd = b->dir_fd;
+	} else if (m->control_fd >= 0 && !*b->dirname) {
+		b->control_fd = m->control_fd;
+	} else if (m->control_fd >= 0) {
+		b->control_fd = file_open_dir(m->control_fd, b->dirname);
+		if (b->control_fd < 0 && errno != ENOENT)
+			return err_from_errno(errno);
+	}
+	return ERR_OK;
+}
+
+static enum err dirs_open(struct maildir_box *b)
+{
+	if (!*b->dirname)
+		b->dir_fd = b->m->inbox_fd;
+	else
+		b->dir_fd = file_open_dir(b->m->root_fd, b->dirname);
+	if (b->dir_fd < 0)
+		return err_from_errno(errno);
+	enum err e = message_dirs_open(b);
+	return e ? e : control_open(b);
+}
+
+static enum err maildir_box_open(struct store *s, const char *name, struct store_box **b_r, struct errtext *t)
+{
+	char dirname[MAILDIR_NAME_MAX + 2];
+
+	if (!maildir_dirname(name, dirname))
+		return err_say(t, ERR_NOTFOUND, "no such mailbox");
+	struct maildir_box *b = mem_alloc(sizeof(*b));
+	b->head = (struct store_box){ .ops = s->ops, .store = s };
+	b->m = maildir_of(s);
+	b->name = mem_str(name);
+	b->dirname = mem_str(dirname);
+	b->dir_fd = b->cur_fd = b->new_fd = b->control_fd = -1;
+	enum err e = dirs_open(b);
+	if (e) {
+		e = err_say(t, e, "%s: %s", *dirname ? dirname : "INBOX", err_name(e));
+		maildir_box_close(&b->head);
+		return e;
+	}
+	*b_r = &b->head;
+	return ERR_OK;
+}
+
+enum err maildir_control_make(struct maildir_box *b, struct errtext *t)
+{
+	struct maildir *m = b->m;
+	enum err e;
+
+	if (b->control_fd >= 0)
+		return ERR_OK;
+	e = maildir_root_control_make(m, t);
+	if (!e && *b->dirname && file_mkdir(m->control_fd, b->dirname, m->dir_mode))
+		e = err_sys(t, "%s in the control directory", b->dirname);
+	if (!e && m->sync != STORE_SYNC_NEVER && file_sync_dir(m->control_fd))
+		e = err_say(t, ERR_IO, "the control directory cannot be synced");
+	if (!e && control_open(b))
+		e = err_sys(t, "%s in the control directory", b->dirname);
+	return !e && b->control_fd < 0 ? err_say(t, ERR_IO, "%s has no control directory", b->name) : e;
+}
+
+enum err maildir_extra(struct maildir_box *b, struct errtext *t)
+{
+	if (!b->extra)
+		b->extra = extra_new();
+	return extra_refresh(b->extra, b->control_fd, t);
+}
+
+static enum err maildir_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	enum err e = b->m->readonly ? ERR_READONLY : maildir_control_make(b, t);
+
+	if (!e)
+		e = maildir_extra(b, t);
+	if (e || extra_floor(b->extra) >= floor)
+		return e;
+	extra_set_floor(b->extra, floor);
+	return extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync != STORE_SYNC_NEVER, t);
+}
+
+/* --- stamps --- */
+
+/*
+ * Within its granule a file system gives two changes one time. Whole seconds: a coarse file system (or one change in a
+ * thousand million); else the clock tick of the kernel, at most 10 ms.
+ */
+static bool stamp_young(const struct timespec *mtime, uint64_t now_us)
+{
+	int64_t age = (int64_t)now_us - ((int64_t)mtime->tv_sec * 1000000 + mtime->tv_nsec / 1000);
+
+	/* Far in the future it was set by hand, or the clock was: the next change will differ. */
+	return age > -10000000 && age < (mtime->tv_nsec == 0 ? 2000000 : 20000);
+}
+
+enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r)
+{
+	uint64_t now = clock_wall_us();
+	struct stat cur, new;
+
+	if (fstat(b->cur_fd, &cur) < 0 || fstat(b->new_fd, &new) < 0)
+		return err_from_errno(errno);
+	if (cur.st_nlink == 0 || new.st_nlink == 0)
+		return ERR_NOTFOUND; /* removed while we have it open */
+	memset(s_r, 0, sizeof(*s_r));
+	s_r->cur_sec = cur.st_mtim.tv_sec;
+	s_r->cur_nsec = (uint32_t)cur.st_mtim.tv_nsec;
+	s_r->cur_young = stamp_young(&cur.st_mtim, now);
+	s_r->new_sec = new.st_mtim.tv_sec;
+	s_r->new_nsec = (uint32_t)new.st_mtim.tv_nsec;
+	s_r->new_young = stamp_young(&new.st_mtim, now);
+	return ERR_OK;
+}
+
+bool maildir_stamp_same(const struct stamp *before, const struct stamp *after)
+{
+	return before->cur_sec == after->cur_sec && before->cur_nsec == after->cur_nsec &&
+	       before->new_sec == after->new_sec && before->new_nsec == after->new_nsec;
+}
+
+static size_t maildir_watch(struct store_box *sb, const char *paths[4])
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	const char *root = !*b->dirname && b->m->inbox ? b->m->inbox : b->m->root;
+
+	if (!b->cur_path) {
+		b->cur_path = mem_printf("%s/%s%scur", root, b->dirname, *b->dirname ? "/" : "");
+		b->new_path = mem_printf("%s/%s%snew", root, b->dirname, *b->dirname ? "/" : "");
+	}
+	paths[0] = b->new_path;
+	paths[1] = b->cur_path;
+	return 2;
+}
+
+const struct store_ops store_maildir = {
+	.driver = "maildir",
+	.separator = '.',
+	.bad_chars = "./",
+	.probe = maildir_probe,
+	.open = maildir_open,
+	.close = maildir_close,
+	.list = maildir_list,
+	.create = maildir_create,
+	.remove = maildir_remove,
+	.rename = maildir_rename,
+	.subscriptions = maildir_subscriptions,
+	.subscribe = maildir_subscribe,
+	.box_open = maildir_box_open,
+	.box_close = maildir_box_close,
+	.identity = maildir_identity,
+	.keywords = maildir_keywords,
+	.keyword_add = maildir_keyword_add,
+	.changed = maildir_changed,
+	.scan = maildir_scan,
+	.scan_new = maildir_scan_new,
+	.locate = maildir_locate,
+	.stage = maildir_stage,
+	.commit_many = maildir_commit_many,
+	.abort = maildir_abort,
+	.link = maildir_link,
+	.number = maildir_number,
+	.sync_numbers = maildir_sync_numbers,
+	.expunge = maildir_expunge,
+	.expunge_done = maildir_expunge_done,
+	.set_flags = maildir_set_flags,
+	.flags_done = maildir_flags_done,
+	.set_modseq_floor = maildir_set_modseq_floor,
+	.watch = maildir_watch,
+};

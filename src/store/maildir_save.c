@@ -1,0 +1,392 @@
+/*
+ * Putting messages in: a file in tmp/, made durable, renamed into new/ or cur/, the directory made durable.
+ *
+ * A batch shares its syncs: write-back of all files is started, each is synced, all are renamed, each
+ * directory is synced once. A message whose sync fails is dropped and told; one whose directory's sync fails
+ * is taken away again, because whether it would survive cannot be known. Nothing is synced a second time.
+ */
+#include "extra.h"
+#include "file.h"
+#include "maildir.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+	TMP_OLD = 36 * 3600,     /* seconds after which a file in tmp/ is forgotten */
+	TMP_SWEEP_EVERY = 86400, /* seconds between two looks */
+	TMP_SWEEP_MAX = 1000,    /* entries looked at */
+	NAME_TRIES = 5,
+	SPACE_SPARE = 1 << 20,   /* bytes left for lists and directories */
+};
+
+/* store_stage.priv */
+struct staged {
+	char unique[200];                /* base name without sizes; the name in tmp/ */
+	char final[MAILDIR_NAME_MAX + 1]; /* once renamed */
+	size_t base_n;
+	uint64_t size;
+	char dir;                        /* 'c', 'n'; 0: not renamed */
+};
+
+static int tmp_open(struct maildir_box *b)
+{
+	int fd = file_open_dir(b->dir_fd, "tmp");
+
+	if (fd < 0 && errno == ENOENT && file_mkdir(b->dir_fd, "tmp", b->m->dir_mode) == ERR_OK)
+		fd = file_open_dir(b->dir_fd, "tmp");
+	return fd;
+}
+
+static struct staged *staged_new(struct maildir *m)
+{
+	struct staged *s = mem_alloc(sizeof(*s));
+
+	maildir_name_unique(s->unique, sizeof(s->unique), m->counter++, m->host);
+	return s;
+}
+
+static enum err room_for(struct maildir_box *b, uint64_t size)
+{
+	struct statvfs v;
+
+	if (size == 0 || fstatvfs(b->dir_fd, &v) < 0 || v.f_frsize == 0)
+		return ERR_OK;
+	uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+	return room < size || room - size < SPACE_SPARE ? ERR_NOSPACE : ERR_OK;
+}
+
+/* Before the key exists we note how far the list is known, so that numbering need read only what comes after. */
+static enum err stage_ready(struct maildir_box *b, struct errtext *t)
+{
+	if (b->m->readonly)
+		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
+	return b->list.known ? ERR_OK : maildir_uidlist_read(b, false, NULL, NULL, t);
+}
+
+enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r, struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	enum err e = stage_ready(b, t);
+
+	if (e)
+		return e;
+	if (room_for(b, size_hint))
+		return err_say(t, ERR_NOSPACE, "no room for the message in %s", b->name);
+	int tmp = tmp_open(b);
+	if (tmp < 0)
+		return err_sys(t, "%s/tmp", b->name);
+	struct staged *s = staged_new(b->m);
+	int fd = file_open(tmp, s->unique, O_RDWR | O_CREAT | O_EXCL, b->m->file_mode);
+	int saved = errno;
+	close(tmp);
+	if (fd < 0) {
+		free(s);
+		errno = saved;
+		return err_sys(t, "%s/tmp", b->name);
+	}
+	*st_r = (struct store_stage){ .box = sb, .fd = fd, .priv = s };
+	return ERR_OK;
+}
+
+/* Another name for the file in our tmp/. ERR_CANNOT: not across file systems, or too many links. */
+static enum err link_open(struct maildir_box *from, const struct found *f, struct maildir_box *to, struct staged *s)
+{
+	int tmp = tmp_open(to);
+	enum err e = ERR_OK;
+
+	if (tmp < 0)
+		return err_from_errno(errno);
+	if (linkat(maildir_dir_fd(from, f->dir), f->file, tmp, s->unique, 0) < 0) {
+		bool never = errno == EXDEV || errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP;
+		e = never ? ERR_CANNOT : err_from_errno(errno);
+	}
+	close(tmp);
+	return e;
+}
+
+enum err maildir_link(struct store_box *from, struct span key, struct span hint, struct store_box *to,
+		      struct store_stage *st_r, struct errtext *t)
+{
+	struct maildir_box *src = maildir_box_of(from), *dst = maildir_box_of(to);
+	struct store_object o;
+	struct found f;
+	enum err e = stage_ready(dst, t);
+
+	if (e)
+		return e;
+	/* locate proves the hint and gives the true one; the descriptor proves that it is a regular file. */
+	struct arena *a = arena_new(64 * 1024);
+	e = maildir_locate(from, key, hint, &o, a, &hint, t);
+	bool usable = !e && maildir_found_hint(key, hint, &f);
+	arena_free(&a);
+	if (e)
+		return e;
+	must(usable);
+	struct staged *s = staged_new(dst->m);
+	e = link_open(src, &f, dst, s);
+	/* Whoever delivered it may not have synced it; costs nothing when it is on disk. */
+	if (!e && dst->m->sync != STORE_SYNC_NEVER)
+		e = file_sync_data(o.fd);
+	close(o.fd);
+	*st_r = (struct store_stage){ .box = to, .fd = -1, .priv = s };
+	if (e) {
+		maildir_abort(st_r);
+		return err_say(t, e, "cannot link a message from %s to %s", src->name, dst->name);
+	}
+	return ERR_OK;
+}
+
+static void stage_end(struct store_stage *st)
+{
+	if (st->fd >= 0)
+		close(st->fd);
+	free(st->priv);
+	st->fd = -1;
+	st->priv = NULL;
+}
+
+void maildir_abort(struct store_stage *st)
+{
+	struct maildir_box *b = maildir_box_of(st->box);
+	struct staged *s = st->priv;
+	int tmp = s ? file_open_dir(b->dir_fd, "tmp") : -1;
+
+	if (tmp >= 0) {
+		unlinkat(tmp, s->unique, 0);
+		close(tmp);
+	}
+	stage_end(st);
+}
+
+/* --- committing --- */
+
+/* Size and date of one file; starts its write-back when others follow. */
+static enum err file_prepare(struct store_commit *c, int tmp, bool several)
+{
+	struct staged *s = c->stage->priv;
+	struct timespec times[2] = { { 0, UTIME_OMIT }, { c->internaldate, 0 } };
+	struct stat st;
+
+	if (c->stage->fd < 0) {
+		if (fstatat(tmp, s->unique, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_from_errno(errno);
+	} else {
+		if (c->internaldate && futimens(c->stage->fd, times) < 0)
+			return err_from_errno(errno);
+		if (fstat(c->stage->fd, &st) < 0)
+			return err_from_errno(errno);
+		if (several)
+			sync_file_range(c->stage->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	}
+	s->size = (uint64_t)st.st_size;
+	return ERR_OK;
+}
+
+static bool commit_name(struct store_commit *c, struct staged *s, char dir)
+{
+	char base[MAILDIR_NAME_MAX + 1];
+	int n;
+
+	if (c->vsize == STORE_SIZE_UNKNOWN)
+		n = snprintf(base, sizeof(base), "%s,S=%llu", s->unique, (unsigned long long)s->size);
+	else
+		n = snprintf(base, sizeof(base), "%s,S=%llu,W=%llu", s->unique, (unsigned long long)s->size,
+			     (unsigned long long)c->vsize);
+	if (n >= (int)sizeof(base))
+		return false;
+	s->base_n = (size_t)n;
+	if (dir == 'c')
+		return maildir_name_build(s->final, span_of(base, (size_t)n), SPAN(""), c->flags);
+	memcpy(s->final, base, (size_t)n + 1);
+	return true;
+}
+
+/* What carries flags goes to cur/, where flags live; an arrival without any to new/. */
+static enum err commit_rename(struct maildir_box *b, struct store_commit *c, int tmp)
+{
+	struct staged *s = c->stage->priv;
+	char dir = c->recent && c->flags.system == 0 && c->flags.keywords == 0 ? 'n' : 'c';
+	char old[sizeof(s->unique)];
+
+	memcpy(old, s->unique, sizeof(old));
+	for (int i = 0; i < NAME_TRIES; i++) {
+		if (!commit_name(c, s, dir))
+			return ERR_LIMIT;
+		if (file_rename_new(tmp, old, maildir_dir_fd(b, dir), s->final) == 0) {
+			s->dir = dir;
+			return ERR_OK;
+		}
+		if (errno != EEXIST)
+			return err_from_errno(errno);
+		maildir_name_unique(s->unique, sizeof(s->unique), b->m->counter++, b->m->host);
+	}
+	memcpy(s->unique, old, sizeof(old));
+	return ERR_EXISTS;
+}
+
+static enum err commit_answer(struct maildir_box *b, struct store_commit *c, struct arena *a)
+{
+	struct staged *s = c->stage->priv;
+	size_t n = strlen(s->final), rest_n = n - s->base_n;
+	char *p = arena_alloc(a, n + 1);
+
+	if (!p)
+		return ERR_LIMIT;
+	memcpy(p, s->final, s->base_n);
+	p[s->base_n] = s->dir;
+	memcpy(p + s->base_n + 1, s->final + s->base_n, rest_n);
+	c->key = span_of(p, s->base_n);
+	c->hint = span_of(p + s->base_n, 1 + rest_n);
+	c->size = s->size;
+	if (b->list.known && b->list.present)
+		keymap_set(&b->list.in_play, c->key, 0);
+	return ERR_OK;
+}
+
+static void commit_undo(struct maildir_box *b, struct store_commit *c, int tmp)
+{
+	struct staged *s = c->stage->priv;
+
+	if (s->dir)
+		unlinkat(maildir_dir_fd(b, s->dir), s->final, 0);
+	else
+		unlinkat(tmp, s->unique, 0);
+}
+
+/* Keywords beyond those of file names. Under the final base name, before that name can be seen. */
+static enum err commit_keywords(struct maildir_box *b, struct store_commit *c, size_t n, struct errtext *t)
+{
+	char base[MAILDIR_NAME_MAX + 1];
+	bool any = false;
+	enum err e;
+
+	for (size_t i = 0; i < n; i++)
+		any = any || (!c[i].err && (c[i].flags.keywords & ~MAILDIR_LETTER_MASK));
+	if (!any)
+		return ERR_OK;
+	e = maildir_control_make(b, t);
+	e = e ? e : maildir_extra(b, t);
+	for (size_t i = 0; !e && i < n; i++) {
+		struct staged *s = c[i].stage->priv;
+		uint64_t high = c[i].flags.keywords & ~MAILDIR_LETTER_MASK;
+
+		if (c[i].err || !high || !commit_name(&c[i], s, 'c'))
+			continue;
+		memcpy(base, s->final, s->base_n);
+		extra_set_keywords_of(b->extra, span_of(base, s->base_n), high);
+	}
+	return e ? e : extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync != STORE_SYNC_NEVER, t);
+}
+
+static void commit_sync_dir(struct maildir_box *b, struct store_commit *c, size_t n, char dir)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++)
+		any = any || (!c[i].err && ((struct staged *)c[i].stage->priv)->dir == dir);
+	if (!any || file_sync_dir(maildir_dir_fd(b, dir)) == ERR_OK)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!c[i].err && ((struct staged *)c[i].stage->priv)->dir == dir)
+			c[i].err = ERR_IO;
+}
+
+static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, int tmp, struct arena *a,
+			 struct errtext *t)
+{
+	bool sync = b->m->sync != STORE_SYNC_NEVER;
+	enum err e;
+
+	for (size_t i = 0; i < n; i++)
+		c[i].err = file_prepare(&c[i], tmp, sync && n > 1);
+	for (size_t i = 0; sync && i < n; i++)
+		if (!c[i].err && c[i].stage->fd >= 0 && fsync(c[i].stage->fd) < 0)
+			c[i].err = errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE : ERR_IO;
+	e = commit_keywords(b, c, n, t);
+	for (size_t i = 0; i < n; i++)
+		if (!c[i].err)
+			c[i].err = e ? e : commit_rename(b, &c[i], tmp);
+	if (sync) {
+		commit_sync_dir(b, c, n, 'n');
+		commit_sync_dir(b, c, n, 'c');
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!c[i].err)
+			c[i].err = commit_answer(b, &c[i], a);
+	for (size_t i = 0; i < n; i++)
+		if (c[i].err)
+			commit_undo(b, &c[i], tmp);
+}
+
+enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n, struct arena *a,
+			     struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	int tmp = tmp_open(b);
+	enum err e = ERR_OK;
+
+	if (tmp >= 0) {
+		commit_batch(b, c, n, tmp, a, t);
+		close(tmp);
+	} else {
+		e = err_sys(t, "%s/tmp", b->name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (e)
+			c[i].err = e;
+		if (c[i].err && !e)
+			err_say(t, c[i].err, "a message cannot be added to %s: %s", b->name, err_name(c[i].err));
+		stage_end(c[i].stage);
+	}
+	for (size_t i = 0; i < n && !e; i++)
+		e = c[i].err;
+	return e;
+}
+
+/* --- what was forgotten in tmp/ --- */
+
+static void sweep_entries(DIR *d, int64_t now)
+{
+	struct dirent *de;
+	struct stat st;
+
+	for (int i = 0; i < TMP_SWEEP_MAX && (de = readdir(d)); i++) {
+		if (de->d_name[0] == '.' || fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		int64_t last = st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime;
+		if (S_ISREG(st.st_mode) && last < now - TMP_OLD && st.st_atime < now - TMP_OLD)
+			unlinkat(dirfd(d), de->d_name, 0);
+	}
+}
+
+/* The access time of tmp/ says when somebody last looked. */
+void maildir_tmp_sweep(struct maildir_box *b)
+{
+	struct timespec looked[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
+	int64_t now = clock_wall();
+	struct stat st;
+
+	if (b->tmp_swept || b->m->readonly)
+		return;
+	b->tmp_swept = true;
+	if (fstatat(b->dir_fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_atime > now - TMP_SWEEP_EVERY)
+		return;
+	int fd = file_open_dir(b->dir_fd, "tmp");
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	futimens(fd, looked);
+	sweep_entries(d, now);
+	closedir(d);
+}

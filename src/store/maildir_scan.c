@@ -1,0 +1,419 @@
+/*
+ * Listing a whole mailbox: dovecot-uidlist, new/, cur/, in this order, joined by base name.
+ *
+ * new/ is read before cur/, so that a message that moves meanwhile is seen twice rather than not at all. What one pass
+ * misses (readdir may, while others rename) is not gone: the stamp tells whether the pass can be trusted.
+ * No stat per message: sizes come from names or the list, or are unknown.
+ */
+#include "extra.h"
+#include "file.h"
+#include "maildir.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* --- the directories --- */
+
+static bool is_message_file(int dir_fd, const struct dirent *d)
+{
+	struct stat st;
+
+	if (d->d_type == DT_REG)
+		return true;
+	return d->d_type == DT_UNKNOWN && fstatat(dir_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
+}
+
+enum err maildir_readdir(struct maildir_box *b, char dir, readdir_visit *fn, void *arg)
+{
+	int fd = openat(maildir_dir_fd(b, dir), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct span base, rest;
+	struct dirent *de;
+	enum err e = ERR_OK;
+
+	if (!d) {
+		e = err_from_errno(errno);
+		if (fd >= 0)
+			close(fd);
+		return e;
+	}
+	for (errno = 0; !e && (de = readdir(d)); errno = 0)
+		if (maildir_name_split(span_str(de->d_name), &base, &rest) && is_message_file(fd, de))
+			e = fn(arg, dir, base, rest);
+	if (!e && errno)
+		e = err_from_errno(errno);
+	closedir(d);
+	return e;
+}
+
+/* --- tokens --- */
+
+/*
+ * A token: "1" and struct stamp as it stands; never leaves this machine's index, and a token
+ * that is not ours or of another layout only costs a scan.
+ */
+static const char TOKEN_KIND = '1';
+
+static struct span token_make(struct arena *a, const struct stamp *s)
+{
+	char *p = arena_alloc(a, 1 + sizeof(*s));
+
+	if (!p)
+		return span_of(NULL, 0);
+	p[0] = TOKEN_KIND;
+	memcpy(p + 1, s, sizeof(*s));
+	return span_of(p, 1 + sizeof(*s));
+}
+
+static bool token_read(struct span token, struct stamp *s_r)
+{
+	if (token.n != 1 + sizeof(*s_r) || token.p[0] != TOKEN_KIND)
+		return false;
+	memcpy(s_r, token.p + 1, sizeof(*s_r));
+	return true;
+}
+
+enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	struct stamp then, now;
+	enum err e = maildir_stamp(b, &now);
+
+	maildir_names_drop(b);
+	if (e)
+		return e;
+	*changed_r = !token_read(token, &then) || then.cur_young || then.new_young ||
+		     !maildir_stamp_same(&then, &now);
+	return ERR_OK;
+}
+
+/* --- the pass --- */
+
+struct entry {
+	uint32_t uid;        /* 0: not listed */
+	char dir;            /* 0: no file met */
+	struct span rest;    /* in pool */
+	struct span uidl;    /* in pool */
+	uint64_t size, vsize; /* as the list tells; or unknown */
+};
+
+struct twin {
+	struct span base, rest;
+	char dir;
+};
+
+struct pass {
+	struct maildir_box *b;
+	struct keytab tab;    /* listed base names first, in the list's order */
+	struct entry *entry;  /* own; by number in tab */
+	size_t cap, listed, found;
+	bool disordered;      /* a name was listed twice: entries are not in UID order */
+	struct pool pool;
+	struct twin *twin;    /* own; second files of one base name */
+	size_t twins;
+	struct stamp before, after;
+};
+
+enum { PASS_TWINS_MAX = 1000, PASS_MESSAGES_MAX = 16 << 20 };
+
+static struct entry *pass_entry(struct pass *p, struct span base, bool *new_r)
+{
+	size_t k = keytab_find(&p->tab, base);
+
+	*new_r = k == SIZE_MAX;
+	if (*new_r)
+		k = keytab_add(&p->tab, pool_copy(&p->pool, base), new_r);
+	if (k >= p->cap) {
+		p->cap = p->cap ? p->cap * 2 : 256;
+		p->entry = mem_grow(p->entry, p->cap, sizeof(*p->entry));
+	}
+	if (*new_r)
+		p->entry[k] = (struct entry){ .size = STORE_SIZE_UNKNOWN, .vsize = STORE_SIZE_UNKNOWN };
+	return &p->entry[k];
+}
+
+static void pass_listed(void *arg, const struct uidlist_record *r)
+{
+	struct pass *p = arg;
+	struct span v;
+	bool fresh;
+
+	if (p->tab.n >= PASS_MESSAGES_MAX)
+		return;
+	struct entry *e = pass_entry(p, r->base, &fresh);
+	p->disordered = p->disordered || !fresh;
+	e->uid = r->uid;
+	if (r->keys.n == 0)
+		return;
+	if (uidlist_record_key(r, 'S', &v))
+		span_u64(v, &e->size);
+	if (uidlist_record_key(r, 'W', &v))
+		span_u64(v, &e->vsize);
+	if (uidlist_record_key(r, 'P', &v))
+		e->uidl = v.n ? pool_copy(&p->pool, v) : p->tab.key[e - p->entry];
+}
+
+static void pass_twin(struct pass *p, char dir, struct span base, struct span rest)
+{
+	if (p->twins == PASS_TWINS_MAX)
+		return;
+	if ((p->twins & (p->twins - 1)) == 0)
+		p->twin = mem_grow(p->twin, p->twins ? p->twins * 2 : 1, sizeof(*p->twin));
+	p->twin[p->twins++] = (struct twin){ base, pool_copy(&p->pool, rest), dir };
+}
+
+/* A file met. The second of a name: cur/ goes before new/, the later before the earlier. */
+static enum err pass_found(void *arg, char dir, struct span base, struct span rest)
+{
+	struct pass *p = arg;
+	bool fresh;
+
+	if (p->tab.n >= PASS_MESSAGES_MAX)
+		return ERR_LIMIT;
+	struct entry *e = pass_entry(p, base, &fresh);
+	if (e->dir == dir && span_eq(e->rest, rest))
+		return ERR_OK;
+	if (e->dir)
+		pass_twin(p, e->dir, p->tab.key[e - p->entry], e->rest);
+	else
+		p->found++;
+	e->dir = dir;
+	e->rest = pool_copy(&p->pool, rest);
+	return ERR_OK;
+}
+
+static enum err pass_read(struct pass *p, bool whole, struct errtext *t)
+{
+	struct maildir_box *b = p->b;
+	enum err e = maildir_stamp(b, &p->before);
+
+	if (!e && whole) {
+		e = maildir_uidlist_read(b, true, pass_listed, p, t);
+		if (e)
+			return e;
+		p->listed = p->tab.n;
+	}
+	if (!e)
+		e = maildir_readdir(b, 'n', pass_found, p);
+	if (!e && whole)
+		e = maildir_readdir(b, 'c', pass_found, p);
+	if (!e)
+		e = maildir_stamp(b, &p->after);
+	return e ? err_say(t, e, "%s cannot be listed: %s", b->name, err_name(e)) : ERR_OK;
+}
+
+static void pass_end(struct pass *p)
+{
+	keytab_free(&p->tab);
+	free(p->entry);
+	free(p->twin);
+	pool_free(&p->pool);
+}
+
+/* --- twins: two files of one base name --- */
+
+static bool other_file(const struct pass *p, const struct twin *w, const struct entry *e, char name[MAILDIR_NAME_MAX + 1])
+{
+	char kept[MAILDIR_NAME_MAX + 1];
+	struct stat st[2];
+
+	snprintf(name, MAILDIR_NAME_MAX + 1, "%.*s%.*s", (int)w->base.n, w->base.p, (int)w->rest.n, w->rest.p ? w->rest.p : "");
+	snprintf(kept, sizeof(kept), "%.*s%.*s", (int)w->base.n, w->base.p, (int)e->rest.n, e->rest.p ? e->rest.p : "");
+	/* Mostly it is one file that was renamed while we read: then one of the names is gone, or both are one file. */
+	return fstatat(maildir_dir_fd(p->b, w->dir), name, &st[0], AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(maildir_dir_fd(p->b, e->dir), kept, &st[1], AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st[0].st_ino != st[1].st_ino && S_ISREG(st[0].st_mode) && S_ISREG(st[1].st_mode);
+}
+
+/* Gives the second of two different files a base name of its own, so that its message can be seen. */
+static void pass_part(struct pass *p, const struct twin *w)
+{
+	struct maildir *m = p->b->m;
+	size_t k = keytab_find(&p->tab, w->base);
+	char old[MAILDIR_NAME_MAX + 1], unique[MAILDIR_NAME_MAX + 1], name[2 * MAILDIR_NAME_MAX];
+
+	if (k == SIZE_MAX || m->readonly || !other_file(p, w, &p->entry[k], old))
+		return;
+	maildir_name_unique(unique, sizeof(unique), m->counter++, m->host);
+	int n = snprintf(name, sizeof(name), "%s%.*s", unique, (int)w->rest.n, w->rest.p ? w->rest.p : "");
+	int fd = maildir_dir_fd(p->b, w->dir);
+	if (n > MAILDIR_NAME_MAX || file_rename_new(fd, old, fd, name) < 0)
+		return;
+	pass_found(p, w->dir, span_str(unique), w->rest);
+}
+
+/* --- the result --- */
+
+static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg *msg)
+{
+	const struct entry *e = &p->entry[k];
+	struct span base = p->tab.key[k];
+	char *s = arena_alloc(a, base.n + 1 + e->rest.n + e->uidl.n);
+
+	if (!s)
+		return false;
+	memcpy(s, base.p, base.n);
+	s[base.n] = e->dir;
+	if (e->rest.n)
+		memcpy(s + base.n + 1, e->rest.p, e->rest.n);
+	if (e->uidl.n)
+		memcpy(s + base.n + 1 + e->rest.n, e->uidl.p, e->uidl.n);
+
+	*msg = (struct store_msg){
+		.key = span_of(s, base.n),
+		.hint = span_of(s + base.n, 1 + e->rest.n),
+		.uid = e->uid,
+		.flags = maildir_name_flags(e->rest),
+		.size = maildir_name_size(base, 'S'),
+		.vsize = maildir_name_size(base, 'W'),
+		.uidl = span_of(s + base.n + 1 + e->rest.n, e->uidl.n),
+	};
+	p->b->letters_seen |= (uint32_t)msg->flags.keywords;
+	msg->flags.keywords |= extra_keywords_of(p->b->extra, base);
+	if (e->dir == 'n')
+		msg->flags.system |= MAIL_RECENT;
+	if (msg->size == STORE_SIZE_UNKNOWN)
+		msg->size = e->size;
+	if (msg->vsize == STORE_SIZE_UNKNOWN)
+		msg->vsize = e->vsize;
+	return true;
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	uint32_t x = ((const struct store_msg *)a)->uid, y = ((const struct store_msg *)b)->uid;
+
+	return (x > y) - (x < y);
+}
+
+static int by_arrival(const void *a, const void *b)
+{
+	return maildir_name_cmp(((const struct store_msg *)a)->key, ((const struct store_msg *)b)->key);
+}
+
+static enum err pass_give(struct pass *p, struct arena *a, struct store_scan *scan)
+{
+	struct store_msg *msg = arena_array(a, p->found ? p->found : 1, sizeof(*msg));
+	size_t n = 0, numbered;
+
+	if (!msg)
+		return ERR_LIMIT;
+	for (size_t k = 0; k < p->tab.n; k++)
+		if (p->entry[k].dir && p->entry[k].uid && !give_msg(p, k, a, &msg[n++]))
+			return ERR_LIMIT;
+	numbered = n;
+	for (size_t k = 0; k < p->tab.n; k++)
+		if (p->entry[k].dir && !p->entry[k].uid && !give_msg(p, k, a, &msg[n++]))
+			return ERR_LIMIT;
+	if (p->disordered)
+		qsort(msg, numbered, sizeof(*msg), by_uid);
+	if (n > numbered)
+		qsort(msg + numbered, n - numbered, sizeof(*msg), by_arrival);
+	scan->msg = msg;
+	scan->n = n;
+	scan->settled = maildir_stamp_same(&p->before, &p->after) && !p->before.cur_young && !p->before.new_young;
+	scan->token = token_make(a, &p->before);
+	return scan->token.n ? ERR_OK : ERR_LIMIT;
+}
+
+/* From now on the list is known up to its end, for the keys that may yet move or need numbers. */
+static void pass_note_in_play(struct pass *p, bool whole)
+{
+	struct list_state *u = &p->b->list;
+
+	if (!u->known || !u->present)
+		return;
+	if (whole)
+		keymap_free(&u->in_play);
+	for (size_t k = 0; k < p->tab.n; k++)
+		if (p->entry[k].dir == 'n' || (p->entry[k].dir && p->entry[k].uid == 0))
+			keymap_set(&u->in_play, p->tab.key[k], p->entry[k].uid);
+}
+
+static enum err pass_finish(struct pass *p, bool whole, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+{
+	struct store_scan scan = { 0 };
+	enum err e = maildir_extra(p->b, t);
+
+	if (e)
+		return e;
+	e = pass_give(p, a, &scan);
+	if (e)
+		return err_say(t, e, "%s has too many messages for one command", p->b->name);
+	pass_note_in_play(p, whole);
+	*scan_r = scan;
+	return ERR_OK;
+}
+
+enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	struct pass p = { .b = b };
+	enum err e;
+
+	maildir_names_drop(b);
+	maildir_tmp_sweep(b);
+	e = pass_read(&p, true, t);
+	for (size_t i = 0; !e && i < p.twins; i++)
+		pass_part(&p, &p.twin[i]);
+	if (!e)
+		e = pass_finish(&p, true, a, scan_r, t);
+	if (!e) {
+		b->missing = 0;
+		for (size_t k = 0; k < p.listed; k++)
+			b->missing += p.entry[k].dir == 0;
+	}
+	pass_end(&p);
+	return e;
+}
+
+static void arrival_listed(void *arg, const struct uidlist_record *r)
+{
+	struct pass *p = arg;
+	size_t k = keytab_find(&p->tab, r->base);
+
+	if (k != SIZE_MAX)
+		p->entry[k].uid = r->uid;
+}
+
+/* UIDs of what new/ holds, without a full read of the list when all of it was in play already. */
+static enum err arrivals_number(struct pass *p, struct errtext *t)
+{
+	struct list_state *u = &p->b->list;
+	enum err e = maildir_uidlist_read(p->b, false, NULL, NULL, t);
+	bool all = true;
+
+	p->disordered = true;
+	for (size_t k = 0; !e && all && k < p->tab.n; k++)
+		all = keymap_get(&u->in_play, p->tab.key[k], &p->entry[k].uid);
+	if (e || all || !u->present)
+		return e;
+	return maildir_uidlist_read(p->b, true, arrival_listed, p, t);
+}
+
+enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a, struct store_scan *scan_r,
+			  struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	struct pass p = { .b = b };
+	struct stamp then;
+	enum err e;
+
+	if (!token_read(token, &then) || then.cur_young)
+		return err_say(t, ERR_CANNOT, "the token proves nothing");
+	e = pass_read(&p, false, t);
+	if (!e && (then.cur_sec != p.after.cur_sec || then.cur_nsec != p.after.cur_nsec))
+		e = err_say(t, ERR_CANNOT, "%s changed elsewhere too", b->name);
+	if (!e)
+		e = arrivals_number(&p, t);
+	if (!e)
+		e = pass_finish(&p, false, a, scan_r, t);
+	pass_end(&p);
+	return e;
+}

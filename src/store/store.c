@@ -1,0 +1,41 @@
+/* The table of drivers, and what a mailbox name must be before it may become a path. */
+#include "store/store.h"
+
+#include "base/must.h"
+
+static const struct store_ops *const drivers[] = {
+	&store_maildir,
+};
+
+const struct store_ops *store_driver(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (strcmp(drivers[i]->driver, name) == 0)
+			return drivers[i];
+	return NULL;
+}
+
+static bool level_valid(const struct store_ops *ops, struct span level)
+{
+	if (level.n == 0 || level.p[0] == '~' || level.p[0] == '.')
+		return false;
+	for (size_t i = 0; i < level.n; i++) {
+		unsigned char c = (unsigned char)level.p[i];
+
+		if (c < ' ' || c == 127 || c == '/' || strchr(ops->bad_chars, c))
+			return false;
+	}
+	return true;
+}
+
+bool store_name_valid(const struct store_ops *ops, const char *name)
+{
+	struct span rest = span_str(name), level;
+
+	if (rest.n == 0 || rest.n > 255 || rest.p[rest.n - 1] == ops->separator)
+		return false;
+	while (span_split(&rest, ops->separator, &level))
+		if (!level_valid(ops, level))
+			return false;
+	return true;
+}

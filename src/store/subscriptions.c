@@ -1,0 +1,256 @@
+/*
+ * subscriptions: which mailboxes a user's programs show. Shared with Dovecot, in the root of the control files.
+ *
+ *	version 2 = "V" TAB "2" LF LF *( level *( TAB level ) LF )
+ *	version 1 = *( name LF )         name with the store's separator
+ *
+ * A level is escaped: \001 becomes \001 '1', NUL \001 '0', TAB \001 't', CR \001 'r', LF \001 'n'. A separator at
+ * the end of a name means nothing. Written anew as subscriptions.lock, which is renamed; in the version
+ * found, 2 when there was none. Lines that we cannot say as a storage name stay as they are.
+ */
+#include "subscriptions.h"
+#include "file.h"
+#include "maildir.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define SUBS_NAME "subscriptions"
+enum { SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
+
+static bool unescape(struct span s, struct buf *out)
+{
+	static const char from[] = "01trn", to[] = { '\0', '\001', '\t', '\r', '\n' };
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] != '\001') {
+			buf_add_char(out, s.p[i]);
+			continue;
+		}
+		const char *at = i + 1 < s.n && s.p[i + 1] ? strchr(from, s.p[i + 1]) : NULL;
+		if (!at)
+			return false;
+		buf_add_char(out, to[at - from]);
+		i++;
+	}
+	return true;
+}
+
+static void escape(struct span s, struct buf *out)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		switch (s.p[i]) {
+		case '\001':
+			buf_add_str(out, "\0011");
+			break;
+		case '\t':
+			buf_add_str(out, "\001t");
+			break;
+		case '\r':
+			buf_add_str(out, "\001r");
+			break;
+		case '\n':
+			buf_add_str(out, "\001n");
+			break;
+		default:
+			buf_add_char(out, s.p[i]);
+		}
+	}
+}
+
+int subs_begin(struct span *text)
+{
+	struct span line, after = *text;
+
+	if (!span_split(&after, '\n', &line) || !span_eq(line, SPAN("V\t2")))
+		return 1;
+	if (after.n > 0 && after.p[0] == '\n')
+		after = span_from(after, 1);
+	*text = after;
+	return 2;
+}
+
+static bool levels_join(struct span line, char separator, struct buf *out)
+{
+	struct span level;
+	size_t start;
+
+	while (span_split(&line, '\t', &level)) {
+		if (out->n > 0)
+			buf_add_char(out, separator);
+		start = out->n;
+		if (!unescape(level, out))
+			return false;
+		/* A level that holds the separator or a NUL has no storage name. */
+		if (out->n > start && (memchr(out->p + start, separator, out->n - start) ||
+				       memchr(out->p + start, '\0', out->n - start)))
+			return false;
+	}
+	return true;
+}
+
+bool subs_name(struct span line, int version, char separator, struct buf *out)
+{
+	buf_clear(out);
+	if (version == 1)
+		buf_add_span(out, line);
+	else if (!levels_join(line, separator, out))
+		return false;
+	if (out->n > 0 && out->p[out->n - 1] == separator)
+		buf_truncate(out, out->n - 1);
+	if (out->failed || out->n == 0 || memchr(out->p, '\0', out->n))
+		return false;
+	if (span_ieq(buf_span(out), SPAN("INBOX"))) {
+		buf_clear(out);
+		buf_add_str(out, "INBOX");
+	}
+	return true;
+}
+
+static void put_line(struct buf *out, int version, char separator, const char *name)
+{
+	struct span rest = span_str(name), level;
+	bool first = true;
+
+	if (version == 1)
+		buf_add_span(out, rest);
+	while (version == 2 && span_split(&rest, separator, &level)) {
+		if (!first)
+			buf_add_char(out, '\t');
+		escape(level, out);
+		first = false;
+	}
+	buf_add_char(out, '\n');
+}
+
+bool subs_rewrite(struct span text, char separator, const char *name, bool on, struct buf *out)
+{
+	bool had = false;
+	struct span line;
+	struct buf said;
+	int version = text.n ? subs_begin(&text) : 2;
+
+	buf_init(&said, 4096);
+	if (version == 2)
+		buf_add_str(out, "V\t2\n\n");
+	while (span_split(&text, '\n', &line)) {
+		if (line.n == 0)
+			continue;
+		bool same = subs_name(line, version, separator, &said) && span_eq_str(buf_span(&said), name);
+		had = had || same;
+		if (same && !on)
+			continue;
+		buf_add_span(out, line);
+		buf_add_char(out, '\n');
+	}
+	if (on && !had)
+		put_line(out, version, separator, name);
+	buf_free(&said);
+	return had != on;
+}
+
+/* --- the file --- */
+
+static enum err subs_load(struct maildir *m, struct buf *text, struct errtext *t)
+{
+	struct stat st;
+	int fd;
+	enum err e = m->control_fd < 0 ? ERR_NOTFOUND : file_open_read(m->control_fd, SUBS_NAME, &fd, &st);
+
+	if (e == ERR_NOTFOUND)
+		return ERR_OK;
+	if (!e) {
+		e = file_load(fd, 0, text);
+		close(fd);
+	}
+	return e ? err_say(t, e, SUBS_NAME ": %s", err_name(e)) : ERR_OK;
+}
+
+static size_t line_count(struct span text)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '\n';
+	return n;
+}
+
+static enum err subs_give(struct span text, char separator, struct arena *a, const char ***names_r, size_t *n_r)
+{
+	int version = subs_begin(&text);
+	const char **names = arena_array(a, line_count(text), sizeof(*names));
+	struct span line;
+	struct buf said;
+	size_t n = 0;
+
+	if (!names)
+		return ERR_LIMIT;
+	buf_init(&said, 4096);
+	bool ok = true;
+	while (ok && span_split(&text, '\n', &line)) {
+		if (line.n == 0 || !subs_name(line, version, separator, &said))
+			continue;
+		names[n] = arena_span(a, buf_span(&said));
+		ok = names[n++] != NULL;
+	}
+	buf_free(&said);
+	if (!ok)
+		return ERR_LIMIT;
+	*names_r = names;
+	*n_r = n;
+	return ERR_OK;
+}
+
+enum err maildir_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
+			       struct errtext *t)
+{
+	struct buf text;
+	enum err e;
+
+	buf_init(&text, SUBS_FILE_MAX);
+	e = subs_load(maildir_of(s), &text, t);
+	if (!e && subs_give(buf_span(&text), s->ops->separator, a, names_r, n_r))
+		e = err_say(t, ERR_LIMIT, SUBS_NAME " is too long for one command");
+	buf_free(&text);
+	return e;
+}
+
+static enum err subs_save(struct maildir *m, struct dotlock *lock, struct span text, struct errtext *t)
+{
+	bool sync = m->sync != STORE_SYNC_NEVER;
+	enum err e = file_write(lock->fd, text.p, text.n);
+
+	if (!e && sync)
+		e = file_sync_data(lock->fd);
+	if (!e)
+		e = dotlock_replace(lock, SUBS_NAME);
+	if (!e && sync)
+		e = file_sync_dir(m->control_fd);
+	return e ? err_say(t, e, SUBS_NAME " cannot be written: %s", err_name(e)) : ERR_OK;
+}
+
+enum err maildir_subscribe(struct store *s, const char *name, bool on, struct errtext *t)
+{
+	struct maildir *m = maildir_of(s);
+	struct dotlock lock = DOTLOCK_NONE;
+	struct buf text, out;
+	enum err e;
+
+	if (m->readonly)
+		return err_say(t, ERR_READONLY, "the mail is read-only");
+	if (on && strcmp(name, "INBOX") != 0 && !store_name_valid(s->ops, name))
+		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
+	e = maildir_root_control_make(m, t);
+	e = e ? e : dotlock_take(&lock, m->control_fd, SUBS_NAME ".lock", NULL, SUBS_STALE, m->file_mode, t);
+	if (e)
+		return e;
+	buf_init(&text, SUBS_FILE_MAX);
+	buf_init(&out, SUBS_FILE_MAX + 4096);
+	e = subs_load(m, &text, t);
+	if (!e && subs_rewrite(buf_span(&text), s->ops->separator, name, on, &out))
+		e = out.failed ? err_say(t, ERR_LIMIT, SUBS_NAME " is full") : subs_save(m, &lock, buf_span(&out), t);
+	dotlock_drop(&lock);
+	buf_free(&text);
+	buf_free(&out);
+	return e;
+}
