@@ -33,17 +33,16 @@ static void confine_preload(void)
 	tzset();
 }
 
+/* For good: the hard limit too. Without root not above what there is. */
 static bool confine_limit(int what, rlim_t value)
 {
 	struct rlimit lim;
 
 	if (getrlimit((__rlimit_resource_t)what, &lim) < 0)
 		return false;
-	if (lim.rlim_max != RLIM_INFINITY && value > lim.rlim_max && geteuid() != 0)
+	if (geteuid() != 0 && value > lim.rlim_max)
 		value = lim.rlim_max;
-	lim.rlim_cur = value;
-	if (lim.rlim_max != RLIM_INFINITY && lim.rlim_max < value)
-		lim.rlim_max = value;
+	lim = (struct rlimit){ value, value };
 	return setrlimit((__rlimit_resource_t)what, &lim) == 0;
 }
 
