@@ -43,7 +43,10 @@ static bool message_args(struct imap_cmd *c, const struct imap_arg *a, struct me
 	struct span text;
 
 	if (a && a->type == IMAP_ARG_LIST) {
-		if (!imap_args_flags(c, a, &m->system, &m->keywords, &m->keywords_n))
+		struct imap_arg flags = *a;
+
+		flags.next = NULL; /* what follows is no flag */
+		if (!imap_args_flags(c, &flags, &m->system, &m->keywords, &m->keywords_n))
 			return false;
 		a = a->next;
 	}

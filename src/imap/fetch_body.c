@@ -207,7 +207,7 @@ static enum step emit_body(struct imap_fetch *f, const struct imap_fetch_op *op)
 		if (imap_out_full(f->c->s))
 			return STEP_OUTPUT_FULL;
 		if (!body_piece(f, o)) {
-			imap_session_end(f->c->s, IMAP_END_FAILED, "Disconnected: message changed while it was sent");
+			imap_session_end(f->c->s, IMAP_END_FAILED, "message changed while it was sent");
 			return STEP_DONE;
 		}
 		if (imap_slice_over(f->c) && o->at < o->end)

@@ -43,3 +43,38 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/session.c \
 	src/imap/settings.c \
 	src/imap/store.h
+IMAP_LIBS = src/imap/libimap.a src/box/libbox.a src/index/libindex.a src/store/libstore.a src/mime/libmime.a \
+	src/wire/libwire.a src/conf/libconf.a src/io/libio.a src/base/libbase.a \
+	$(LMDB_LIBS) $(XXHASH_LIBS) $(SSL_LIBS) $(UTF8PROC_LIBS)
+
+# Sessions over one Maildir without login: dialogues, benchmarks, profiles. Not installed.
+noinst_PROGRAMS += tests/tools/imapstdio
+tests_tools_imapstdio_SOURCES = tests/tools/imapstdio.c
+tests_tools_imapstdio_LDADD = $(IMAP_LIBS)
+
+if CMOCKA
+# Sessions over mailboxes in memory (fakebox): box itself is tested on its own floor and by the dialogues.
+IMAP_TEST_SOURCES = tests/unit/fakebox.c tests/unit/fakebox.h tests/unit/imap_harness.c tests/unit/imap_harness.h
+IMAP_TEST_LIBS = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/conf/libconf.a src/io/libio.a \
+	src/base/libbase.a $(SSL_LIBS) $(UTF8PROC_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_imap_session
+tests_unit_test_imap_session_SOURCES = tests/unit/test_imap_session.c $(IMAP_TEST_SOURCES)
+tests_unit_test_imap_session_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_imap_session_LDADD = $(IMAP_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_imap_announce
+tests_unit_test_imap_announce_SOURCES = tests/unit/test_imap_announce.c $(IMAP_TEST_SOURCES)
+tests_unit_test_imap_announce_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_imap_announce_LDADD = $(IMAP_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_imap_fetch
+tests_unit_test_imap_fetch_SOURCES = tests/unit/test_imap_fetch.c $(IMAP_TEST_SOURCES)
+tests_unit_test_imap_fetch_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_imap_fetch_LDADD = $(IMAP_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_imap_search
+tests_unit_test_imap_search_SOURCES = tests/unit/test_imap_search.c $(IMAP_TEST_SOURCES)
+tests_unit_test_imap_search_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_imap_search_LDADD = $(IMAP_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_imap_commands
+tests_unit_test_imap_commands_SOURCES = tests/unit/test_imap_commands.c $(IMAP_TEST_SOURCES)
+tests_unit_test_imap_commands_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_imap_commands_LDADD = $(IMAP_TEST_LIBS)
+endif

@@ -49,8 +49,6 @@ static void session_free(struct imap_session *s)
 	loop_task_stop(&s->last);
 	loop_timer_stop(s->cfg.loop, &s->wait);
 	loop_timer_stop(s->cfg.loop, &s->life);
-	imap_dispatch_drop(s);
-	imap_session_unselect(s);
 	set_free(&s->echo);
 	imap_lex_free(&s->lex);
 	stream_free(&s->stream);
@@ -62,6 +60,8 @@ static void on_last(void *ctx)
 {
 	struct imap_session *s = ctx;
 
+	imap_dispatch_drop(s);
+	imap_session_unselect(s); /* the account may be closed from on_end on */
 	if (s->cfg.on_end)
 		s->cfg.on_end(s->cfg.ctx, s->end, s->end_text);
 	session_free(s);
