@@ -171,6 +171,12 @@ static void end_part(struct writer *w, const struct open *o)
 		end_leaf(w, p, &o->f);
 }
 
+/* A message needs a MIME-Version or Content-Type for its other Content-* fields to count, a body part does not. */
+static bool is_message(const struct mime_tree *t, const struct mime_part *p)
+{
+	return p->parent == MIME_NONE || (t->part[p->parent].flags & MIME_PART_MESSAGE);
+}
+
 /* What opens the description of a part, up to its children. */
 static void begin_part(struct writer *w, uint32_t i, struct open *o)
 {
@@ -178,7 +184,7 @@ static void begin_part(struct writer *w, uint32_t i, struct open *o)
 
 	o->part = i;
 	content_fields_read(mime_part_header(w->message, p), &o->f);
-	if (!o->f.mime && p->parent == MIME_NONE)
+	if (!o->f.mime && is_message(w->t, p))
 		o->f = (struct content_fields){ 0 };
 	if (p->flags & MIME_PART_MULTIPART) {
 		buf_add_char(w->out, '(');

@@ -25,7 +25,7 @@ struct span content_value(struct span value, struct span *params_r);
 /*
  * The parameters in the order in which IMAP shows them: the plain ones as sent, then those of RFC 2231
  * by name, continuations joined under "name" (or "name*" when any piece is percent-encoded). At most
- * MIME_PARAMS_MAX are read. A parameter that cannot be read ends the list.
+ * MIME_PARAMS_MAX are read. What cannot be read as a parameter is left out.
  */
 struct content_param {
 	struct span name, value; /* borrowed from text */

@@ -46,15 +46,12 @@ static void classify(struct piece *pc, struct span name)
 	}
 }
 
-/* Reads "; name = value" into *pc_r; false at the end or where the rest cannot be read. */
+/* Reads "name = value", l standing behind the ';'. False when it is none: l then stands where that showed. */
 static bool read_piece(struct lex *l, struct buf *text, struct piece *pc_r)
 {
 	struct piece pc = { 0 };
 	struct span name;
 
-	if (lex_peek(l) != ';')
-		return false;
-	l->pos++;
 	lex_cfws(l);
 	name = lex_token(l);
 	lex_cfws(l);
@@ -66,20 +63,38 @@ static bool read_piece(struct lex *l, struct buf *text, struct piece *pc_r)
 	pc.name_n = name.n;
 	buf_add_span(text, name);
 	pc.value = text->n;
-	if (lex_peek(l) != '"')
+	if (lex_peek(l) != '"') {
 		add_bare_value(l, text);
-	else if (!lex_quoted(l, text))
+	} else if (!lex_quoted(l, text)) {
+		l->pos = l->in.n; /* a quoted string without end takes all that follows with it */
 		return false;
+	}
 	pc.value_n = text->n - pc.value;
 	classify(&pc, name);
-	lex_until(l, ";");
 	*pc_r = pc;
 	return !text->failed;
 }
 
+/* All pieces, at most MIME_PARAMS_MAX; returns how many. */
+static size_t read_pieces(struct lex *l, struct buf *text, struct piece *pc)
+{
+	size_t n = 0;
+
+	lex_until(l, ";");
+	while (l->pos < l->in.n && n < MIME_PARAMS_MAX) {
+		l->pos++;
+		if (read_piece(l, text, &pc[n]))
+			n++;
+		else if (l->pos < l->in.n)
+			l->pos++;
+		lex_until(l, ";");
+	}
+	return n;
+}
+
 static struct span name_of(const struct buf *text, const struct piece *pc)
 {
-	return span_of(text->p + pc->name, pc->base_n ? pc->base_n : pc->name_n);
+	return span_cut(buf_span(text), pc->name, pc->base_n ? pc->base_n : pc->name_n);
 }
 
 /* Orders pieces by name, then by number. */
@@ -139,6 +154,8 @@ static struct piece join(struct buf *text, const struct piece *pc, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		encoded |= pc[i].encoded;
+	if (encoded && !pc[0].encoded)
+		buf_add_str(text, "''"); /* no charset and no language, but their place (RFC 2231 section 4) */
 	for (size_t i = 0; i < n; i++)
 		add_piece(text, &pc[i], encoded && !pc[i].encoded);
 	whole.value_n = text->n - whole.value;
@@ -178,16 +195,15 @@ void content_params_parse(struct span params, struct content_params *ps)
 {
 	struct piece pc[MIME_PARAMS_MAX], out[MIME_PARAMS_MAX];
 	struct lex l = { .in = params };
-	size_t n = 0;
+	size_t n;
 
 	buf_free(&ps->text);
 	buf_init(&ps->text, 4 * MIME_FIELD_MAX);
-	while (n < MIME_PARAMS_MAX && read_piece(&l, &ps->text, &pc[n]))
-		n++;
+	n = read_pieces(&l, &ps->text, pc);
 	ps->n = join_all(&ps->text, pc, n, arrange(&ps->text, pc, n), out);
 	for (size_t i = 0; i < ps->n; i++) {
-		ps->p[i].name = span_of(ps->text.p + out[i].name, out[i].name_n);
-		ps->p[i].value = span_of(ps->text.p + out[i].value, out[i].value_n);
+		ps->p[i].name = span_cut(buf_span(&ps->text), out[i].name, out[i].name_n);
+		ps->p[i].value = span_cut(buf_span(&ps->text), out[i].value, out[i].value_n);
 	}
 }
 

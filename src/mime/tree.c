@@ -147,25 +147,24 @@ static void end_header(struct parser *p, struct mark end)
 	}
 }
 
-static void close_part(struct parser *p, struct mark end)
+/*
+ * Ends the innermost part (and its header if that is open; a message inside gets an empty one) at *end. An empty body
+ * before a boundary: the line end in front of that belongs to the header then, *end moves behind it for all parents.
+ */
+static void close_innermost(struct parser *p, struct mark *end)
 {
-	struct level *l = innermost(p);
-	struct mime_part *part = &p->t->part[l->part];
+	struct level *l;
+	struct mime_part *part;
 
-	/* An empty body before a boundary: the line end in front of that belongs to the header. */
-	if (end.pos < l->start.pos)
-		end = l->start;
-	measure(&l->start, &end, &part->body_size, &part->body_bare, &part->body_lines);
+	if (end->pos < innermost(p)->start.pos)
+		*end = innermost(p)->start;
+	while (p->in_header)
+		end_header(p, *end);
+	l = innermost(p);
+	part = &p->t->part[l->part];
+	measure(&l->start, end, &part->body_size, &part->body_bare, &part->body_lines);
 	drop_boundary(p, l);
 	p->open--;
-}
-
-/* Ends the header if one is open (a message inside gets an empty one) and the innermost part. */
-static void close_innermost(struct parser *p, struct mark end)
-{
-	while (p->in_header)
-		end_header(p, end.pos < innermost(p)->start.pos ? innermost(p)->start : end);
-	close_part(p, end);
 }
 
 /* The level whose boundary the line begins with; the longest wins, then the innermost. MIME_DEPTH_MAX: none. */
@@ -188,13 +187,15 @@ static unsigned match_boundary(const struct parser *p, struct span line)
 /* The line is a boundary of level at. Where no more parts are allowed, all that follows belongs to the part before. */
 static void cross_boundary(struct parser *p, unsigned at, bool last, struct mark next)
 {
+	struct mark end = p->before;
+
 	if (!last && p->t->n >= MIME_PARTS_MAX) {
 		for (unsigned i = 0; i < p->open; i++)
 			drop_boundary(p, &p->level[i]);
 		return;
 	}
 	while (p->open > at + 1)
-		close_innermost(p, p->before);
+		close_innermost(p, &end);
 	if (last)
 		drop_boundary(p, innermost(p));
 	else
@@ -251,7 +252,7 @@ void mime_tree_parse(struct span message, struct mime_tree *t)
 		eat_line(&p, span_cut(rest, 0, ended ? lf + 1 : rest.n), ended);
 	}
 	while (p.open)
-		close_innermost(&p, p.here);
+		close_innermost(&p, &p.here);
 	if (span_find(message, '\0') != SIZE_MAX)
 		t->part[0].flags |= MIME_PART_NUL;
 	content_params_free(&p.params);

@@ -52,13 +52,13 @@ void wiretext_add_nil(struct buf *out, struct span s)
 		buf_add_str(out, "NIL");
 }
 
-/* A bare CR becomes a blank, unless a blank or another follows. */
+/* A bare CR becomes a blank, unless a blank, another or nothing follows. */
 static void drop_crs(struct buf *b)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
-		char next = i + 1 < b->n ? b->p[i + 1] : 'x';
+		char next = i + 1 < b->n ? b->p[i + 1] : ' ';
 
 		if (b->p[i] != '\r')
 			b->p[n++] = b->p[i];

@@ -43,8 +43,10 @@ static const struct {
 	  "(\"a\" \"b\" (\"c\" \"d\" \"x*1\" \"2\" \"y*\" \"utf-8''%20\" \"z\" \"xy\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
 	{ CT "a/b; n*0*=utf-8''a%20; n*1=\"b%c\"\n\n",
 	  "(\"a\" \"b\" (\"n*\" \"utf-8''a%20b%25c\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
-	/* A parameter that cannot be read ends the list. */
-	{ CT "a/b; c=d e; f=g; h; i=j\n\n", "(\"a\" \"b\" (\"c\" \"d\" \"f\" \"g\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
+	{ CT "a/b; n*0=a%; n*1*=%20\n\n", "(\"a\" \"b\" (\"n*\" \"''a%25%20\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
+	/* What cannot be read as a parameter is left out. */
+	{ CT "a/b; c=d e; f=g; h=; i; j=k\n\n",
+	  "(\"a\" \"b\" (\"c\" \"d\" \"f\" \"g\" \"h\" \"\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
 	{ CT "a/b; c=\"d\n\n", "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
 	{ CT "multipart/mixed; boundary=b\nContent-Location: l\n\n--b\n\nx\n--b\n" CT "image/png\n\ny\n--b--",
 	  "((" TEXT_PLAIN "1 0 NIL NIL NIL NIL)(\"image\" \"png\" NIL NIL NIL \"7bit\" 1 NIL NIL NIL NIL) \"mixed\" (\"boundary\" "
@@ -56,8 +58,8 @@ static const struct {
 	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) (" TEXT_PLAIN
 	  "3 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL)" },
 	{ CT "multipart/digest; boundary=b\n\n--b\n\nSubject: s\n\n--b--",
-	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 12 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) (" TEXT_PLAIN
-	  "0 0 NIL NIL NIL NIL) 1 NIL NIL NIL NIL) \"digest\" (\"boundary\" \"b\") NIL NIL NIL)" },
+	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 14 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) (" TEXT_PLAIN
+	  "0 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL) \"digest\" (\"boundary\" \"b\") NIL NIL NIL)" },
 	{ CT "message/rfc822\n\n" CT "multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
 	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 60 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ((" TEXT_PLAIN
 	  "1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL) 5 NIL NIL NIL NIL)" },

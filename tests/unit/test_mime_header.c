@@ -35,11 +35,11 @@ static const struct {
 	{ "A: b\n c\n\td\n\n", "A=b c\td;@12" },
 	{ "A: b\r\n c\r\n\r\n", "A=b c;@12" },
 	{ "A:\n b\n\n", "A= b;@7" },
-	{ "A: b\n \nC: d\n\n", "A=b ;C=d;@14" },
+	{ "A: b\n \nC: d\n\n", "A=b ;C=d;@13" },
 	{ "A : b\n\n", "A=b;@7" },
 	{ ": x\n\n", "=x;@5" },
 	{ "no colon\nA: b\n\n", "no colon!;A=b;@15" },
-	{ "A: b\rc\n\n", "A=b\rc;@9" },
+	{ "A: b\rc\n\n", "A=b\rc;@8" },
 	{ "x\n y: z\n\n", "x!;@9" },
 	{ " x\nA: b\n\n", " x!;A=b;@9" },
 };
