@@ -16,3 +16,20 @@ LOGIN_LIBS = src/login/liblogin.a $(WIRE_LIBS) $(CONF_LIBS) $(PROC_LIBS)
 pkglibexec_PROGRAMS += src/login/roost-login
 src_login_roost_login_SOURCES = src/login/main.c
 src_login_roost_login_LDADD = $(LOGIN_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_login_imap tests/unit/test_login_lmtp
+tests_unit_test_login_imap_SOURCES = tests/unit/test_login_imap.c tests/unit/fakelogin.c tests/unit/fakelogin.h
+tests_unit_test_login_imap_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_login_imap_LDADD = $(LOGIN_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_login_lmtp_SOURCES = tests/unit/test_login_lmtp.c tests/unit/fakelogin.c tests/unit/fakelogin.h
+tests_unit_test_login_lmtp_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_login_lmtp_LDADD = $(LOGIN_LIBS) $(CMOCKA_LIBS)
+endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_login
+tests_fuzz_fuzz_login_SOURCES = tests/fuzz/fuzz_login.c tests/unit/fakelogin.c
+tests_fuzz_fuzz_login_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_login_LDADD = $(LOGIN_LIBS)
+endif
