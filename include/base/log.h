@@ -37,7 +37,7 @@ void log_write_as(const char *who, enum log_level level, const char *fmt, ...) _
 #define log_error(...) log_write(LOG_LVL_ERROR, __VA_ARGS__)
 _Noreturn void log_fatal(int exit_status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes s into out (size n) with what could forge a log field (control, >= 0x7f, '<' '>' ',' '=' and blanks) escaped; returns out. */
+/* Writes s into out (size n), escaping what could forge a field: control, >= 0x7f, < > , = \ and blanks. Returns out. */
 const char *log_quote(struct span s, char *out, size_t n);
 
 #endif

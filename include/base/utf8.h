@@ -4,12 +4,18 @@
 
 #include "base/buf.h"
 
-/* Length in bytes of the valid sequence at s.p; 0 when there is none (overlong, surrogate, > U+10FFFF, cut short). cp_r may be NULL. */
+/*
+ * Length in bytes of the valid sequence at s.p; 0 when there is none (overlong, surrogate,
+ * above U+10FFFF, cut short). cp_r may be NULL.
+ */
 size_t utf8_next(struct span s, uint32_t *cp_r);
 bool utf8_valid(struct span s);
 void utf8_put(struct buf *out, uint32_t cp);
 
-/* Appends s folded for comparison: titlecase map then full decomposition (RFC 5051); invalid bytes become U+FFFD. ASCII fast path. */
+/*
+ * Appends s folded for comparison: titlecase map, then full decomposition (RFC 5051);
+ * invalid bytes become U+FFFD.
+ */
 void utf8_fold(struct span s, struct buf *out);
 
 #endif

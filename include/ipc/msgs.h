@@ -28,7 +28,8 @@ enum msg_type {
 	MSG_READY,     /* child: start-up done, sandboxed, takes work. () */
 	MSG_QUIT,      /* master: finish what runs, take nothing new, exit. () */
 	MSG_PEER,      /* master: fd is your channel to another child. (u32 child, u8 role) */
-	MSG_LISTEN,    /* master to login and control: fd is a listening socket. (str protocol "imap" "lmtp" "control", bool ssl from the first byte) */
+	MSG_LISTEN,    /* master to login and control: fd is a listening socket.
+			* (str protocol "imap" "lmtp" "control", bool ssl from the first byte) */
 
 	/* login <-> auth; id: login's number of the connection. */
 	MSG_AUTH_START,     /* (conn, str mech, bool has_initial, blob initial) */

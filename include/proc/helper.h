@@ -30,15 +30,16 @@ struct helper {
 void helper_init(struct helper *h, int argc, char **argv);
 
 /*
- * Opens the channel. The context of its handlers is h (h->ctx is the program's own). When the channel closes, the process exits: the
- * master's death ends everybody. timestamp: strftime format of log lines; borrowed for ever.
+ * Opens the channel. The context of its handlers is h (h->ctx is the program's own). When the
+ * channel closes, the process exits: the master's death ends everybody. timestamp: strftime
+ * format of log lines; borrowed for ever.
  */
 void helper_start(struct helper *h, enum msg_role role, const struct chan_row *rows, size_t n,
 		  const char *timestamp, void *ctx);
 
 /*
- * Handles MSG_BEGIN: confines with what the message says laid over c (uid, gid, chroot), logs what was left out, answers READY. Any
- * failure ends the process.
+ * Handles MSG_BEGIN: confines with what the message says laid over c (uid, gid, chroot), logs
+ * what was left out, answers READY. Any failure ends the process.
  */
 enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c);
 

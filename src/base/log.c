@@ -272,7 +272,8 @@ static void log_send(const struct log_sink *sink, char *line, size_t n)
 	while (done < 0 && errno == EINTR);
 }
 
-static void log_vwrite(enum log_level level, const char *who, const char *fmt, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+log_vwrite(enum log_level level, const char *who, const char *fmt, va_list args)
 {
 	const struct log_sink *sink = log_sink_for(level);
 	char text[LOG_LINE_MAX], line[LOG_LINE_MAX + LOG_PREFIX_MAX];
