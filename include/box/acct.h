@@ -89,7 +89,7 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
 /* ERR_EXISTS, ERR_CANNOT (name not possible here; the sentence says why), ERR_NOTFOUND, ERR_PERM. A trailing separator on create is allowed and means nothing. */
 enum err acct_create(struct acct *a, const char *name, struct errtext *t);
 enum err acct_delete(struct acct *a, const char *name, struct errtext *t);
-/* Renaming INBOX moves its messages into the new mailbox: a step, state in *job (zeroed at first; freed with the arena). */
+/* Renaming INBOX moves its messages into the new mailbox: a step, state in *job (zeroed at first). */
 struct acct_rename {
 	const char *from, *to; /* borrowed until done */
 	enum err err;
@@ -97,6 +97,7 @@ struct acct_rename {
 	void *priv;
 };
 enum step acct_rename(struct acct *a, struct acct_rename *job);
+void acct_rename_free(struct acct_rename *job); /* only needed when it is given up before STEP_DONE; so for those below */
 enum err acct_subscribe(struct acct *a, const char *name, bool on, struct errtext *t);
 
 /* Does a mailbox of this name exist and can it be selected? ERR_OK, ERR_NOTFOUND, ERR_CANNOT (not a possible name). */
@@ -113,6 +114,7 @@ struct acct_status {
 	void *priv;
 };
 enum step acct_status(struct acct *a, struct acct_status *job);
+void acct_status_free(struct acct_status *job);
 
 /* Throws away what the index knows of a mailbox (NULL: all) and builds it anew from the folder: roostadm reindex. */
 struct acct_reindex {
@@ -123,6 +125,7 @@ struct acct_reindex {
 	void *priv;
 };
 enum step acct_reindex(struct acct *a, struct acct_reindex *job);
+void acct_reindex_free(struct acct_reindex *job);
 
 /* --- adding --------------------------------------------------------------------- */
 

@@ -88,7 +88,7 @@ struct msg_facts {
 	int64_t internaldate, savedate;
 	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */
 	uint8_t emailid[16];
-	struct span envelope, bodystructure, body, parts, headers, preview; /* as wanted; valid until the next call */
+	struct span envelope, bodystructure, body, parts, headers, preview; /* as wanted; valid until the next call, or any change to the account */
 };
 
 /*

@@ -1,1 +1,29 @@
-# Floor box: see doc/architecture.md, section 3.
+# Floor box: how facts and bytes make a mailbox.
+
+noinst_LIBRARIES += src/box/libbox.a
+src_box_libbox_a_SOURCES = \
+	include/box/acct.h src/box/acct.c \
+	include/box/query.h src/box/query.h src/box/query.c src/box/match.c \
+	include/box/view.h src/box/view.c src/box/update.c \
+	src/box/room.h \
+	src/box/adopt.c \
+	src/box/append.c \
+	src/box/arrive.h src/box/arrive.c \
+	src/box/bytes.c \
+	src/box/copy.c \
+	src/box/expunge.c \
+	src/box/flags.c \
+	src/box/folders.c \
+	src/box/made.h src/box/made.c \
+	src/box/mailbox.c \
+	src/box/manage.c \
+	src/box/names.c \
+	src/box/preview.c \
+	src/box/rec.c \
+	src/box/reindex.c \
+	src/box/status.c \
+	src/box/sync.h src/box/sync.c \
+	src/box/todo.c \
+	src/box/walk.c
+src_box_libbox_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
+BOX_LIBS = src/box/libbox.a $(INDEX_LIBS) $(STORE_LIBS) $(MIME_LIBS) $(XXHASH_LIBS)

@@ -1,0 +1,234 @@
+/*
+ * An account: opening and closing its stores and index, rebuilding a damaged index, and the
+ * work that is owed to the disk. Not here: what a mailbox is (mailbox.c), what its folders are (folders.c).
+ */
+#include "room.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "mime/decode.h"
+
+enum {
+	CLOSE_MS = 2000,
+	TODO_RETRY_MS = 1000,
+	HOUSE_MS = 60000,
+};
+
+static struct idx_config index_config(const struct acct *a)
+{
+	return (struct idx_config){ .dir = a->config->index_dir, .memory = a->config->index_memory };
+}
+
+enum err acct_index(struct acct *a, struct errtext *t)
+{
+	struct idx_config config = index_config(a);
+	bool rebuilt;
+	enum err e;
+
+	if (a->idx)
+		return ERR_OK;
+	e = idx_open(&config, &a->idx, &rebuilt, t);
+	if (e)
+		return e;
+	/* Whoever was open knew another environment. */
+	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
+		mb->id = 0;
+	a->todo = !rebuilt;
+	a->todo_after = 0;
+	return ERR_OK;
+}
+
+enum err acct_repair(struct acct *a, struct errtext *t)
+{
+	acct_pause_walks(a);
+	if (a->idx) {
+		/* When its files cannot be removed, opening again says what is wrong. */
+		(void)idx_destroy(a->idx, NULL);
+		idx_close(&a->idx);
+	}
+	a->note = "the index was damaged or removed and is built anew from the folders";
+	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
+		mb->id = 0;
+		mb->epoch++;
+		sync_free(&mb->sync);
+	}
+	return acct_index(a, t);
+}
+
+void acct_owe(struct acct *a)
+{
+	a->todo = true;
+}
+
+enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		     struct errtext *t)
+{
+	enum err e = acct_index(a, t);
+
+	if (e)
+		return e;
+	acct_pause_walks(a);
+	return idx_update(a->idx, fn, arg, t);
+}
+
+enum err acct_read(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		   struct errtext *t)
+{
+	struct idx_txn *x;
+	enum err e = acct_index(a, t);
+
+	if (e)
+		return e;
+	e = idx_read(a->idx, &x, t);
+	if (e)
+		return e;
+	e = fn(x, arg, t);
+	idx_abort(&x);
+	return e;
+}
+
+struct mime_charsets *acct_charsets(struct acct *a)
+{
+	if (!a->charsets)
+		a->charsets = mime_charsets_new();
+	return a->charsets;
+}
+
+const struct acct_config *acct_config_of(const struct acct *a)
+{
+	return a->config;
+}
+
+const char *acct_note(struct acct *a)
+{
+	const char *note = a->note;
+
+	a->note = NULL;
+	return note;
+}
+
+static enum err spaces_open(struct acct *a, struct errtext *t)
+{
+	const struct acct_config *c = a->config;
+
+	must(c->namespaces > 0 && c->namespaces < 256);
+	a->space = mem_array(c->namespaces, sizeof(*a->space));
+	for (size_t i = 0; i < c->namespaces; i++) {
+		struct space *s = &a->space[i];
+		enum err e;
+
+		s->ns = &c->ns[i];
+		s->number = (uint8_t)(i + 1);
+		s->sep = s->ns->separator ? s->ns->separator : s->ns->ops->separator;
+		e = s->ns->ops->open(&s->ns->store, &s->store, t);
+		if (e)
+			return e;
+		a->spaces++;
+	}
+	return ERR_OK;
+}
+
+enum err acct_open(const struct acct_config *config, struct acct **a_r, struct errtext *t)
+{
+	struct acct *a = mem_alloc(sizeof(*a));
+	enum err e;
+
+	a->config = config;
+	a->kept_at = clock_ms();
+	e = spaces_open(a, t);
+	if (!e)
+		e = acct_index(a, t);
+	if (e == ERR_CORRUPT)
+		e = acct_repair(a, t);
+	if (e) {
+		acct_close(&a);
+		return e;
+	}
+	*a_r = a;
+	return ERR_OK;
+}
+
+static void drain_for_close(struct acct *a)
+{
+	uint64_t end = clock_ms() + CLOSE_MS;
+	enum err e = ERR_OK;
+
+	a->todo_at = 0;
+	while (a->idx && a->todo && !e && clock_ms() < end)
+		if (todo_drain(a, NULL, &e, NULL) == STEP_WAITING)
+			break;
+}
+
+void acct_close(struct acct **a)
+{
+	struct acct *c = *a;
+
+	if (!c)
+		return;
+	drain_for_close(c);
+	must(!c->boxes);
+	idx_close(&c->idx);
+	for (size_t i = 0; i < c->spaces; i++)
+		c->space[i].ns->ops->close(c->space[i].store);
+	mime_charsets_free(&c->charsets);
+	free(c->space);
+	free(c);
+	*a = NULL;
+}
+
+static struct mailbox *rescan_due(const struct acct *a, uint64_t now)
+{
+	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
+		if (mb->rescan_at && mb->rescan_at <= now && !mb->dead)
+			return mb;
+	return NULL;
+}
+
+bool acct_busy(const struct acct *a)
+{
+	uint64_t now = clock_ms();
+
+	return (a->todo && now >= a->todo_at) || rescan_due(a, now);
+}
+
+/* A message was missed by one scan: the second look that tells whether it is gone. */
+static enum step rescan(struct mailbox *mb)
+{
+	enum err e;
+	enum step step = mailbox_sync(mb, true, &e, NULL);
+
+	if (step == STEP_DONE && e)
+		mb->rescan_at = clock_ms() + TODO_RETRY_MS;
+	return step;
+}
+
+static void keep_house(struct acct *a, uint64_t now)
+{
+	if (now - a->kept_at < HOUSE_MS)
+		return;
+	a->kept_at = now;
+	if (a->idx)
+		idx_check_readers(a->idx);
+	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
+		for (struct view *v = mb->views; v; v = v->next)
+			view_forget_msg(v);
+}
+
+enum step acct_work(struct acct *a)
+{
+	uint64_t now = clock_ms();
+	struct mailbox *due = rescan_due(a, now);
+	enum err e = ERR_OK;
+
+	keep_house(a, now);
+	if (due)
+		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
+	if (!a->todo || now < a->todo_at)
+		return STEP_DONE;
+	if (todo_drain(a, NULL, &e, NULL) == STEP_SLICE && !e)
+		return STEP_SLICE;
+	if (e)
+		a->todo_at = now + TODO_RETRY_MS;
+	return STEP_DONE;
+}

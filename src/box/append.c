@@ -1,0 +1,237 @@
+/*
+ * APPEND and deliveries: bytes into a staged file, LF at the ends of lines, looked into once while they are
+ * at hand; the rest is arrive.c.
+ */
+#include "arrive.h"
+#include "made.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WRITE_BUF = 64 << 10 };
+
+struct append {
+	struct acct *acct;         /* borrowed */
+	struct arrivals arrivals;
+	struct buf out;            /* own: on its way to the file */
+	bool open;                 /* between start and end */
+	bool held;                 /* a CR that may belong to a line end */
+	bool after_cr;             /* the last byte written is a CR */
+	struct made made;
+	struct buf load;
+};
+
+enum err append_begin(struct acct *a, const char *name, struct append **p_r, struct errtext *t)
+{
+	struct mailbox *mb;
+	struct append *p;
+	enum err e = mailbox_open(a, name, &mb, t);
+
+	if (!e && mailbox_readonly(mb)) {
+		mailbox_close(&mb);
+		e = err_say(t, ERR_READONLY, "Mailbox is read-only");
+	}
+	if (e)
+		return e;
+	p = mem_alloc(sizeof(*p));
+	p->acct = a;
+	arrivals_init(&p->arrivals, mb);
+	buf_init(&p->out, WRITE_BUF);
+	buf_init(&p->load, LOAD_MAX);
+	made_init(&p->made);
+	*p_r = p;
+	return ERR_OK;
+}
+
+void append_free(struct append **p)
+{
+	struct append *c = *p;
+
+	if (!c)
+		return;
+	arrivals_free(&c->arrivals);
+	buf_free(&c->out);
+	buf_free(&c->load);
+	made_free(&c->made);
+	free(c);
+	*p = NULL;
+}
+
+static struct store_commit *current(struct append *p)
+{
+	must(p->open);
+	return &p->arrivals.commit[p->arrivals.n - 1];
+}
+
+static enum err keyword_bits(struct mailbox *mb, const char *const *names, size_t n, uint64_t *bits_r,
+			     struct errtext *t)
+{
+	uint64_t bits = 0;
+	unsigned bit;
+	enum err e = n ? mailbox_ready(mb, t) : ERR_OK;
+
+	for (size_t i = 0; !e && i < n; i++) {
+		e = mailbox_keyword_add(mb, names[i], &bit, t);
+		if (!e)
+			bits |= UINT64_C(1) << bit;
+	}
+	if (!e)
+		*bits_r = bits;
+	return e;
+}
+
+enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const char *const *keywords,
+		      size_t nkeywords, int64_t internaldate, struct errtext *t)
+{
+	struct mailbox *mb = p->arrivals.mb;
+	struct mail_flags f = { .system = flags & MAIL_SYSTEM };
+	struct store_stage stage;
+	struct store_box *sb;
+	enum err e;
+
+	must(!p->open);
+	if (size_hint > LOAD_MAX)
+		return err_say(t, ERR_LIMIT, "The message is too large");
+	e = keyword_bits(mb, keywords, nkeywords, &f.keywords, t);
+	if (!e)
+		e = mailbox_store(mb, &sb, t);
+	if (!e)
+		e = sb->ops->stage(sb, size_hint, &stage, t);
+	if (e)
+		return e;
+	arrivals_add(&p->arrivals, &stage);
+	p->open = true;
+	p->held = p->after_cr = false;
+	current(p)->flags = f;
+	current(p)->internaldate = internaldate;
+	p->arrivals.arrival[p->arrivals.n - 1].internaldate = internaldate ? internaldate : clock_wall();
+	return ERR_OK;
+}
+
+static enum err flush(struct append *p, struct errtext *t)
+{
+	size_t at = 0;
+
+	while (at < p->out.n) {
+		ssize_t n = write(current(p)->stage->fd, p->out.p + at, p->out.n - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(t, "Cannot write the message");
+		at += (size_t)n;
+	}
+	buf_clear(&p->out);
+	return ERR_OK;
+}
+
+static enum err put(struct append *p, struct span s, struct errtext *t)
+{
+	while (s.n) {
+		size_t room = WRITE_BUF - p->out.n, n = s.n < room ? s.n : room;
+		enum err e;
+
+		buf_add(&p->out, s.p, n);
+		if (p->out.failed)
+			return err_say(t, ERR_MEMORY, "No memory for the message");
+		p->after_cr = s.p[n - 1] == '\r';
+		s = span_from(s, n);
+		e = p->out.n == WRITE_BUF ? flush(p, t) : ERR_OK;
+		if (e)
+			return e;
+	}
+	return ERR_OK;
+}
+
+/*
+ * CRLF becomes LF. Only where a CR stands before the CRLF both are kept, for dropping one would leave a line end that
+ * reads as CRLF and loses a byte. A CR without LF, and an LF without CR, are written as they are.
+ */
+enum err append_write(struct append *p, struct span bytes, struct errtext *t)
+{
+	enum err e = ERR_OK;
+
+	while (!e && bytes.n) {
+		size_t cr;
+
+		if (p->held && (bytes.p[0] != '\n' || p->after_cr))
+			e = put(p, SPAN("\r"), t);
+		p->held = false;
+		cr = span_find(bytes, '\r');
+		if (!e)
+			e = put(p, span_cut(bytes, 0, cr), t);
+		if (cr >= bytes.n)
+			break;
+		p->held = true;
+		bytes = span_from(bytes, cr + 1);
+	}
+	return e;
+}
+
+int append_fd(struct append *p)
+{
+	if (flush(p, NULL))
+		return -1;
+	return current(p)->stage->fd;
+}
+
+void append_recent(struct append *p)
+{
+	current(p)->recent = true;
+}
+
+/* Looks into the message while its bytes are in the page cache. */
+static enum err look(struct append *p, struct errtext *t)
+{
+	struct store_commit *c = current(p);
+	struct idx_cache cache;
+	struct stat st;
+	enum err e;
+
+	if (fstat(c->stage->fd, &st))
+		return err_sys(t, "Cannot look at the staged message");
+	e = bytes_load(c->stage->fd, 0, (uint64_t)st.st_size, &p->load, t);
+	if (e)
+		return e;
+	made_from(&p->made, acct_charsets(p->acct), buf_span(&p->load), false);
+	c->vsize = p->made.vsize;
+	made_cache(&p->made, &cache);
+	if (p->made.text.n <= MADE_CACHED_MAX)
+		arrival_cache(&p->arrivals.arrival[p->arrivals.n - 1], &cache);
+	buf_free(&p->load);
+	return ERR_OK;
+}
+
+enum err append_end(struct append *p, struct errtext *t)
+{
+	enum err e = p->held ? put(p, SPAN("\r"), t) : ERR_OK;
+
+	if (!e)
+		e = flush(p, t);
+	if (!e)
+		e = look(p, t);
+	p->open = false;
+	return e;
+}
+
+enum step append_finish(struct append *p, bool number, enum err *err_r, struct errtext *t)
+{
+	must(!p->open);
+	p->arrivals.number = number;
+	return arrivals_step(&p->arrivals, err_r, t);
+}
+
+uint32_t append_uidvalidity(const struct append *p)
+{
+	return p->arrivals.uidvalidity;
+}
+
+const struct set *append_uids(const struct append *p)
+{
+	return &p->arrivals.uids;
+}

@@ -1,0 +1,325 @@
+#include "arrive.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum {
+	ARENA_MAX = 256 << 20,
+	COMMIT_BATCH = 256,
+	PATIENCE_MS = 8000, /* for the folder's lock, once the bytes are durable */
+};
+
+void arrivals_init(struct arrivals *r, struct mailbox *mb)
+{
+	*r = (struct arrivals){ .mb = mb, .arena = arena_new(ARENA_MAX) };
+}
+
+void arrivals_free(struct arrivals *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct store_stage *st = r->commit[i].stage;
+
+		if (st) {
+			st->box->ops->abort(st);
+			free(st);
+		}
+		buf_free(&r->arrival[i].text);
+	}
+	free(r->commit);
+	free(r->arrival);
+	free(r->uid);
+	set_free(&r->uids);
+	arena_free(&r->arena);
+	mailbox_close(&r->mb);
+}
+
+void arrivals_add(struct arrivals *r, const struct store_stage *stage)
+{
+	struct arrival *a;
+
+	if (r->n == r->cap) {
+		r->cap = r->cap ? r->cap * 2 : 1;
+		r->commit = mem_grow(r->commit, r->cap, sizeof(*r->commit));
+		r->arrival = mem_grow(r->arrival, r->cap, sizeof(*r->arrival));
+		r->uid = mem_grow(r->uid, r->cap, sizeof(*r->uid));
+	}
+	a = &r->arrival[r->n];
+	*a = (struct arrival){ .savedate = clock_wall() };
+	buf_init(&a->text, 16 << 20);
+	for (int i = 0; i < IDX_FIELDS; i++)
+		a->n[i] = SIZE_MAX;
+	r->uid[r->n] = 0;
+	r->commit[r->n] = (struct store_commit){ .stage = mem_alloc(sizeof(*stage)), .vsize = STORE_SIZE_UNKNOWN };
+	*r->commit[r->n].stage = *stage;
+	r->n++;
+}
+
+void arrival_cache(struct arrival *a, const struct idx_cache *c)
+{
+	for (int i = 0; i < IDX_FIELDS; i++) {
+		if (!c->field[i].p)
+			continue;
+		a->off[i] = a->text.n;
+		a->n[i] = c->field[i].n;
+		buf_add_span(&a->text, c->field[i]);
+	}
+}
+
+/* --- bytes ---------------------------------------------------------------------------- */
+
+/* All or none: what an earlier batch, or a part of this one, made visible goes again. */
+static void take_back(struct arrivals *r, struct store_box *sb, size_t to)
+{
+	for (size_t i = 0; i < to; i++)
+		if (!r->commit[i].err && r->commit[i].key.n)
+			(void)sb->ops->expunge(sb, r->commit[i].key, r->commit[i].hint, NULL);
+	(void)sb->ops->expunge_done(sb, NULL);
+}
+
+static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to, struct errtext *t)
+{
+	size_t from = r->committed;
+	enum err e = sb->ops->commit_many(sb, r->commit + from, to - from, r->arena, t);
+
+	for (size_t i = from; i < to; i++) {
+		if (!e)
+			e = r->commit[i].err;
+		free(r->commit[i].stage);
+		r->commit[i].stage = NULL;
+	}
+	if (e)
+		take_back(r, sb, to);
+	else
+		r->committed = to;
+	return e;
+}
+
+static size_t batch_end(const struct arrivals *r)
+{
+	return r->n - r->committed > COMMIT_BATCH ? r->committed + COMMIT_BATCH : r->n;
+}
+
+enum err arrivals_commit(struct arrivals *r, struct errtext *t)
+{
+	struct store_box *sb;
+	enum err e = mailbox_store(r->mb, &sb, t);
+
+	while (!e && r->committed < r->n)
+		e = commit_batch(r, sb, batch_end(r), t);
+	return e;
+}
+
+/* --- numbers --------------------------------------------------------------------------- */
+
+/* ERR_OK also without numbers: the bytes are durable, the next scan will number them. ERR_INUSE: try again. */
+static enum err number(struct arrivals *r, struct errtext *t)
+{
+	struct store_box *sb;
+	struct span *keys = mem_array(r->n, sizeof(*keys));
+	uint32_t next;
+	enum err e = mailbox_store(r->mb, &sb, t);
+
+	for (size_t i = 0; i < r->n; i++)
+		keys[i] = r->commit[i].key;
+	r->synced = r->number || r->mb->views;
+	if (!e)
+		e = sb->ops->number(sb, keys, r->n, r->synced, r->uid, &next, t);
+	free(keys);
+	if (!e)
+		return ERR_OK;
+	memset(r->uid, 0, r->n * sizeof(*r->uid));
+	if (!r->since)
+		r->since = clock_ms();
+	if (e == ERR_INUSE && r->number && clock_ms() - r->since < PATIENCE_MS)
+		return ERR_INUSE;
+	mailbox_look_again(r->mb);
+	return ERR_OK;
+}
+
+/* --- facts ------------------------------------------------------------------------------ */
+
+struct indexing {
+	struct arrivals *r;
+	struct set news;
+	bool gap; /* UIDs lie between that the index has not seen: only a scan puts all in order */
+};
+
+static enum err put_cache(struct idx_txn *x, uint32_t box, const struct arrival *a, uint32_t uid)
+{
+	struct idx_cache c = { .field = { { NULL, 0 } } };
+	bool any = false;
+
+	for (int i = 0; i < IDX_FIELDS; i++) {
+		if (a->n[i] == SIZE_MAX)
+			continue;
+		any = true;
+		c.field[i] = span_of(a->n[i] ? a->text.p + a->off[i] : "", a->n[i]);
+	}
+	return any && !a->text.failed ? idx_cache_put(x, box, uid, &c, true) : ERR_OK;
+}
+
+static enum err put_arrival(struct idx_txn *x, uint32_t box, const struct arrivals *r, size_t i, uint64_t modseq)
+{
+	const struct store_commit *c = &r->commit[i];
+	struct idx_msg m = {
+		.uid = r->uid[i],
+		.flags = c->flags,
+		.modseq = modseq,
+		.internaldate = r->arrival[i].internaldate,
+		.savedate = r->arrival[i].savedate,
+		.size = c->size,
+		.vsize = c->vsize,
+		.key = c->key,
+		.hint = c->hint,
+	};
+	enum err e;
+
+	msg_emailid(c->key, m.emailid);
+	e = idx_msg_put(x, box, &m);
+	return e ? e : put_cache(x, box, &r->arrival[i], m.uid);
+}
+
+/* Which of them are new to the index, and do they follow what it has? */
+static enum err find_news(struct idx_txn *x, const struct rec *rec, struct indexing *n)
+{
+	uint32_t next = rec->b.uidnext;
+	struct idx_msg m;
+
+	set_clear(&n->news);
+	n->gap = false;
+	for (size_t i = 0; i < n->r->n; i++) {
+		uint32_t uid = n->r->uid[i];
+		enum err e = idx_msg_get(x, rec->b.id, uid, &m);
+
+		if (!e)
+			continue;
+		if (e != ERR_NOTFOUND)
+			return e;
+		n->gap |= uid != next;
+		set_add(&n->news, uid);
+		next = uid + 1;
+	}
+	return ERR_OK;
+}
+
+static enum err index_run(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
+{
+	struct indexing *n = arg;
+	uint64_t modseq = 0;
+	enum err e = find_news(x, rec, n);
+
+	if (!e && n->gap)
+		return ERR_OK;
+	if (!e && n->news.n)
+		e = idx_change(x, &rec->b, &n->news, NULL, &modseq);
+	for (size_t i = 0; !e && i < n->r->n; i++) {
+		if (set_has(&n->news, n->r->uid[i]))
+			e = put_arrival(x, rec->b.id, n->r, i, modseq);
+		else
+			e = put_cache(x, rec->b.id, &n->r->arrival[i], n->r->uid[i]);
+	}
+	if (e)
+		return e;
+	if (n->news.n)
+		rec->b.uidnext = set_max(&n->news) + 1;
+	if (!n->r->synced)
+		rec->b.flags |= BOX_UNSYNCED;
+	n->r->uidvalidity = rec->b.uidvalidity;
+	return idx_box_put(x, &rec->b);
+}
+
+static enum err uidvalidity_run(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
+{
+	*(uint32_t *)arg = rec->b.uidvalidity;
+	return ERR_OK;
+}
+
+/* An index that fails costs nothing: the bytes are there, and numbered. */
+static void index_all(struct arrivals *r)
+{
+	struct indexing n = { .r = r };
+	enum err e = mailbox_update(r->mb, REC_FACTS, index_run, &n, NULL);
+
+	if (e || n.gap) {
+		mailbox_look_again(r->mb);
+		(void)mailbox_read(r->mb, uidvalidity_run, &r->uidvalidity, NULL);
+	} else {
+		sync_touched(r->mb, NULL, &n.news);
+		mailbox_notify(r->mb, NULL);
+	}
+	set_free(&n.news);
+}
+
+/* --- the steps ---------------------------------------------------------------------------- */
+
+/* A mailbox that the index does not know is adopted first. That this fails is no reason not to take mail. */
+static enum step ready(struct arrivals *r, struct errtext *t)
+{
+	bool found = false;
+	enum step step = STEP_DONE;
+	enum err e = rec_find(r->mb, &found, t);
+
+	if (e == ERR_CORRUPT)
+		(void)acct_repair(r->mb->acct, t);
+	if (!found)
+		step = mailbox_sync(r->mb, true, &e, t);
+	if (!r->since)
+		r->since = clock_ms();
+	if (step == STEP_WAITING && clock_ms() - r->since > PATIENCE_MS)
+		step = STEP_DONE;
+	return step;
+}
+
+static void take_uids(struct arrivals *r)
+{
+	bool ascending = true;
+
+	for (size_t i = 1; i < r->n; i++)
+		ascending &= r->uid[i - 1] < r->uid[i];
+	for (size_t i = 0; ascending && r->number && i < r->n; i++)
+		set_add(&r->uids, r->uid[i]);
+}
+
+static enum step done(enum err e, enum err *err_r)
+{
+	*err_r = e;
+	return STEP_DONE;
+}
+
+enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
+{
+	enum step step;
+	enum err e;
+
+	if (r->n == 0)
+		return done(ERR_OK, err_r);
+	switch (r->phase) {
+	case ARRIVE_READY:
+		step = ready(r, t);
+		if (step != STEP_DONE)
+			return step;
+		r->since = 0;
+		r->phase = ARRIVE_COMMIT;
+		/* fall through */
+	case ARRIVE_COMMIT:
+		e = arrivals_commit(r, t);
+		if (e)
+			return done(e, err_r);
+		r->phase = ARRIVE_NUMBER;
+		/* fall through */
+	case ARRIVE_NUMBER:
+		e = number(r, t);
+		if (e)
+			return STEP_WAITING;
+		if (!r->uid[0])
+			return done(ERR_OK, err_r);
+		r->phase = ARRIVE_INDEX;
+		/* fall through */
+	case ARRIVE_INDEX:
+		index_all(r);
+		if (r->uidvalidity)
+			take_uids(r);
+		break;
+	}
+	return done(ERR_OK, err_r);
+}

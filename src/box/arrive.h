@@ -1,0 +1,44 @@
+/*
+ * Messages on their way into a mailbox, from APPEND, a delivery or COPY: staged, then made durable and visible
+ * (bytes first), numbered, and only then written into the index (facts second). What fails after the
+ * bytes are durable is not lost: the next scan adopts it.
+ */
+#ifndef BOX_ARRIVE_H
+#define BOX_ARRIVE_H
+
+#include "room.h"
+
+struct arrival {
+	int64_t internaldate, savedate;
+	struct buf text;                       /* own: cache fields one after another */
+	size_t off[IDX_FIELDS], n[IDX_FIELDS]; /* n SIZE_MAX: not cached */
+};
+
+enum arrive_phase { ARRIVE_READY, ARRIVE_COMMIT, ARRIVE_NUMBER, ARRIVE_INDEX };
+
+struct arrivals {
+	struct mailbox *mb;          /* a reference */
+	struct arena *arena;         /* own: keys and hints */
+	struct store_commit *commit; /* own, as the two that run along with it */
+	struct arrival *arrival;
+	uint32_t *uid;
+	size_t n, cap;
+	size_t committed;            /* the first so many are in the folder */
+	enum arrive_phase phase;
+	bool number;                 /* the caller wants UIDs */
+	bool synced;
+	uint64_t since;              /* clock_ms when waiting for the folder's lock began */
+	uint32_t uidvalidity;        /* 0: not known */
+	struct set uids;             /* in the index, or at least numbered */
+};
+
+void arrivals_init(struct arrivals *r, struct mailbox *mb); /* takes over the reference */
+void arrivals_free(struct arrivals *r); /* aborts what is not committed */
+/* Takes over the stage; the caller fills commit and arrival of the last one. */
+void arrivals_add(struct arrivals *r, const struct store_stage *stage);
+void arrival_cache(struct arrival *a, const struct idx_cache *c);
+/* Makes durable and visible what is staged; on failure everything is taken back. */
+enum err arrivals_commit(struct arrivals *r, struct errtext *t);
+enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t);
+
+#endif

@@ -1,0 +1,405 @@
+/*
+ * The bytes of one message, in CRLF form. Read with pread in pieces: a mail file is never mapped, for
+ * whoever truncates a mapped file kills its readers.
+ *
+ * A view remembers the message that it opened last and where the reading of its last section stood, so that
+ * a client that fetches a large part in chunks costs one pass. A position is only remembered where no half of a
+ * line end is owed.
+ */
+#include "query.h"
+#include "room.h"
+
+#include "base/mem.h"
+#include "mime/crlf.h"
+#include "mime/header.h"
+#include "mime/section.h"
+#include "mime/tree.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	PIECE = 256 << 10,
+	SKIP_PIECE = 64 << 10,
+	HEADER_LOAD = 16 << 20,
+	MADE_MAX = 64 << 20,
+};
+
+/* Where sequential reading stands: CRLF offset and stored offset within [from, to). */
+struct mark {
+	uint64_t from, to, at, at_stored;
+};
+
+struct msg {
+	struct view *v;        /* borrowed */
+	uint32_t uid;
+	unsigned users;        /* opened and not closed; 0: kept as the view's last */
+	int fd;                /* own */
+	uint64_t offset, length;
+	uint64_t vsize;
+	struct mime_tree tree; /* own; n 0: not there yet */
+	struct mark mark;
+	struct buf stored;     /* own: msg_stored */
+	struct buf piece;      /* own */
+	struct buf made;       /* own: filtered headers, of the last msg_section */
+};
+
+/* --- reading ranges ------------------------------------------------------------------ */
+
+static enum err read_at(int fd, uint64_t offset, size_t n, struct buf *out, struct errtext *t)
+{
+	while (n > 0) {
+		ssize_t got;
+
+		if (!buf_reserve(out, n))
+			return err_say(t, ERR_MEMORY, "No memory for the bytes of a message");
+		got = pread(fd, out->p + out->n, n, (off_t)offset);
+		if (got < 0)
+			return err_sys(t, "Cannot read a message");
+		if (got == 0)
+			return err_say(t, ERR_IO, "A message file became shorter while it was read");
+		out->n += (size_t)got;
+		offset += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return ERR_OK;
+}
+
+enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, struct errtext *t)
+{
+	buf_clear(out);
+	if (length > LOAD_MAX || length > out->max)
+		return err_say(t, ERR_LIMIT, "The message is too large to be looked into");
+	return read_at(fd, offset, (size_t)length, out, t);
+}
+
+/* --- opening -------------------------------------------------------------------------- */
+
+struct opening {
+	struct msg *m;
+	uint32_t uid;
+	enum err err;          /* of the store */
+	uint64_t size;         /* that the index knows */
+};
+
+static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct opening *o = arg;
+	struct idx_cache c;
+	struct store_object object;
+	struct store_box *sb;
+	struct idx_msg im;
+	enum err e = idx_msg_get(x, r->b.id, o->uid, &im);
+
+	if (e == ERR_NOTFOUND)
+		return ERR_EXPUNGED;
+	if (!e)
+		e = mailbox_store(o->m->v->mb, &sb, t);
+	if (e)
+		return e;
+	e = sb->ops->locate(sb, im.key, im.hint, &object, NULL, NULL, t);
+	if (e)
+		return e == ERR_CORRUPT ? ERR_IO : e;
+	o->m->fd = object.fd;
+	o->m->offset = object.offset;
+	o->m->length = object.length;
+	o->m->vsize = im.vsize;
+	if (im.size != object.length)
+		return ERR_OK; /* not the bytes that the cache describes */
+	e = idx_cache_get(x, r->b.id, o->uid, &c);
+	if (!e && c.field[IDX_PARTS].p && mime_tree_decode(c.field[IDX_PARTS], &o->m->tree))
+		mime_tree_free(&o->m->tree);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static void msg_free(struct msg *m)
+{
+	if (m->fd >= 0)
+		close(m->fd);
+	mime_tree_free(&m->tree);
+	buf_free(&m->stored);
+	buf_free(&m->piece);
+	buf_free(&m->made);
+	free(m);
+}
+
+void view_forget_msg(struct view *v)
+{
+	if (!v->last || v->last->users)
+		return;
+	msg_free(v->last);
+	v->last = NULL;
+}
+
+enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext *t)
+{
+	struct opening o = { .uid = uid };
+	enum err e;
+
+	if (v->last && v->last->uid == uid) {
+		v->last->users++;
+		*m_r = v->last;
+		return ERR_OK;
+	}
+	o.m = mem_alloc(sizeof(*o.m));
+	o.m->v = v;
+	o.m->uid = uid;
+	o.m->fd = -1;
+	o.m->users = 1;
+	buf_init(&o.m->stored, LOAD_MAX);
+	buf_init(&o.m->piece, PIECE + 1);
+	buf_init(&o.m->made, MADE_MAX);
+	e = mailbox_read(v->mb, open_run, &o, t);
+	if (e) {
+		if (e == ERR_EXPUNGED)
+			mailbox_look_again(v->mb);
+		msg_free(o.m);
+		return e;
+	}
+	view_forget_msg(v);
+	if (!v->last)
+		v->last = o.m;
+	*m_r = o.m;
+	return ERR_OK;
+}
+
+void msg_close(struct msg **m)
+{
+	struct msg *c = *m;
+
+	*m = NULL;
+	if (!c || --c->users)
+		return;
+	if (c->v->last != c) {
+		msg_free(c);
+		return;
+	}
+	buf_free(&c->stored);
+	buf_free(&c->piece);
+	buf_free(&c->made);
+}
+
+/* The tree from the cache, else from the bytes. */
+static enum err msg_tree(struct msg *m, struct errtext *t)
+{
+	enum err e;
+
+	if (m->tree.n)
+		return ERR_OK;
+	e = bytes_load(m->fd, m->offset, m->length, &m->stored, t);
+	if (!e)
+		mime_tree_parse(buf_span(&m->stored), &m->tree);
+	return e;
+}
+
+enum err msg_parts(struct msg *m, const struct mime_tree **tree_r, struct errtext *t)
+{
+	enum err e = msg_tree(m, t);
+
+	if (!e)
+		*tree_r = &m->tree;
+	return e;
+}
+
+enum err msg_stored(struct msg *m, size_t max, struct span *bytes_r, struct errtext *t)
+{
+	enum err e = ERR_OK;
+
+	if (m->length > max)
+		return err_say(t, ERR_LIMIT, "The message is too large to be looked into");
+	if (m->stored.n != m->length)
+		e = bytes_load(m->fd, m->offset, m->length, &m->stored, t);
+	if (!e)
+		*bytes_r = buf_span(&m->stored);
+	return e;
+}
+
+/* --- sections -------------------------------------------------------------------------- */
+
+/* HEADER.FIELDS: the block is read and filtered, the result converted. */
+static enum err make_fields(struct msg *m, const struct mime_section *section, const struct span *names,
+			    size_t n, const struct mime_range *range, struct msg_bytes *b, struct errtext *t)
+{
+	struct mime_crlf state = MIME_CRLF_START;
+	struct buf block, kept;
+	enum err e;
+
+	buf_init(&block, HEADER_LOAD);
+	buf_init(&kept, HEADER_LOAD);
+	e = bytes_load(m->fd, m->offset + range->off, range->size, &block, t);
+	if (!e) {
+		mime_header_filter(buf_span(&block), names, n, section->kind == MIME_SECTION_FIELDS_NOT, &kept);
+		buf_clear(&m->made);
+		mime_crlf_add(&state, buf_span(&kept), &m->made);
+		if (kept.failed || m->made.failed)
+			e = err_say(t, ERR_LIMIT, "The header is too large");
+	}
+	b->made = buf_span(&m->made);
+	b->size = m->made.n;
+	buf_free(&block);
+	buf_free(&kept);
+	return e;
+}
+
+static void take_range(struct msg *m, const struct mime_range *range, struct msg_bytes *b)
+{
+	b->from = range->off;
+	b->to = range->off + range->size;
+	b->size = range->crlf;
+	if (m->mark.from == b->from && m->mark.to == b->to) {
+		b->at = m->mark.at;
+		b->at_stored = m->mark.at_stored;
+	} else {
+		b->at = 0;
+		b->at_stored = b->from;
+	}
+}
+
+enum err msg_section(struct msg *m, const struct mime_section *section, const struct span *names, size_t n,
+		     struct msg_bytes *b_r, struct errtext *t)
+{
+	static const struct mime_section whole = { .kind = MIME_SECTION_ALL };
+	struct msg_bytes b = { .msg = m };
+	struct mime_range range;
+	enum err e = msg_tree(m, t);
+
+	if (e)
+		return e;
+	e = mime_section_find(&m->tree, section ? section : &whole, &range, NULL);
+	if (e == ERR_NOTFOUND) {
+		b.nil = true;
+		*b_r = b;
+		return ERR_OK;
+	}
+	if (e)
+		return e;
+	if (range.off > m->length || range.size > m->length - range.off)
+		return err_say(t, ERR_IO, "A message file is not what it was");
+	if (section && (section->kind == MIME_SECTION_FIELDS || section->kind == MIME_SECTION_FIELDS_NOT))
+		e = make_fields(m, section, names, n, &range, &b, t);
+	else
+		take_range(m, &range, &b);
+	if (!e)
+		*b_r = b;
+	return e;
+}
+
+/* --- reading in CRLF form ---------------------------------------------------------------- */
+
+/* Is the byte before a stored position a CR? Within the section only: parts never begin between CR and LF. */
+static enum err state_at(struct msg_bytes *b, uint64_t at_stored, struct mime_crlf *st_r)
+{
+	char before = 0;
+
+	*st_r = (struct mime_crlf)MIME_CRLF_START;
+	if (at_stored == b->from)
+		return ERR_OK;
+	if (pread(b->msg->fd, &before, 1, (off_t)(b->msg->offset + at_stored - 1)) != 1)
+		return ERR_IO;
+	st_r->after_cr = before == '\r';
+	return ERR_OK;
+}
+
+static enum err next_piece(struct msg_bytes *b, size_t most, struct span *piece_r, struct errtext *t)
+{
+	struct msg *m = b->msg;
+	uint64_t left = b->to - b->at_stored;
+	enum err e;
+
+	buf_clear(&m->piece);
+	e = read_at(m->fd, m->offset + b->at_stored, left < most ? (size_t)left : most, &m->piece, t);
+	*piece_r = buf_span(&m->piece);
+	return e;
+}
+
+/* Moves the position forward, at most to offset; it stops before a line end that offset would cut in half. */
+static enum err skip_to(struct msg_bytes *b, uint64_t offset, struct errtext *t)
+{
+	while (b->at < offset && b->at_stored < b->to) {
+		struct mime_crlf st;
+		struct span piece;
+		size_t eaten;
+		enum err e = state_at(b, b->at_stored, &st);
+
+		/* A piece must not begin between CR and LF: begin with the CR. */
+		if (!e && st.after_cr) {
+			b->at--;
+			b->at_stored--;
+		}
+		if (!e)
+			e = next_piece(b, SKIP_PIECE, &piece, t);
+		if (e)
+			return e;
+		eaten = mime_crlf_seek(&st, piece, offset - b->at);
+		if (eaten < piece.n) {
+			b->at = offset - (st.owes_lf ? 1 : 0);
+			b->at_stored += eaten;
+			return ERR_OK;
+		}
+		b->at += mime_crlf_size(piece);
+		b->at_stored += piece.n;
+	}
+	return ERR_OK;
+}
+
+/* One piece, converted, from the position on; drop: bytes of it to leave out at the front (a CR already delivered). */
+static enum err copy_piece(struct msg_bytes *b, size_t drop, size_t max, struct buf *out, struct errtext *t)
+{
+	size_t start = out->n, eaten, got;
+	struct mime_crlf st;
+	struct span piece;
+	enum err e = state_at(b, b->at_stored, &st);
+
+	if (!e)
+		e = next_piece(b, max + drop < PIECE ? max + drop : PIECE, &piece, t);
+	if (e)
+		return e;
+	eaten = mime_crlf_copy(&st, piece, max + drop, out);
+	got = out->n - start;
+	if (out->failed || got == 0)
+		return err_say(t, ERR_MEMORY, "No room for the bytes of a message");
+	b->at_stored += eaten;
+	b->at += got;
+	if (st.owes_lf)
+		b->at--; /* stand before the line end whose CR went out */
+	if (drop) {
+		memmove(out->p + start, out->p + start + drop, got - drop);
+		out->n -= drop;
+	}
+	return ERR_OK;
+}
+
+static enum err read_range(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
+{
+	size_t start = out->n;
+	enum err e = ERR_OK;
+
+	if (offset < b->at) {
+		b->at = 0;
+		b->at_stored = b->from;
+	}
+	e = skip_to(b, offset, t);
+	while (!e && out->n - start < max && b->at_stored < b->to) {
+		size_t drop = (size_t)(offset + (out->n - start) - b->at);
+
+		e = copy_piece(b, drop, max - (out->n - start), out, t);
+	}
+	b->msg->mark = (struct mark){ b->from, b->to, b->at, b->at_stored };
+	return e;
+}
+
+enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
+{
+	uint64_t left;
+
+	if (b->nil || offset >= b->size)
+		return ERR_OK;
+	left = b->size - offset;
+	if (max > left)
+		max = (size_t)left;
+	if (b->made.p) {
+		buf_add_span(out, span_cut(b->made, (size_t)offset, max));
+		return out->failed ? err_say(t, ERR_MEMORY, "No room for the bytes of a message") : ERR_OK;
+	}
+	return read_range(b, offset, max, out, t);
+}

@@ -1,0 +1,178 @@
+/*
+ * STORE: answered from the index, in one transaction with one modseq; the file names follow (todo.c).
+ */
+#include "room.h"
+
+#include "base/mem.h"
+
+struct change {
+	uint32_t uid;
+	struct mail_flags flags;
+};
+
+struct storing {
+	struct view *v;
+	const struct set *uids;
+	struct view_store *s;
+	struct mail_flags given;
+	struct change *change;    /* own: capacity is the number of uids */
+	size_t n;
+	struct set changed, seen; /* seen: uids that are still there */
+	uint64_t before, after;   /* highestmodseq */
+};
+
+static struct mail_flags combine(const struct storing *c, struct mail_flags old)
+{
+	struct mail_flags f = c->given;
+
+	if (c->s->mode == VIEW_FLAGS_ADD) {
+		f.system |= old.system;
+		f.keywords |= old.keywords;
+	} else if (c->s->mode == VIEW_FLAGS_REMOVE) {
+		f.system = old.system & (uint8_t)~f.system;
+		f.keywords = old.keywords & ~f.keywords;
+	}
+	return f;
+}
+
+/* Decides for every message before any is written: the condition is on the state before. */
+static enum err decide(struct idx_txn *x, uint32_t box, struct storing *c)
+{
+	struct idx_walk *w;
+	struct idx_msg m;
+	enum err e = idx_walk_begin(x, box, false, &w);
+	uint32_t uid = set_min(c->uids);
+
+	while (!e && uid) {
+		e = idx_walk_to(w, uid, &m, NULL);
+		if (!e && m.uid == uid) {
+			struct mail_flags f = combine(c, m.flags);
+
+			if (m.modseq > c->s->unchangedsince) {
+				set_add(&c->s->modified, uid);
+			} else if (f.system != m.flags.system || f.keywords != m.flags.keywords) {
+				c->change[c->n++] = (struct change){ uid, f };
+				set_add(&c->changed, uid);
+			}
+			set_add(&c->seen, uid);
+		}
+		uid = set_next(c->uids, uid + 1);
+	}
+	idx_walk_end(&w);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err put_change(struct idx_txn *x, uint32_t box, const struct change *ch, uint64_t modseq)
+{
+	struct idx_todo todo = { .box = box, .kind = IDX_TODO_FLAGS, .uid = ch->uid, .flags = ch->flags };
+	struct idx_msg m;
+	enum err e = idx_msg_get(x, box, ch->uid, &m);
+
+	if (e)
+		return e;
+	m.flags = ch->flags;
+	m.modseq = modseq;
+	e = idx_msg_put(x, box, &m);
+	return e ? e : idx_todo_add(x, &todo);
+}
+
+static enum err store_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct storing *c = arg;
+	enum err e;
+
+	c->n = 0;
+	set_clear(&c->changed);
+	set_clear(&c->seen);
+	set_clear(&c->s->modified);
+	c->before = c->after = r->b.highestmodseq;
+	e = decide(x, r->b.id, c);
+	if (e || !c->n)
+		return e;
+	e = idx_change(x, &r->b, &c->changed, NULL, &c->after);
+	for (size_t i = 0; !e && i < c->n; i++)
+		e = put_change(x, r->b.id, &c->change[i], c->after);
+	return e ? e : idx_box_put(x, &r->b);
+}
+
+/* Names to bits; only names that are to be set are made. */
+static enum err take_keywords(struct storing *c, struct errtext *t)
+{
+	struct mailbox *mb = c->v->mb;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < c->s->keywords_n; i++) {
+		int known = mailbox_keyword(mb, c->s->keywords[i]);
+		unsigned bit = (unsigned)known;
+
+		if (known < 0 && c->s->mode == VIEW_FLAGS_REMOVE)
+			continue;
+		if (known < 0)
+			e = mailbox_keyword_add(mb, c->s->keywords[i], &bit, t);
+		if (!e)
+			c->given.keywords |= UINT64_C(1) << bit;
+	}
+	return e;
+}
+
+/* What the session itself did it need not hear again, if it knows all that was before. */
+static void tell_self(struct storing *c)
+{
+	struct view *v = c->v;
+
+	if (v->absorbed == c->before && v->epoch == v->mb->epoch)
+		v->absorbed = c->after;
+	if (!v->gone.n && v->absorbed == c->after)
+		v->state.highestmodseq = c->after;
+	if (c->s->silent)
+		return;
+	set_remove_set(&c->seen, &c->s->modified);
+	set_intersect(&c->seen, &v->uids);
+	set_add_set(&v->flags, &c->seen);
+}
+
+/* mail_fsync=always: the file names first, then the answer. */
+static enum err store_durably(struct mailbox *mb, struct errtext *t)
+{
+	enum err e = ERR_OK;
+
+	if (mb->space->ns->store.sync != STORE_SYNC_ALWAYS)
+		return ERR_OK;
+	while (todo_drain(mb->acct, mb, &e, t) == STEP_SLICE)
+		;
+	return e;
+}
+
+enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t)
+{
+	struct storing c = { .v = v, .s = s };
+	struct set mine = SET_EMPTY;
+	enum err e;
+
+	if (v->readonly)
+		return err_say(t, ERR_READONLY, "Mailbox is open read-only");
+	set_copy(&mine, uids);
+	set_intersect(&mine, &v->uids);
+	c.uids = &mine;
+	c.given.system = s->system & MAIL_SYSTEM;
+	c.change = mem_array(set_count(&mine) + 1, sizeof(*c.change));
+	e = mailbox_ready(v->mb, t);
+	if (!e)
+		e = take_keywords(&c, t);
+	if (!e)
+		e = mailbox_update(v->mb, REC_FACTS, store_run, &c, t);
+	if (!e) {
+		tell_self(&c);
+		if (c.n) {
+			sync_touched(v->mb, &c.changed, NULL);
+			acct_owe(v->mb->acct);
+			mailbox_notify(v->mb, v);
+			e = store_durably(v->mb, t);
+		}
+	}
+	free(c.change);
+	set_free(&mine);
+	set_free(&c.changed);
+	set_free(&c.seen);
+	return e;
+}

@@ -1,0 +1,389 @@
+/*
+ * The folder list as clients see it: what the stores hold, the levels above that nobody holds, and
+ * what is only subscribed. Also what mailbox {} sections ask for, and subscriptions.
+ */
+#include "room.h"
+
+#include "base/mem.h"
+
+enum {
+	LIST_ARENA = 64 << 20,
+	DEPTH_MAX = 256, /* levels of a name */
+};
+
+/* What is known of an entry before entries of one name are put together. */
+enum entry_flag {
+	ENTRY_MAILBOX = 0x01,
+	ENTRY_LEVEL = 0x02,      /* above something that exists */
+	ENTRY_SUBSCRIBED = 0x04,
+	ENTRY_CHILDREN = 0x08,
+	ENTRY_BELOW = 0x10,      /* something below is subscribed */
+};
+
+struct entry {
+	char *name;              /* arena */
+	struct space *space;
+	const char *storage;     /* arena; NULL: not a mailbox */
+	unsigned flags;
+};
+
+struct listing {
+	struct acct *acct;
+	struct arena *ar;
+	struct entry *e;         /* own */
+	size_t n, cap;
+	enum err err;
+};
+
+static void add(struct listing *l, struct space *s, struct span name, const char *storage, unsigned flags)
+{
+	char *copy = arena_span(l->ar, name);
+
+	if (!copy) {
+		l->err = ERR_LIMIT;
+		return;
+	}
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 64;
+		l->e = mem_grow(l->e, l->cap, sizeof(*l->e));
+	}
+	l->e[l->n++] = (struct entry){ copy, s, storage, flags };
+}
+
+/* An entry and the levels above it; those of a mere subscription exist for nobody. */
+static void add_with_levels(struct listing *l, struct space *s, const char *storage, unsigned flags)
+{
+	struct buf client;
+	struct span name;
+
+	buf_init(&client, 4 * NAME_MAX_STORAGE);
+	name_client(s, storage, &client);
+	name = buf_span(&client);
+	add(l, s, name, flags & ENTRY_MAILBOX ? storage : NULL, flags);
+	for (size_t i = 1; i + 1 < name.n; i++)
+		if (name.p[i] == s->sep)
+			add(l, s, span_cut(name, 0, i),
+			    NULL, flags & (ENTRY_MAILBOX | ENTRY_LEVEL) ? ENTRY_LEVEL : 0);
+	buf_free(&client);
+}
+
+static enum err add_mailboxes(struct listing *l, struct space *s, struct errtext *t)
+{
+	struct store_folder *f;
+	size_t n;
+	enum err e = s->ns->ops->list(s->store, l->ar, &f, &n, t);
+
+	for (size_t i = 0; !e && i < n; i++)
+		add_with_levels(l, s, f[i].name, f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
+	return e;
+}
+
+static enum err add_subscriptions(struct listing *l, struct space *s, struct errtext *t)
+{
+	const char **names;
+	size_t n;
+	enum err e;
+
+	if (!s->ns->subscriptions)
+		return ERR_OK;
+	e = s->ns->ops->subscriptions(s->store, l->ar, &names, &n, t);
+	for (size_t i = 0; !e && i < n; i++)
+		add_with_levels(l, s, names[i], ENTRY_SUBSCRIBED);
+	return e;
+}
+
+/* INBOX first; then by levels: a separator is less than any other byte. */
+static int compare_names(const char *a, const char *b, char sep)
+{
+	for (;; a++, b++) {
+		unsigned char x = (unsigned char)*a, y = (unsigned char)*b;
+
+		if (x != y)
+			return (x == (unsigned char)sep ? 1 : x + 1 - !x) - (y == (unsigned char)sep ? 1 : y + 1 - !y);
+		if (!x)
+			return 0;
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	bool inbox_x = strcmp(x->name, "INBOX") == 0, inbox_y = strcmp(y->name, "INBOX") == 0;
+
+	if (inbox_x != inbox_y)
+		return inbox_x ? -1 : 1;
+	return compare_names(x->name, y->name, x->space->sep);
+}
+
+static void merge(struct listing *l)
+{
+	size_t n = 0;
+
+	qsort(l->e, l->n, sizeof(*l->e), by_name);
+	for (size_t i = 0; i < l->n; i++) {
+		struct entry *last = n ? &l->e[n - 1] : NULL;
+
+		if (!last || strcmp(last->name, l->e[i].name) != 0) {
+			l->e[n++] = l->e[i];
+			continue;
+		}
+		last->flags |= l->e[i].flags;
+		if (l->e[i].storage) {
+			last->storage = l->e[i].storage;
+			last->space = l->e[i].space;
+		}
+	}
+	l->n = n;
+}
+
+static bool below(const struct entry *child, const struct entry *parent)
+{
+	size_t n = strlen(parent->name);
+
+	return strncmp(child->name, parent->name, n) == 0 && child->name[n] == child->space->sep;
+}
+
+/* Tells every level what lies below it. */
+static void mark_parents(struct listing *l)
+{
+	struct entry *stack[DEPTH_MAX];
+	size_t depth = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct entry *e = &l->e[i];
+
+		while (depth && !below(e, stack[depth - 1]))
+			depth--;
+		for (size_t k = 0; k < depth; k++) {
+			if (e->flags & (ENTRY_MAILBOX | ENTRY_LEVEL))
+				stack[k]->flags |= ENTRY_CHILDREN;
+			if (e->flags & ENTRY_SUBSCRIBED)
+				stack[k]->flags |= ENTRY_BELOW;
+		}
+		if (depth < DEPTH_MAX)
+			stack[depth++] = e;
+	}
+}
+
+/* INBOX sorts before its children's place: find them by hand. */
+static void mark_inbox(struct listing *l)
+{
+	if (!l->n || strcmp(l->e[0].name, "INBOX") != 0)
+		return;
+	for (size_t i = 1; i < l->n; i++) {
+		if (!below(&l->e[i], &l->e[0]))
+			continue;
+		if (l->e[i].flags & (ENTRY_MAILBOX | ENTRY_LEVEL))
+			l->e[0].flags |= ENTRY_CHILDREN;
+		if (l->e[i].flags & ENTRY_SUBSCRIBED)
+			l->e[0].flags |= ENTRY_BELOW;
+	}
+}
+
+/* --- to what the door promises --------------------------------------------------------- */
+
+static const char *special_use(const struct entry *e)
+{
+	const struct acct_ns *ns = e->space->ns;
+	size_t prefix = strlen(ns->prefix);
+
+	if (strlen(e->name) <= prefix)
+		return NULL;
+	for (size_t i = 0; i < ns->mailboxes; i++)
+		if (ns->mailbox[i].special_use && strcmp(ns->mailbox[i].name, e->name + prefix) == 0)
+			return ns->mailbox[i].special_use;
+	return NULL;
+}
+
+static void to_folder(const struct entry *e, struct folder *f)
+{
+	f->name = e->name;
+	f->separator = e->space->sep;
+	f->ns = e->space->ns;
+	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(e) : NULL;
+	if (!(e->flags & ENTRY_MAILBOX))
+		f->flags |= e->flags & ENTRY_LEVEL ? FOLDER_NOSELECT : FOLDER_NONEXISTENT;
+	if (e->flags & ENTRY_CHILDREN)
+		f->flags |= FOLDER_CHILDREN;
+	if (e->flags & ENTRY_SUBSCRIBED)
+		f->flags |= FOLDER_SUBSCRIBED;
+	if (e->flags & ENTRY_BELOW)
+		f->flags |= FOLDER_SUBSCRIBED_CHILD;
+}
+
+struct marking {
+	struct listing *l;
+	struct folder *f;
+	const size_t *of; /* folder i is entry of[i] */
+	size_t n;
+};
+
+/* \Marked as far as the index knows; an index that does not is no error here. */
+static enum err mark_run(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	struct marking *m = arg;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct entry *e = &m->l->e[m->of[i]];
+		char name[NAME_MAX_STORAGE + 1];
+		struct idx_box b;
+
+		if (!e->storage || strlen(e->storage) >= NAME_MAX_STORAGE)
+			continue;
+		if (!idx_box_find(x, name_index(e->space, e->storage, name), &b) && b.messages &&
+		    b.recent_from < b.uidnext)
+			m->f[i].flags |= FOLDER_MARKED;
+	}
+	return ERR_OK;
+}
+
+static enum err to_folders(struct listing *l, struct folder **f_r, size_t *n_r)
+{
+	struct folder *f = arena_array(l->ar, l->n, sizeof(*f));
+	size_t *of = mem_array(l->n + 1, sizeof(*of)), n = 0;
+	struct marking m = { .l = l };
+
+	for (size_t i = 0; f && i < l->n; i++) {
+		if (l->e[i].space->ns->list == ACCT_LIST_NO)
+			continue;
+		of[n] = i;
+		to_folder(&l->e[i], &f[n++]);
+	}
+	m.f = f;
+	m.of = of;
+	m.n = n;
+	if (f)
+		(void)acct_read(l->acct, mark_run, &m, NULL);
+	free(of);
+	if (!f)
+		return ERR_LIMIT;
+	*f_r = f;
+	*n_r = n;
+	return ERR_OK;
+}
+
+/* A prefix that is itself to be listed (list = yes), as a level. */
+static void add_prefix(struct listing *l, struct space *s)
+{
+	struct span prefix = span_str(s->ns->prefix);
+
+	if (s->ns->list != ACCT_LIST_YES || s->ns->inbox || prefix.n < 2)
+		return;
+	if (prefix.p[prefix.n - 1] == s->sep)
+		prefix.n--;
+	add(l, s, prefix, NULL, ENTRY_LEVEL);
+}
+
+enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, size_t *n_r, struct errtext *t)
+{
+	struct listing l = { .acct = a, .ar = ar };
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < a->spaces; i++) {
+		e = space_make(a, &a->space[i], t);
+		if (!e)
+			e = add_mailboxes(&l, &a->space[i], t);
+		if (!e)
+			e = add_subscriptions(&l, &a->space[i], t);
+		add_prefix(&l, &a->space[i]);
+	}
+	if (!e && l.err)
+		e = err_say(t, ERR_LIMIT, "Too many folders");
+	if (!e) {
+		merge(&l);
+		mark_parents(&l);
+		mark_inbox(&l);
+		e = to_folders(&l, f_r, n_r);
+	}
+	free(l.e);
+	return e;
+}
+
+/* --- mailbox {} sections ------------------------------------------------------------------ */
+
+static bool is_mailbox(const struct store_folder *f, size_t n, const char *storage)
+{
+	for (size_t i = 0; i < n; i++)
+		if (f[i].selectable && strcmp(f[i].name, storage) == 0)
+			return true;
+	return false;
+}
+
+static bool is_subscribed(const char **names, size_t n, const char *storage)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], storage) == 0)
+			return true;
+	return false;
+}
+
+struct present {
+	struct store_folder *f;
+	const char **sub;
+	size_t folders, subs;
+};
+
+static enum err make_one(struct acct *a, struct space *s, const struct acct_mailbox *m, const struct present *p,
+			 struct errtext *t)
+{
+	const struct store_ops *ops = s->ns->ops;
+	struct name n;
+	struct buf client;
+	enum err e;
+
+	buf_init(&client, 4 * NAME_MAX_STORAGE);
+	buf_add_str(&client, s->ns->prefix);
+	buf_add_str(&client, m->name);
+	e = name_resolve(a, buf_cstr(&client), &n, t);
+	buf_free(&client);
+	if (e)
+		return e;
+	if (m->create && !is_mailbox(p->f, p->folders, n.storage))
+		e = ops->create(s->store, n.storage, t);
+	if (e && e != ERR_EXISTS)
+		return e;
+	if (!m->subscribe || is_subscribed(p->sub, p->subs, n.storage))
+		return ERR_OK;
+	return ops->subscribe(s->store, n.storage, true, t);
+}
+
+static bool anything_asked(const struct acct_ns *ns)
+{
+	for (size_t i = 0; i < ns->mailboxes; i++)
+		if (ns->mailbox[i].create || ns->mailbox[i].subscribe)
+			return true;
+	return false;
+}
+
+/* INBOX always exists; it is made with the rest so that a new user's first LIST shows it. */
+static enum err make_inbox(struct space *s, const struct present *p, struct errtext *t)
+{
+	enum err e;
+
+	if (!s->ns->inbox || is_mailbox(p->f, p->folders, "INBOX"))
+		return ERR_OK;
+	e = s->ns->ops->create(s->store, "INBOX", t);
+	return e == ERR_EXISTS ? ERR_OK : e;
+}
+
+enum err space_make(struct acct *a, struct space *s, struct errtext *t)
+{
+	struct arena *ar;
+	struct present p = { .f = NULL };
+	enum err e;
+
+	if (s->made || s->ns->store.readonly || (!anything_asked(s->ns) && !s->ns->inbox))
+		return ERR_OK;
+	ar = arena_new(LIST_ARENA);
+	e = s->ns->ops->list(s->store, ar, &p.f, &p.folders, t);
+	if (!e)
+		e = s->ns->ops->subscriptions(s->store, ar, &p.sub, &p.subs, t);
+	if (!e)
+		e = make_inbox(s, &p, t);
+	for (size_t i = 0; !e && i < s->ns->mailboxes; i++)
+		e = make_one(a, s, &s->ns->mailbox[i], &p, t);
+	/* The subscriptions file locked by another: next time. */
+	s->made = !e;
+	arena_free(&ar);
+	return e == ERR_INUSE ? ERR_OK : e;
+}

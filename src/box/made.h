@@ -1,0 +1,39 @@
+/*
+ * What the bytes of a message tell, in the form in which the index caches it: ENVELOPE, BODYSTRUCTURE,
+ * part offsets, chosen header fields, and (asked for) a preview. Pure: no store, no index.
+ */
+#ifndef BOX_MADE_H
+#define BOX_MADE_H
+
+#include "index/index.h"
+#include "mime/decode.h"
+#include "mime/tree.h"
+
+enum { MADE_CACHED_MAX = 1 << 20 /* larger results are made each time */ };
+
+struct made {
+	uint64_t vsize;          /* in CRLF form */
+	struct buf text;         /* own: the fields one after another */
+	size_t off[IDX_FIELDS], n[IDX_FIELDS];
+	bool have[IDX_FIELDS];
+	struct mime_tree tree;   /* own */
+};
+
+void made_init(struct made *m);
+void made_free(struct made *m);
+/* Cannot fail: what would be too large is replaced by the emptiest true answer. */
+void made_from(struct made *m, struct mime_charsets *cs, struct span message, bool preview);
+/* Spans into m->text. */
+void made_cache(const struct made *m, struct idx_cache *c_r);
+
+/*
+ * IDX_HEADERS: one line a field, "name: value" and LF, name in lower case, value unfolded and decoded to UTF-8 without
+ * control characters, in the order of the header. Only the fields of the list in made.c.
+ */
+bool made_header_kept(struct span name);
+bool made_headers_next(struct span *rest, struct span *name_r, struct span *value_r);
+
+/* The first 200 characters of the text that a reader would see, white space collapsed (RFC 8970). */
+void preview_add(struct mime_charsets *cs, struct span message, const struct mime_tree *tree, struct buf *out);
+
+#endif

@@ -1,0 +1,208 @@
+/* Single search keys against single messages: records, cached headers, raw headers. */
+#include "query.h"
+#include "made.h"
+
+#include "base/utf8.h"
+#include "mime/date.h"
+#include "mime/header.h"
+
+#include <time.h>
+
+enum { FOLD_MAX = 8 << 20 };
+
+bool query_is_key(enum query_kind k)
+{
+	return k != Q_AND && k != Q_OR && k != Q_NOT;
+}
+
+/* The header field that a key looks into; empty for others. */
+static struct span field_of(const struct query *q)
+{
+	switch (q->kind) {
+	case Q_HEADER:
+		return q->name;
+	case Q_ADDRESS_FROM:
+		return SPAN("from");
+	case Q_ADDRESS_TO:
+		return SPAN("to");
+	case Q_ADDRESS_CC:
+		return SPAN("cc");
+	case Q_ADDRESS_BCC:
+		return SPAN("bcc");
+	case Q_SUBJECT:
+		return SPAN("subject");
+	case Q_SENTBEFORE:
+	case Q_SENTON:
+	case Q_SENTSINCE:
+		return SPAN("date");
+	default:
+		return (struct span){ NULL, 0 };
+	}
+}
+
+enum query_level match_level(const struct query *q)
+{
+	switch (q->kind) {
+	case Q_ALL:
+	case Q_AND:
+	case Q_OR:
+	case Q_NOT:
+	case Q_UIDS:
+	case Q_FLAG:
+		return LEVEL_MAP;
+	case Q_BODY:
+	case Q_TEXT:
+		return LEVEL_BYTES;
+	default:
+		break;
+	}
+	if (!field_of(q).n)
+		return q->kind == Q_HEADER ? LEVEL_BYTES : LEVEL_RECORD;
+	return made_header_kept(field_of(q)) ? LEVEL_HEADERS : LEVEL_BYTES;
+}
+
+static enum truth truth_of(bool b)
+{
+	return b ? YES : NO;
+}
+
+/* --- dates ------------------------------------------------------------------------ */
+
+/* Days since 1970 in the server's zone. */
+static int64_t local_day(int64_t when)
+{
+	time_t t = (time_t)when;
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm))
+		return when / 86400;
+	return (int64_t)(timegm(&(struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday }) /
+			 86400);
+}
+
+static bool day_matches(enum query_kind k, int64_t day, int64_t wanted)
+{
+	switch (k) {
+	case Q_BEFORE:
+	case Q_SENTBEFORE:
+	case Q_SAVEDBEFORE:
+		return day < wanted;
+	case Q_ON:
+	case Q_SENTON:
+	case Q_SAVEDON:
+		return day == wanted;
+	default:
+		return day >= wanted;
+	}
+}
+
+static enum truth sent_truth(const struct query *q, struct span value)
+{
+	struct mime_date d;
+
+	return truth_of(mime_date_parse(value, &d) && day_matches(q->kind, mime_date_day(d), q->day));
+}
+
+/* --- records ---------------------------------------------------------------------- */
+
+static bool has_keyword(const struct query_run *r, const struct query *q, uint64_t bits)
+{
+	for (int i = 0; i < MAIL_KEYWORDS_MAX; i++) {
+		const char *name = r->v->mb->keyword[i];
+
+		if (name && (bits >> i & 1) && span_ieq_str(q->text, name))
+			return true;
+	}
+	return false;
+}
+
+static enum truth record_truth(const struct query_run *r, const struct query *q, const struct msg_facts *f)
+{
+	switch (q->kind) {
+	case Q_KEYWORD:
+		return truth_of(has_keyword(r, q, f->flags.keywords));
+	case Q_BEFORE:
+	case Q_ON:
+	case Q_SINCE:
+		return truth_of(day_matches(q->kind, local_day(f->internaldate), q->day));
+	case Q_SAVEDBEFORE:
+	case Q_SAVEDON:
+	case Q_SAVEDSINCE:
+		return truth_of(day_matches(q->kind, local_day(f->savedate), q->day));
+	case Q_OLDER:
+		return truth_of(f->internaldate <= r->now - (int64_t)q->number);
+	case Q_YOUNGER:
+		return truth_of(f->internaldate >= r->now - (int64_t)q->number);
+	case Q_LARGER:
+		return truth_of(f->vsize > q->number);
+	case Q_SMALLER:
+		return truth_of(f->vsize < q->number);
+	case Q_MODSEQ:
+		return truth_of(f->modseq >= q->number);
+	default:
+		return MAYBE;
+	}
+}
+
+/* --- cached headers ----------------------------------------------------------------- */
+
+static bool text_contains(struct query_run *r, struct qnode *n, struct span text)
+{
+	if (!n->q->text.n)
+		return true;
+	buf_clear(&r->fold);
+	utf8_fold(text, &r->fold);
+	mime_matcher_reset(&n->m);
+	return mime_matcher_add(&n->m, buf_span(&r->fold));
+}
+
+static enum truth headers_truth(struct query_run *r, struct qnode *n, struct span headers)
+{
+	bool sent = n->q->kind == Q_SENTBEFORE || n->q->kind == Q_SENTON || n->q->kind == Q_SENTSINCE;
+	struct span rest = headers, name, value;
+
+	if (!headers.p)
+		return MAYBE;
+	while (made_headers_next(&rest, &name, &value)) {
+		if (!span_ieq(name, field_of(n->q)))
+			continue;
+		if (sent)
+			return sent_truth(n->q, value);
+		if (text_contains(r, n, value))
+			return YES;
+	}
+	return NO;
+}
+
+void match_facts(struct query_run *r, struct qnode *n, const struct msg_facts *f, enum query_level level)
+{
+	if (n->truth != MAYBE || !query_is_key(n->q->kind) || n->level > level)
+		return;
+	if (n->level == LEVEL_MAP)
+		n->truth = truth_of(set_has(&n->uids, f->uid));
+	else if (n->level == LEVEL_RECORD)
+		n->truth = record_truth(r, n->q, f);
+	else if (n->level == LEVEL_HEADERS)
+		n->truth = headers_truth(r, n, f->headers);
+}
+
+/* --- raw headers ------------------------------------------------------------------------ */
+
+void match_header(struct query_run *r, struct qnode *n, struct span message)
+{
+	struct span header = span_cut(message, 0, mime_header_size(message));
+	struct mime_field field;
+
+	if (n->truth != MAYBE || !field_of(n->q).n)
+		return;
+	switch (n->q->kind) {
+	case Q_SENTBEFORE:
+	case Q_SENTON:
+	case Q_SENTSINCE:
+		n->truth = mime_header_find(header, "Date", &field) ? sent_truth(n->q, field.value) : NO;
+		return;
+	default:
+		mime_matcher_reset(&n->m);
+		n->truth = truth_of(mime_search_header(acct_charsets(r->v->mb->acct), header, field_of(n->q), &n->m));
+	}
+}

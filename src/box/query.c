@@ -1,0 +1,501 @@
+/*
+ * SEARCH: first sets, from the uid map: which messages surely match, which may. Only those in between are looked
+ * at, each with the cheapest means first: record, cached headers, bytes; and no further than it takes.
+ */
+#include "query.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+enum {
+	SEARCH_PIECE = 256 << 10,
+	FOLD_MAX = 8 << 20,
+};
+
+/* --- laying out the tree ---------------------------------------------------------- */
+
+struct visit {
+	const struct query *q, *kid; /* kid: the next child to descend into */
+	uint32_t kids;
+};
+
+static bool has_needle(enum query_kind k)
+{
+	switch (k) {
+	case Q_HEADER:
+	case Q_BODY:
+	case Q_TEXT:
+	case Q_ADDRESS_FROM:
+	case Q_ADDRESS_TO:
+	case Q_ADDRESS_CC:
+	case Q_ADDRESS_BCC:
+	case Q_SUBJECT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum err add_node(struct query_run *r, const struct visit *v, struct errtext *t)
+{
+	struct qnode *n = &r->node[r->n];
+
+	*n = (struct qnode){ .q = v->q, .kids = v->kids, .level = match_level(v->q) };
+	r->n++;
+	if (!has_needle(v->q->kind))
+		return ERR_OK;
+	n->needle = mime_matcher_init(&n->m, v->q->text);
+	return n->needle ? ERR_OK : err_say(t, ERR_LIMIT, "The search text is too long");
+}
+
+static struct visit visit_of(const struct query *q)
+{
+	return (struct visit){ q, query_is_key(q->kind) ? NULL : q->first, 0 };
+}
+
+/* Post order with a stack of our own: what the client nests costs no stack of the process. */
+static enum err lay_out(struct query_run *r, const struct query *q, struct errtext *t)
+{
+	struct visit *stack = mem_array(QUERY_NODES_MAX, sizeof(*stack));
+	size_t depth = 0;
+	enum err e = ERR_OK;
+
+	r->node = mem_array(QUERY_NODES_MAX, sizeof(*r->node));
+	stack[depth++] = visit_of(q);
+	while (depth && !e) {
+		struct visit *top = &stack[depth - 1];
+
+		if (top->kid && depth + r->n >= QUERY_NODES_MAX) {
+			e = err_say(t, ERR_LIMIT, "The search is too complex");
+		} else if (top->kid) {
+			const struct query *kid = top->kid;
+
+			top->kid = kid->next;
+			top->kids++;
+			stack[depth++] = visit_of(kid);
+		} else {
+			e = add_node(r, top, t);
+			depth--;
+		}
+	}
+	free(stack);
+	r->node = mem_grow(r->node, r->n ? r->n : 1, sizeof(*r->node));
+	return e;
+}
+
+/* --- sets ------------------------------------------------------------------------------ */
+
+/* What surely matches, and what may. */
+struct bounds {
+	struct set must, may;
+};
+
+static void bounds_free(struct bounds *b)
+{
+	set_free(&b->must);
+	set_free(&b->may);
+}
+
+static void complement(struct set *s, const struct set *all)
+{
+	struct set out = SET_EMPTY;
+
+	set_copy(&out, all);
+	set_remove_set(&out, s);
+	set_free(s);
+	*s = out;
+}
+
+/* Joins the topmost kids of the stack into one. */
+static void connect(enum query_kind k, struct bounds *b, uint32_t kids, const struct set *all)
+{
+	struct set must;
+
+	if (kids == 0) {
+		/* AND of nothing is true, OR of nothing is not. */
+		*b = (struct bounds){ SET_EMPTY, SET_EMPTY };
+		if (k == Q_AND) {
+			set_copy(&b->must, all);
+			set_copy(&b->may, all);
+		}
+		return;
+	}
+	for (uint32_t i = 1; i < kids; i++) {
+		if (k == Q_OR) {
+			set_add_set(&b->must, &b[i].must);
+			set_add_set(&b->may, &b[i].may);
+		} else {
+			set_intersect(&b->must, &b[i].must);
+			set_intersect(&b->may, &b[i].may);
+		}
+		bounds_free(&b[i]);
+	}
+	if (k != Q_NOT)
+		return;
+	must = b->may;
+	b->may = b->must;
+	b->must = must;
+	complement(&b->must, all);
+	complement(&b->may, all);
+}
+
+static void key_bounds(const struct qnode *n, struct bounds *b, const struct set *all)
+{
+	*b = (struct bounds){ SET_EMPTY, SET_EMPTY };
+	if (n->level == LEVEL_MAP) {
+		set_copy(&b->must, &n->uids);
+		set_copy(&b->may, &n->uids);
+	} else {
+		set_copy(&b->may, all);
+	}
+}
+
+static void plan(struct query_run *r)
+{
+	struct bounds *stack = mem_array(r->n + 1, sizeof(*stack));
+	const struct set *all = &r->v->uids;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct qnode *n = &r->node[i];
+
+		if (query_is_key(n->q->kind)) {
+			key_bounds(n, &stack[depth++], all);
+			continue;
+		}
+		must(depth >= n->kids);
+		depth -= n->kids;
+		connect(n->q->kind, &stack[depth++], n->kids, all);
+	}
+	must(depth == 1);
+	set_copy(&r->todo, &stack[0].may);
+	if (!r->modseq) {
+		set_copy(&r->result, &stack[0].must);
+		set_remove_set(&r->todo, &stack[0].must);
+	}
+	bounds_free(&stack[0]);
+	free(stack);
+}
+
+/* --- keys that the uid map answers --------------------------------------------------------- */
+
+static enum err key_uids(struct idx_txn *x, uint32_t box, struct query_run *r, struct qnode *n)
+{
+	const struct set *all = &r->v->uids;
+	enum err e = ERR_OK;
+
+	if (n->level != LEVEL_MAP || !query_is_key(n->q->kind))
+		return ERR_OK;
+	set_clear(&n->uids);
+	if (n->q->kind == Q_ALL) {
+		set_copy(&n->uids, all);
+		return ERR_OK;
+	}
+	if (n->q->kind == Q_UIDS)
+		set_copy(&n->uids, &n->q->uids);
+	else if (n->q->flag == MAIL_RECENT)
+		set_copy(&n->uids, &r->v->recent);
+	else
+		e = idx_uids_flagged(x, box, n->q->flag, true, &n->uids);
+	set_intersect(&n->uids, all);
+	return e;
+}
+
+static enum err map_run(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
+{
+	struct query_run *r = arg;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < r->n; i++)
+		e = key_uids(x, rec->b.id, r, &r->node[i]);
+	return e;
+}
+
+static unsigned wants(struct query_run *r)
+{
+	unsigned want = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		enum query_kind k = r->node[i].q->kind;
+
+		if (k == Q_LARGER || k == Q_SMALLER)
+			want |= WANT_VSIZE;
+		else if (r->node[i].level == LEVEL_RECORD && k != Q_KEYWORD && k != Q_MODSEQ)
+			want |= WANT_DATES;
+		if (r->node[i].level == LEVEL_HEADERS)
+			want |= WANT_HEADERS;
+		r->modseq |= k == Q_MODSEQ;
+	}
+	return want;
+}
+
+enum err query_start(struct view *v, const struct query *q, struct query_run **r_r, struct errtext *t)
+{
+	struct query_run *r = mem_alloc(sizeof(*r));
+	unsigned want;
+	enum err e;
+
+	r->v = v;
+	r->now = clock_wall();
+	buf_init(&r->fold, FOLD_MAX);
+	e = lay_out(r, q, t);
+	if (!e)
+		e = mailbox_read(v->mb, map_run, r, t);
+	if (!e) {
+		want = wants(r);
+		plan(r);
+		e = view_walk_begin(v, &r->todo, want, &r->w, t);
+		if (!e)
+			walk_want(r->w, want & ~(unsigned)WANT_HEADERS);
+	}
+	if (e) {
+		query_end(&r);
+		return e;
+	}
+	r->stack = mem_array(r->n, sizeof(*r->stack));
+	r->batch = mem_array(r->n, sizeof(*r->batch));
+	r->batch_of = mem_array(r->n, sizeof(*r->batch_of));
+	*r_r = r;
+	return ERR_OK;
+}
+
+static void end_bytes(struct query_run *r)
+{
+	if (r->searching)
+		mime_search_free(&r->search);
+	r->searching = false;
+	msg_close(&r->msg);
+}
+
+void query_end(struct query_run **r)
+{
+	struct query_run *c = *r;
+
+	if (!c)
+		return;
+	end_bytes(c);
+	view_walk_end(&c->w);
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->node[i].needle)
+			mime_matcher_free(&c->node[i].m);
+		set_free(&c->node[i].uids);
+	}
+	free(c->node);
+	free(c->stack);
+	free(c->batch);
+	free(c->batch_of);
+	set_free(&c->result);
+	set_free(&c->todo);
+	buf_free(&c->fold);
+	free(c);
+	*r = NULL;
+}
+
+/* --- one message ------------------------------------------------------------------------------ */
+
+static enum truth join(enum query_kind k, const enum truth *v, uint32_t kids)
+{
+	enum truth stops = k == Q_OR ? YES : NO, all = k == Q_OR ? NO : YES;
+	enum truth out = all;
+
+	for (uint32_t i = 0; i < kids; i++) {
+		if (v[i] == stops) {
+			out = stops;
+			break;
+		}
+		if (v[i] == MAYBE)
+			out = MAYBE;
+	}
+	if (k == Q_NOT && out != MAYBE)
+		out = out == YES ? NO : YES;
+	return out;
+}
+
+static enum truth evaluate(struct query_run *r)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct qnode *n = &r->node[i];
+
+		if (query_is_key(n->q->kind)) {
+			r->stack[depth++] = n->truth;
+			continue;
+		}
+		depth -= n->kids;
+		r->stack[depth] = join(n->q->kind, r->stack + depth, n->kids);
+		depth++;
+	}
+	return r->stack[0];
+}
+
+static enum truth try_level(struct query_run *r, const struct msg_facts *f, enum query_level level)
+{
+	for (size_t i = 0; i < r->n; i++)
+		match_facts(r, &r->node[i], f, level);
+	return evaluate(r);
+}
+
+static void decided(struct query_run *r, uint32_t uid, uint64_t modseq, enum truth truth)
+{
+	if (truth != YES)
+		return;
+	set_add(&r->result, uid);
+	if (modseq > r->max_modseq)
+		r->max_modseq = modseq;
+}
+
+/* --- bytes -------------------------------------------------------------------------------------- */
+
+/* Begins the pass of BODY keys, then that of TEXT keys. False: no keys of that kind are open. */
+static enum err begin_pass(struct query_run *r, bool headers, struct errtext *t)
+{
+	enum query_kind kind = headers ? Q_TEXT : Q_BODY;
+	const struct mime_tree *tree;
+	enum err e;
+
+	r->headers = headers;
+	r->batch_n = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->node[i].q->kind != kind || r->node[i].truth != MAYBE)
+			continue;
+		mime_matcher_reset(&r->node[i].m);
+		r->batch[r->batch_n] = r->node[i].m;
+		r->batch_of[r->batch_n++] = i;
+	}
+	if (!r->batch_n)
+		return ERR_OK;
+	e = msg_parts(r->msg, &tree, t);
+	if (e)
+		return e;
+	mime_search_init(&r->search, acct_charsets(r->v->mb->acct), r->bytes, tree, r->batch, r->batch_n, headers);
+	r->searching = true;
+	return ERR_OK;
+}
+
+static void end_pass(struct query_run *r)
+{
+	for (size_t i = 0; i < r->batch_n; i++)
+		r->node[r->batch_of[i]].truth = r->batch[i].found ? YES : NO;
+	mime_search_free(&r->search);
+	r->searching = false;
+}
+
+/* ERR_EXPUNGED and damage of one message: it does not match, the search goes on. */
+static bool passable(enum err e)
+{
+	return e == ERR_EXPUNGED || e == ERR_IO || e == ERR_LIMIT;
+}
+
+static enum err open_bytes(struct query_run *r, const struct msg_facts *f, struct errtext *t)
+{
+	enum err e;
+
+	/* Opening may make the walk stop reading, and its spans die. */
+	r->msg_uid = f->uid;
+	r->msg_modseq = f->modseq;
+	e = msg_open(r->v, r->msg_uid, &r->msg, t);
+	if (!e)
+		e = msg_stored(r->msg, LOAD_MAX, &r->bytes, t);
+	if (e) {
+		end_bytes(r);
+		return passable(e) ? ERR_OK : e;
+	}
+	for (size_t i = 0; i < r->n; i++)
+		match_header(r, &r->node[i], r->bytes);
+	e = begin_pass(r, false, t);
+	return e;
+}
+
+/* A piece of the message under way; *more_r: not yet decided. */
+static enum err search_bytes(struct query_run *r, bool *more_r, struct errtext *t)
+{
+	enum truth truth;
+	enum err e = ERR_OK;
+
+	*more_r = true;
+	if (r->searching && mime_search_step(&r->search, SEARCH_PIECE) != STEP_DONE)
+		return ERR_OK;
+	if (r->searching)
+		end_pass(r);
+	truth = evaluate(r);
+	if (truth == MAYBE && !r->headers) {
+		e = begin_pass(r, true, t);
+		if (!e)
+			return ERR_OK;
+	}
+	if (!e)
+		decided(r, r->msg_uid, r->msg_modseq, truth);
+	end_bytes(r);
+	*more_r = false;
+	return passable(e) ? ERR_OK : e;
+}
+
+static enum err next_message(struct query_run *r, struct errtext *t)
+{
+	struct msg_facts f;
+	enum truth truth;
+	enum err e = view_walk_next(r->w, &f, t);
+
+	if (e)
+		return e == ERR_EXPUNGED ? ERR_OK : e;
+	for (size_t i = 0; i < r->n; i++)
+		r->node[i].truth = MAYBE;
+	truth = try_level(r, &f, LEVEL_RECORD);
+	if (truth == MAYBE) {
+		e = walk_again(r->w, WANT_HEADERS, &f, t);
+		if (e)
+			return e == ERR_EXPUNGED ? ERR_OK : e;
+		truth = try_level(r, &f, LEVEL_HEADERS);
+	}
+	if (truth == MAYBE)
+		return open_bytes(r, &f, t);
+	decided(r, f.uid, f.modseq, truth);
+	return ERR_OK;
+}
+
+enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, struct errtext *t)
+{
+	uint64_t end = clock_us() + SLICE_US;
+	enum err e = ERR_OK;
+	bool more;
+
+	do {
+		e = r->msg ? search_bytes(r, &more, t) : next_message(r, t);
+	} while (!e && clock_us() < end);
+	view_walk_pause(r->w);
+	if (!e)
+		return STEP_SLICE;
+	if (e == ERR_NOTFOUND) {
+		set_copy(uids_r, &r->result);
+		e = ERR_OK;
+	}
+	*err_r = e;
+	return STEP_DONE;
+}
+
+uint64_t query_max_modseq(const struct query_run *r)
+{
+	return r->max_modseq;
+}
+
+/* A list of nodes still to free, threaded through next: the children of each are put in front. The tree is used up. */
+void query_free(struct query *q)
+{
+	struct query *list = q;
+
+	if (q)
+		q->next = NULL;
+	while (list) {
+		struct query *node = list, *tail = query_is_key(node->kind) ? NULL : node->first;
+
+		set_free(&node->uids);
+		list = node->next;
+		if (!tail)
+			continue;
+		for (list = node->first; tail->next; tail = tail->next)
+			;
+		tail->next = node->next;
+	}
+}

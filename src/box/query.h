@@ -1,0 +1,66 @@
+/*
+ * A search at work. The tree is laid out in post order, so that no recursion is needed: a node's children come
+ * before it. query.c plans and leads; match.c answers single keys for single messages.
+ */
+#ifndef BOX_QUERY_ROOM_H
+#define BOX_QUERY_ROOM_H
+
+#include "box/query.h"
+#include "mime/search.h"
+#include "room.h"
+
+enum { QUERY_NODES_MAX = 20000 };
+
+/* What it takes to answer a key. */
+enum query_level { LEVEL_MAP, LEVEL_RECORD, LEVEL_HEADERS, LEVEL_BYTES };
+
+enum truth { NO, YES, MAYBE };
+
+struct qnode {
+	const struct query *q;   /* borrowed */
+	uint32_t kids;
+	enum query_level level;  /* of a key; LEVEL_MAP for the connectives */
+	enum truth truth;        /* for the message under way */
+	bool needle;             /* m is in use */
+	struct mime_matcher m;   /* own */
+	struct set uids;         /* own: LEVEL_MAP keys: where it is true */
+};
+
+struct query_run {
+	struct view *v;
+	struct qnode *node;      /* own */
+	size_t n;
+	enum truth *stack;       /* own: n */
+	struct set result, todo;
+	struct view_walk *w;
+	int64_t now;
+	bool modseq;             /* Q_MODSEQ is used */
+	uint64_t max_modseq;
+	/* The message whose bytes are searched, if any. */
+	struct msg *msg;
+	uint32_t msg_uid;
+	uint64_t msg_modseq;
+	struct span bytes;
+	struct mime_matcher *batch; /* own: copies of the matchers of one pass */
+	size_t *batch_of;           /* own: whose */
+	size_t batch_n;
+	bool headers;               /* the pass under way is that of TEXT keys */
+	bool searching;
+	struct mime_search search;
+	struct buf fold;            /* own: scratch */
+};
+
+bool query_is_key(enum query_kind k);
+enum query_level match_level(const struct query *q);
+/* Answers what the facts can answer at this level; else leaves MAYBE. */
+void match_facts(struct query_run *r, struct qnode *n, const struct msg_facts *f, enum query_level level);
+/* Answers a header or date key from the header of the message. */
+void match_header(struct query_run *r, struct qnode *n, struct span message);
+
+/* walk.c: want less than the walk was begun with; and the message reported last again, with more. */
+void walk_want(struct view_walk *w, unsigned want);
+enum err walk_again(struct view_walk *w, unsigned want, struct msg_facts *f_r, struct errtext *t);
+/* bytes.c: the structure of an open message. */
+enum err msg_parts(struct msg *m, const struct mime_tree **tree_r, struct errtext *t);
+
+#endif

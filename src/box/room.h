@@ -1,0 +1,228 @@
+/*
+ * What the files of box share: the account, its spaces (namespaces with their stores), the open
+ * mailboxes, and the ways into the index.
+ *
+ * Invariants:
+ * - Every write goes through rec_update, mailbox_update or acct_update: they end the read transactions of
+ *   all walks first, because the map can only grow when none is open.
+ * - What a write function computes for RAM is applied after its commit, never inside: it may be run again.
+ * - mailbox.id is 0 when the index does not know the mailbox (never adopted, or the index was rebuilt).
+ * - The crash-ordering law: arrive.c (bytes first), expunge.c and todo.c (facts first) and nowhere else.
+ */
+#ifndef BOX_ROOM_H
+#define BOX_ROOM_H
+
+#include "base/buf.h"
+#include "box/acct.h"
+#include "box/view.h"
+#include "index/index.h"
+
+enum {
+	NAME_MAX_STORAGE = 400,
+	SLICE_US = 4000,          /* a slice of work */
+	REC_TEXT = 16384,         /* token and keyword names of a mailbox record */
+	MODSEQ_STEP = 1000000,    /* how far ahead of the given ones the floor is noted */
+	MODSEQ_SLACK = 8,         /* most that one transaction gives */
+	CHANGES_KEPT = 20000,     /* change records kept a mailbox */
+	LOAD_MAX = 1 << 30,       /* the largest message that is parsed */
+};
+
+/* idx_box.flags */
+enum box_flag {
+	BOX_ADOPTING = 0x01, /* being filled from the folder: what is there is not all */
+	BOX_UNSYNCED = 0x02, /* UIDs were given whose lines are not on disk: sync_numbers before they leave */
+};
+
+/* A namespace at work. */
+struct space {
+	const struct acct_ns *ns; /* borrowed: acct_config */
+	struct store *store;      /* own */
+	uint8_t number;           /* first byte of its names in the index */
+	char sep;                 /* between levels of client names */
+	bool made;                /* mailbox {} sections have been seen to */
+};
+
+struct mailbox;
+struct view_walk;
+struct mime_charsets;
+
+struct acct {
+	const struct acct_config *config; /* borrowed */
+	struct space *space;              /* own */
+	size_t spaces;
+	struct idx *idx;                  /* own; NULL when reopening failed: tried again */
+	struct mailbox *boxes;            /* own: those open */
+	struct view_walk *walks;          /* borrowed: those that may hold a read transaction */
+	struct mime_charsets *charsets;   /* own; made when first needed */
+	const char *note;                 /* static sentence for the log, or NULL */
+	bool todo;                        /* the to-do list may hold something */
+	bool todo_failed;                 /* and something on it could not be done */
+	uint64_t todo_after, todo_at;     /* drained up to here; not before this clock_ms */
+	uint64_t kept_at;                 /* clock_ms of the last house-keeping */
+};
+
+struct sync;
+
+/* Keyword names are kept as long as the mailbox is open, so that views may hold pointers to them. */
+struct keyword {
+	struct keyword *next;
+	char name[];
+};
+
+struct mailbox {
+	struct mailbox *next;
+	struct acct *acct;       /* borrowed */
+	struct space *space;     /* borrowed */
+	char *name;              /* own: storage name */
+	struct store_box *sb;    /* own; NULL: reopened when needed (mailbox_store) */
+	uint32_t id;
+	unsigned refs;
+	struct view *views;      /* borrowed */
+	bool dead;               /* deleted */
+	uint32_t epoch;          /* raised when the change log cannot be trusted to lead from old modseqs to new ones */
+	uint64_t floor;          /* the modseq floor that the folder notes; 0: not read yet */
+	struct sync *sync;       /* own: the scan under way */
+	uint64_t scans;          /* finished ones */
+	unsigned repairs;        /* of the index, since the last finished one */
+	struct set missing;      /* UIDs that the last scan missed */
+	uint64_t rescan_at;      /* clock_ms; 0: no second look is due */
+	struct keyword *pool;    /* own */
+	const char *keyword[MAIL_KEYWORDS_MAX]; /* into pool; NULL: free */
+	uint32_t keywords_serial;
+};
+
+struct view {
+	struct view *next;
+	struct mailbox *mb;      /* a reference */
+	char *name;              /* own: client name */
+	bool readonly, opened;
+	void (*notify)(void *ctx);
+	void *ctx;
+	struct set uids;         /* what the session numbers */
+	struct set recent;       /* among uids */
+	struct set gone;         /* among uids: vanished, not yet told */
+	struct set flags;        /* among uids: changed, not yet told */
+	uint32_t top;            /* UIDs from here on are new to the session */
+	uint32_t uidvalidity, epoch, keywords_serial;
+	uint32_t recent_told;
+	uint64_t absorbed;       /* the modseq up to which gone and flags are complete */
+	bool refreshing;
+	uint64_t want_scans;
+	struct msg *last;        /* own: the message opened last */
+	const char *keyword[MAIL_KEYWORDS_MAX];
+	struct view_state state;
+};
+
+/* A mailbox record whose spans outlive writes. */
+struct rec {
+	struct idx_box b;
+	char text[REC_TEXT];
+};
+
+/* --- acct.c --------------------------------------------------------------------- */
+
+struct mime_charsets *acct_charsets(struct acct *a);
+enum err acct_index(struct acct *a, struct errtext *t);           /* opens it when it is not open */
+enum err acct_repair(struct acct *a, struct errtext *t);          /* after ERR_CORRUPT: an empty index; every id 0 */
+void acct_owe(struct acct *a);                                    /* the to-do list holds something */
+enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		     struct errtext *t);
+enum err acct_read(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		   struct errtext *t);
+
+/* --- names.c -------------------------------------------------------------------- */
+
+struct name {
+	struct space *space;
+	char storage[NAME_MAX_STORAGE];
+};
+
+/* ERR_CANNOT: not a possible name; the sentence says why. */
+enum err name_resolve(struct acct *a, const char *client, struct name *n_r, struct errtext *t);
+void name_client(const struct space *s, const char *storage, struct buf *out);
+bool name_is_inbox(const struct name *n);
+struct span name_index(const struct space *s, const char *storage, char *out /* NAME_MAX_STORAGE + 1 */);
+/* The space whose subscriptions file holds names of s, and the storage name there. */
+enum err name_subscription(struct acct *a, const char *client, struct name *n_r, struct errtext *t);
+
+/* --- folders.c ------------------------------------------------------------------ */
+
+/* Creates and subscribes what mailbox {} sections ask for, once. */
+enum err space_make(struct acct *a, struct space *s, struct errtext *t);
+
+/* --- mailbox.c ------------------------------------------------------------------ */
+
+enum err mailbox_open(struct acct *a, const char *client, struct mailbox **mb_r, struct errtext *t);
+enum err mailbox_open_storage(struct acct *a, struct space *s, const char *storage, struct mailbox **mb_r,
+			      struct errtext *t);
+struct mailbox *mailbox_find(struct acct *a, const struct space *s, const char *storage); /* no new reference */
+void mailbox_close(struct mailbox **mb); /* NULL allowed */
+void mailbox_notify(struct mailbox *mb, const struct view *except);
+enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtext *t);
+bool mailbox_readonly(const struct mailbox *mb);
+void mailbox_look_again(struct mailbox *mb); /* a message was not where it should be: scan soon (acct_work) */
+/* The bit of a keyword name (ASCII case-insensitive), or -1. */
+int mailbox_keyword(const struct mailbox *mb, const char *name);
+/* As mailbox_keyword, adding the name to the folder and the index: ERR_LIMIT, ERR_INUSE, ERR_CANNOT. */
+enum err mailbox_keyword_add(struct mailbox *mb, const char *name, unsigned *bit_r, struct errtext *t);
+void mailbox_take_keywords(struct mailbox *mb, struct span names); /* as idx_box.keywords */
+
+/* --- rec.c ---------------------------------------------------------------------- */
+
+typedef enum err (*rec_fn)(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t);
+
+enum rec_kind { REC_FACTS /* gives modseqs */, REC_NOTES /* caches, hints, flags of the record: none */ };
+
+/* Raw: the mailbox must have an id; ERR_CORRUPT is the caller's business. */
+enum err rec_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t);
+enum err rec_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t);
+/* Mended: an unknown mailbox is adopted first, a damaged index rebuilt. */
+enum err mailbox_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t);
+enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t);
+enum err mailbox_ready(struct mailbox *mb, struct errtext *t);
+enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r);
+enum err rec_find(struct mailbox *mb, bool *found_r, struct errtext *t); /* sets mb->id */
+enum err mailbox_sync_numbers(struct mailbox *mb, struct errtext *t);    /* when BOX_UNSYNCED */
+
+/* --- sync.c --------------------------------------------------------------------- */
+
+/* Adopts what the folder holds, when it changed (always: force). */
+enum step mailbox_sync(struct mailbox *mb, bool force, enum err *err_r, struct errtext *t);
+void sync_free(struct sync **s);
+/* While a scan is under way: these UIDs are newer in the index than in the scan. */
+void sync_touched(struct mailbox *mb, const struct set *changed, const struct set *vanished);
+
+/* --- adopt.c -------------------------------------------------------------------- */
+
+void msg_emailid(struct span key, uint8_t out[16]);
+
+/* --- view.c, update.c ----------------------------------------------------------- */
+
+struct msg;
+void view_forget_msg(struct view *v);
+
+/* --- walk.c --------------------------------------------------------------------- */
+
+void acct_pause_walks(struct acct *a);
+
+/* --- todo.c --------------------------------------------------------------------- */
+
+/* Works on the list of one mailbox (NULL: of all) for a slice. ERR_INUSE and kin in *err_r: some is left for later. */
+enum step todo_drain(struct acct *a, struct mailbox *mb, enum err *err_r, struct errtext *t);
+
+/* --- expunge.c ------------------------------------------------------------------ */
+
+/* Messages on their way out: facts with a to-do in one transaction, then the disk. In batches; see removal_step. */
+struct removal;
+/* uids is copied. flagged: only those that carry \Deleted. */
+struct removal *removal_new(struct mailbox *mb, const struct set *uids, bool flagged);
+enum step removal_step(struct removal *r, enum err *err_r, struct errtext *t);
+const struct set *removal_done(const struct removal *r); /* the UIDs that went */
+void removal_free(struct removal **r); /* NULL allowed; what is begun stays on the to-do list */
+
+/* --- bytes.c -------------------------------------------------------------------- */
+
+/* All bytes of a range into out (cleared first). ERR_IO when there are fewer, ERR_LIMIT beyond LOAD_MAX or out's maximum. */
+enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, struct errtext *t);
+
+#endif

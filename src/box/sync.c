@@ -1,0 +1,533 @@
+/*
+ * The folder is the truth of existence and identity; this keeps the index up with it. Phases: identity
+ * (UIDVALIDITY), scan, number what other programs brought, compare, write, and find out about what was missed:
+ * gone is only what two scans missed, the later one settled, and what locate cannot find either.
+ */
+#include "sync.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <unistd.h>
+
+enum {
+	SCAN_ARENA = 2000000000,
+	STALE_MS = 2000,   /* a scan that waited longer for a lock is made anew */
+	RESCAN_MS = 300,   /* until the second look at what is missing */
+	REPAIRS_MAX = 3,
+};
+
+static struct sync *sync_new(void)
+{
+	struct sync *s = mem_alloc(sizeof(*s));
+
+	s->arena = arena_new(SCAN_ARENA);
+	buf_init(&s->keywords, REC_TEXT);
+	buf_init(&s->token, REC_TEXT);
+	return s;
+}
+
+void sync_free(struct sync **s)
+{
+	struct sync *c = *s;
+
+	if (!c)
+		return;
+	arena_free(&c->arena);
+	buf_free(&c->keywords);
+	buf_free(&c->token);
+	free(c->op);
+	set_free(&c->owed);
+	set_free(&c->skip);
+	set_free(&c->missing);
+	set_free(&c->candidates);
+	set_free(&c->vanished);
+	free(c);
+	*s = NULL;
+}
+
+void sync_touched(struct mailbox *mb, const struct set *changed, const struct set *vanished)
+{
+	if (!mb->sync)
+		return;
+	if (changed)
+		set_add_set(&mb->sync->owed, changed);
+	if (vanished)
+		set_add_set(&mb->sync->skip, vanished);
+}
+
+/* --- the record: found, made, or emptied -------------------------------------------- */
+
+/* The modseqs of a new record begin above what the folder notes and above what another server may have used. */
+static uint64_t modseq_start(const struct store_identity *id)
+{
+	uint64_t now = (uint64_t)clock_wall();
+
+	return id->modseq_floor > now ? id->modseq_floor : now;
+}
+
+static enum err make_run(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	struct mailbox *mb = arg;
+	const struct store_identity *id = &mb->sync->id;
+	char name[NAME_MAX_STORAGE + 1];
+	struct idx_box b = {
+		.name = name_index(mb->space, mb->name, name),
+		.uidvalidity = id->uidvalidity,
+		.uidnext = 1,
+		.highestmodseq = modseq_start(id),
+		.recent_from = 1,
+		.flags = BOX_ADOPTING,
+	};
+	enum err e;
+
+	memcpy(b.guid, id->guid, sizeof(b.guid));
+	e = idx_box_create(x, &b);
+	if (!e)
+		mb->id = b.id;
+	return e;
+}
+
+static enum err drop_todos(struct idx_txn *x, uint32_t box)
+{
+	struct idx_todo todo;
+	enum err e;
+
+	while ((e = idx_todo_next(x, box, 0, &todo)) == ERR_OK) {
+		e = idx_todo_done(x, box, todo.seq);
+		if (e)
+			break;
+	}
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+/* The folder became another one: nothing of the old one is true any more. */
+static enum err reset_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	const struct store_identity *id = arg;
+	enum err e = idx_box_empty(x, r->b.id);
+
+	if (!e)
+		e = drop_todos(x, r->b.id);
+	if (e)
+		return e;
+	r->b.uidvalidity = id->uidvalidity;
+	r->b.uidnext = 1;
+	r->b.recent_from = 1;
+	r->b.token = (struct span){ NULL, 0 };
+	r->b.flags = BOX_ADOPTING;
+	r->b.highestmodseq++;
+	if (modseq_start(id) > r->b.highestmodseq)
+		r->b.highestmodseq = modseq_start(id);
+	memcpy(r->b.guid, id->guid, sizeof(r->b.guid));
+	return idx_box_put(x, &r->b);
+}
+
+static enum err owed_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct sync *s = arg;
+	struct idx_todo todo = { .seq = 0 };
+	enum err e;
+
+	while ((e = idx_todo_next(x, r->b.id, todo.seq, &todo)) == ERR_OK)
+		set_add(todo.kind == IDX_TODO_EXPUNGE ? &s->skip : &s->owed, todo.uid);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+static enum err take_rec(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	*(struct rec *)arg = *r;
+	return ERR_OK;
+}
+
+static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *t)
+{
+	struct sync *s = mb->sync;
+	struct rec *r = mem_alloc(sizeof(*r));
+	bool found;
+	enum err e = sb->ops->identity(sb, &s->id, t);
+
+	if (!e)
+		e = rec_find(mb, &found, t);
+	if (!e && found)
+		e = rec_read(mb, take_rec, r, t);
+	if (e)
+		goto out;
+	mb->floor = s->id.modseq_floor;
+	if (s->id.note)
+		mb->acct->note = s->id.note;
+	s->fresh = !found || r->b.uidvalidity != s->id.uidvalidity || (r->b.flags & BOX_ADOPTING);
+	if (!found)
+		e = acct_update(mb->acct, make_run, mb, t);
+	else if (r->b.uidvalidity != s->id.uidvalidity)
+		e = rec_update(mb, REC_FACTS, reset_run, &s->id, t);
+	else
+		e = rec_read(mb, owed_run, s, t);
+	if (!s->fresh) {
+		/* take_rec copied the record with its text: the token lies at its front. */
+		buf_add(&s->token, r->text, r->b.token.n);
+		s->uid = r->b.recent_from;
+	}
+	s->phase = SYNC_SCAN;
+out:
+	free(r);
+	return e;
+}
+
+/* --- scan and numbers --------------------------------------------------------------- */
+
+static enum err take_keywords(struct sync *s, struct store_box *sb, struct errtext *t)
+{
+	const char *names[MAIL_KEYWORDS_MAX] = { NULL };
+	unsigned used = 0;
+	enum err e = sb->ops->keywords(sb, s->arena, names, t);
+
+	if (e)
+		return e;
+	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		if (names[i])
+			used = i + 1;
+	buf_clear(&s->keywords);
+	for (unsigned i = 0; i < used; i++) {
+		buf_add_str(&s->keywords, names[i] ? names[i] : "");
+		buf_add_char(&s->keywords, '\0');
+	}
+	return s->keywords.failed ? err_say(t, ERR_LIMIT, "The keyword names are too long") : ERR_OK;
+}
+
+static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t)
+{
+	struct sync *s = mb->sync;
+	uint32_t arrivals_from = s->uid;
+	enum err e = ERR_CANNOT;
+
+	arena_reset(s->arena);
+	s->began = clock_ms();
+	s->ops = s->at = 0;
+	s->uid = 0;
+	set_clear(&s->missing);
+	s->whole = s->passes > 0 || !s->token.n || !sb->ops->scan_new;
+	if (!s->whole)
+		e = sb->ops->scan_new(sb, buf_span(&s->token), s->arena, &s->scan, t);
+	if (e == ERR_CANNOT) {
+		arena_reset(s->arena);
+		s->whole = true;
+		e = sb->ops->scan(sb, s->arena, &s->scan, t);
+	}
+	if (!e)
+		e = take_keywords(s, sb, t);
+	if (!s->whole && s->scan.n && s->scan.msg[0].uid)
+		arrivals_from = s->scan.msg[0].uid < arrivals_from ? s->scan.msg[0].uid : arrivals_from;
+	if (!s->whole)
+		s->uid = arrivals_from;
+	s->phase = SYNC_NUMBER;
+	return e;
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	const struct store_msg *m = a, *n = b;
+
+	return m->uid < n->uid ? -1 : m->uid > n->uid;
+}
+
+static void sort_by_uid(struct store_scan *scan)
+{
+	bool ascending = true;
+	size_t n = scan->n ? 1 : 0;
+
+	for (size_t i = 1; i < scan->n && ascending; i++)
+		ascending = scan->msg[i - 1].uid < scan->msg[i].uid;
+	if (ascending)
+		return;
+	qsort(scan->msg, scan->n, sizeof(*scan->msg), by_uid);
+	for (size_t i = 1; i < scan->n; i++)
+		if (scan->msg[i].uid != scan->msg[n - 1].uid)
+			scan->msg[n++] = scan->msg[i];
+	scan->n = n;
+}
+
+/* Gives UIDs to what has none. In a folder that we may not write, such messages stay unseen. */
+static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext *t)
+{
+	struct sync *s = mb->sync;
+	size_t first = 0, n;
+	struct span *keys;
+	uint32_t *uids, next;
+	enum err e = ERR_OK;
+
+	while (first < s->scan.n && s->scan.msg[first].uid)
+		first++;
+	n = s->scan.n - first;
+	if (n && mailbox_readonly(mb)) {
+		s->scan.n = first;
+	} else if (n) {
+		keys = mem_array(n, sizeof(*keys));
+		uids = mem_array(n, sizeof(*uids));
+		for (size_t i = 0; i < n; i++)
+			keys[i] = s->scan.msg[first + i].key;
+		e = sb->ops->number(sb, keys, n, true, uids, &next, t);
+		for (size_t i = 0; !e && i < n; i++)
+			s->scan.msg[first + i].uid = uids[i];
+		if (!e && next > s->id.uidnext)
+			s->id.uidnext = next;
+		free(keys);
+		free(uids);
+	}
+	if (e)
+		return e;
+	sort_by_uid(&s->scan);
+	s->phase = SYNC_DIFF;
+	return ERR_OK;
+}
+
+/* --- what is missing ------------------------------------------------------------------ */
+
+struct where {
+	uint32_t uid;
+	char key[256], hint[1024];
+	size_t key_n, hint_n;
+};
+
+static enum err where_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct where *w = arg;
+	struct idx_msg m;
+	enum err e = idx_msg_get(x, r->b.id, w->uid, &m);
+
+	if (e)
+		return e;
+	if (m.key.n > sizeof(w->key) || m.hint.n > sizeof(w->hint))
+		return ERR_CORRUPT;
+	w->key_n = m.key.n;
+	w->hint_n = m.hint.n;
+	memcpy(w->key, m.key.p, m.key.n);
+	if (m.hint.n)
+		memcpy(w->hint, m.hint.p, m.hint.n);
+	return ERR_OK;
+}
+
+static enum err find_one(struct mailbox *mb, struct store_box *sb, uint32_t uid, struct errtext *t)
+{
+	struct sync *s = mb->sync;
+	struct where w = { .uid = uid };
+	struct store_object o;
+	enum err e = rec_read(mb, where_run, &w, t);
+
+	if (e == ERR_NOTFOUND) {
+		set_remove_range(&s->missing, uid, uid);
+		return ERR_OK;
+	}
+	if (e)
+		return e;
+	e = sb->ops->locate(sb, span_of(w.key, w.key_n), span_of(w.hint, w.hint_n), &o, NULL, NULL, t);
+	if (e == ERR_EXPUNGED) {
+		set_add(&s->vanished, uid);
+	} else if (!e) {
+		close(o.fd);
+		set_remove_range(&s->missing, uid, uid);
+	}
+	return e == ERR_EXPUNGED || e == ERR_INUSE ? ERR_OK : e;
+}
+
+static enum err find_missing(struct mailbox *mb, struct store_box *sb, bool *more_r, struct errtext *t)
+{
+	struct sync *s = mb->sync;
+	uint64_t end = clock_us() + SLICE_US;
+	enum err e = ERR_OK;
+
+	*more_r = false;
+	if (s->at == 0) {
+		set_copy(&s->candidates, &s->missing);
+		set_intersect(&s->candidates, &mb->missing);
+		if (!s->scan.settled)
+			set_clear(&s->candidates);
+		s->at = 1;
+	}
+	while (s->candidates.n && !e) {
+		uint32_t uid = set_min(&s->candidates);
+
+		if (clock_us() > end) {
+			*more_r = true;
+			return ERR_OK;
+		}
+		set_remove_range(&s->candidates, uid, uid);
+		e = find_one(mb, sb, uid, t);
+	}
+	if (!e) {
+		set_remove_set(&s->missing, &s->vanished);
+		set_copy(&mb->missing, &s->missing);
+	}
+	return e;
+}
+
+/* What one scan missed is looked for again at once, and then once more in a while. */
+static void after_missing(struct mailbox *mb)
+{
+	struct sync *s = mb->sync;
+
+	s->phase = SYNC_FINISH;
+	mb->rescan_at = 0;
+	if (!mb->missing.n)
+		return;
+	if (s->passes++ == 0)
+		s->phase = SYNC_SCAN;
+	else
+		mb->rescan_at = clock_ms() + RESCAN_MS;
+}
+
+/* --- the lead --------------------------------------------------------------------------- */
+
+static void next_phase(struct sync *s, enum sync_phase phase)
+{
+	s->phase = phase;
+	s->at = 0;
+}
+
+static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r, struct errtext *t)
+{
+	struct sync *s = mb->sync;
+	enum err e = ERR_OK;
+
+	switch (s->phase) {
+	case SYNC_BEGIN:
+		return begin(mb, sb, t);
+	case SYNC_SCAN:
+		return scan(mb, sb, t);
+	case SYNC_NUMBER:
+		if (clock_ms() - s->began <= STALE_MS)
+			return number(mb, sb, t);
+		s->phase = SYNC_SCAN;
+		return ERR_OK;
+	case SYNC_DIFF:
+		e = adopt_diff(mb, more_r, t);
+		if (!e && !*more_r)
+			next_phase(s, SYNC_APPLY);
+		return e;
+	case SYNC_APPLY:
+		e = adopt_apply(mb, more_r, t);
+		if (!e && !*more_r)
+			next_phase(s, SYNC_MISSING);
+		return e;
+	case SYNC_MISSING:
+		e = find_missing(mb, sb, more_r, t);
+		if (!e && !*more_r)
+			next_phase(s, SYNC_VANISH);
+		return e;
+	case SYNC_VANISH:
+		e = adopt_vanish(mb, more_r, t);
+		if (!e && !*more_r)
+			after_missing(mb);
+		return e;
+	case SYNC_FINISH:
+		break;
+	}
+	return adopt_finish(mb, t);
+}
+
+struct peek {
+	struct store_box *sb;
+	bool changed;
+};
+
+static enum err peek_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct peek *p = arg;
+
+	if (r->b.flags & BOX_ADOPTING)
+		return ERR_OK;
+	return p->sb->ops->changed(p->sb, r->b.token, &p->changed);
+}
+
+/* Is there anything to do? Two stats and one record when there is not. */
+static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r, struct errtext *t)
+{
+	struct peek p = { sb, true };
+	bool found;
+	enum err e = rec_find(mb, &found, t);
+
+	if (!e && found)
+		e = rec_read(mb, peek_run, &p, t);
+	if (e == ERR_NOTFOUND && !mb->id)
+		e = ERR_OK;
+	if (!e)
+		*needed_r = p.changed;
+	return e;
+}
+
+static void say_dead(struct mailbox *mb)
+{
+	if (mb->dead)
+		return;
+	mb->dead = true;
+	mailbox_notify(mb, NULL);
+}
+
+static enum step ended(struct mailbox *mb, enum err e, enum err *err_r)
+{
+	bool wrote = mb->sync && (mb->sync->wrote || mb->sync->fresh);
+
+	if (!e)
+		mb->scans++;
+	mb->repairs = 0;
+	sync_free(&mb->sync);
+	if (e == ERR_NOTFOUND)
+		say_dead(mb);
+	else if (wrote)
+		mailbox_notify(mb, NULL);
+	*err_r = e;
+	return STEP_DONE;
+}
+
+/* A damaged index is begun anew; a record that another process dropped is looked for again. Not for ever. */
+static enum step failed(struct mailbox *mb, enum err e, bool record_lost, enum err *err_r, struct errtext *t)
+{
+	if (e == ERR_INUSE)
+		return STEP_WAITING;
+	if ((e != ERR_CORRUPT && !record_lost) || mb->repairs++ >= REPAIRS_MAX)
+		return ended(mb, e, err_r);
+	if (e == ERR_CORRUPT)
+		e = acct_repair(mb->acct, t);
+	else
+		e = ERR_OK;
+	sync_free(&mb->sync);
+	return e ? ended(mb, e, err_r) : STEP_SLICE;
+}
+
+/* Phases until the slice is used up. */
+static enum step advance(struct mailbox *mb, struct store_box *sb, enum err *err_r, struct errtext *t)
+{
+	uint64_t end = clock_us() + SLICE_US;
+
+	for (;;) {
+		bool last = mb->sync->phase == SYNC_FINISH, more = false, known = mb->id != 0;
+		enum err e = run_phase(mb, sb, &more, t);
+
+		if (e)
+			return failed(mb, e, known && e == ERR_NOTFOUND && !mb->id, err_r, t);
+		if (last)
+			return ended(mb, ERR_OK, err_r);
+		if (more || clock_us() > end)
+			return STEP_SLICE;
+	}
+}
+
+enum step mailbox_sync(struct mailbox *mb, bool force, enum err *err_r, struct errtext *t)
+{
+	struct store_box *sb;
+	bool go = force;
+	enum err e = mailbox_store(mb, &sb, t);
+
+	*err_r = ERR_OK;
+	if (e)
+		return ended(mb, e, err_r);
+	if (!mb->sync && !go)
+		e = needed(mb, sb, &go, t);
+	if (e)
+		return failed(mb, e, false, err_r, t);
+	if (!mb->sync && !go)
+		return STEP_DONE;
+	if (!mb->sync)
+		mb->sync = sync_new();
+	return advance(mb, sb, err_r, t);
+}

@@ -1,0 +1,49 @@
+/*
+ * One scan of a folder on its way into the index: sync.c leads it through its phases, adopt.c
+ * compares and writes.
+ *
+ * Invariants: scan.msg is ascending by UID from SYNC_DIFF on; op holds what the comparison found, in that order.
+ * What sessions do meanwhile is newer than the scan: owed and skip say which UIDs to leave alone.
+ */
+#ifndef BOX_SYNC_H
+#define BOX_SYNC_H
+
+#include "room.h"
+
+enum sync_phase { SYNC_BEGIN, SYNC_SCAN, SYNC_NUMBER, SYNC_DIFF, SYNC_APPLY, SYNC_MISSING, SYNC_VANISH, SYNC_FINISH };
+
+enum op_kind { OP_ADD, OP_FLAGS, OP_HINT, OP_REPLACE };
+
+struct op {
+	const struct store_msg *m; /* into the scan */
+	enum op_kind kind;
+	bool live;                 /* decided by the transaction under way */
+};
+
+struct sync {
+	enum sync_phase phase;
+	struct arena *arena;       /* own: the scan */
+	struct store_scan scan;
+	struct store_identity id;
+	struct buf keywords, token; /* own; token: of the record, for scan_new */
+	bool whole;                /* all of the folder was scanned, not only the arrivals */
+	bool fresh;                /* the index is filled from nothing */
+	bool wrote;                /* something changed: tell the views */
+	unsigned passes;
+	uint64_t began;            /* clock_ms of the scan */
+	size_t at;                 /* in scan.msg (diff), in op (apply) */
+	uint32_t uid;              /* diff: next UID of the index to look at; missing: next to locate */
+	struct op *op;             /* own */
+	size_t ops, ops_cap;
+	struct set owed;           /* the index's flags are newer than the folder's */
+	struct set skip;           /* expunged, or added, behind the scan's back */
+	struct set missing, candidates, vanished;
+};
+
+/* Each does a slice; *more_r: call again. */
+enum err adopt_diff(struct mailbox *mb, bool *more_r, struct errtext *t);
+enum err adopt_apply(struct mailbox *mb, bool *more_r, struct errtext *t);
+enum err adopt_vanish(struct mailbox *mb, bool *more_r, struct errtext *t);
+enum err adopt_finish(struct mailbox *mb, struct errtext *t);
+
+#endif

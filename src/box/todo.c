@@ -1,0 +1,271 @@
+/*
+ * Disk work owed: the index knows it already, the folder not yet. A flag change becomes a rename, the message
+ * record telling the flags and where the file is; an expunge that a crash interrupted is finished.
+ * Everything here may be done twice.
+ */
+#include "room.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { TODO_BATCH = 64 };
+
+struct owed {
+	uint64_t seq;
+	uint32_t uid;
+	enum idx_todo_kind kind;
+	struct mail_flags flags;
+	bool absent;              /* the record is gone: nothing to do */
+	char key[255], hint[1024], hint_now[1024];
+	size_t key_n, hint_n, hint_now_n;
+	enum err err;
+};
+
+struct batch {
+	struct acct *acct;
+	struct mailbox *only;     /* NULL: any */
+	uint32_t box;             /* of all in the batch */
+	char name[NAME_MAX_STORAGE + 1]; /* in the index */
+	size_t name_n;
+	struct owed *o;
+	size_t n;
+};
+
+static bool hold(char *to, size_t most, size_t *n_r, struct span s)
+{
+	if (s.n > most)
+		return false;
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	*n_r = s.n;
+	return true;
+}
+
+/* --- reading a batch ---------------------------------------------------------------- */
+
+static enum err take_one(struct idx_txn *x, const struct idx_todo *todo, struct owed *o)
+{
+	struct idx_msg m = { .key = todo->key, .hint = todo->hint, .flags = todo->flags };
+	enum err e = ERR_OK;
+
+	*o = (struct owed){ .seq = todo->seq, .uid = todo->uid, .kind = todo->kind };
+	if (todo->kind == IDX_TODO_FLAGS)
+		e = idx_msg_get(x, todo->box, todo->uid, &m);
+	if (e == ERR_NOTFOUND) {
+		o->absent = true;
+		return ERR_OK;
+	}
+	if (e)
+		return e;
+	o->flags = m.flags;
+	if (!hold(o->key, sizeof(o->key), &o->key_n, m.key) || !hold(o->hint, sizeof(o->hint), &o->hint_n, m.hint))
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+static enum err batch_read(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	struct batch *b = arg;
+	struct idx_todo todo = { .seq = b->acct->todo_after };
+	struct idx_box box;
+	uint32_t only = b->only ? b->only->id : 0;
+	enum err e = ERR_OK;
+
+	if (b->only)
+		todo.seq = 0;
+	b->box = only;
+	while (b->n < TODO_BATCH && (e = idx_todo_next(x, only, todo.seq, &todo)) == ERR_OK) {
+		if (b->box && todo.box != b->box)
+			break;
+		b->box = todo.box;
+		e = take_one(x, &todo, &b->o[b->n]);
+		if (e)
+			return e;
+		b->n++;
+	}
+	if (e && e != ERR_NOTFOUND)
+		return e;
+	if (!b->n)
+		return ERR_OK;
+	e = idx_box_get(x, b->box, &box);
+	if (!e && !hold(b->name, sizeof(b->name) - 1, &b->name_n, box.name))
+		e = ERR_CORRUPT;
+	return e;
+}
+
+/* --- doing it ------------------------------------------------------------------------- */
+
+static enum err rename_one(struct store_box *sb, struct owed *o, struct arena *ar, struct errtext *t)
+{
+	struct span hint = { NULL, 0 };
+	enum err e = sb->ops->set_flags(sb, span_of(o->key, o->key_n), span_of(o->hint, o->hint_n), o->flags, ar,
+					&hint, t);
+
+	if (!e && !hold(o->hint_now, sizeof(o->hint_now), &o->hint_now_n, hint))
+		o->hint_now_n = 0;
+	return e;
+}
+
+/* Later entries of the same message are covered by the first: all have the record's flags. */
+static bool covered(const struct batch *b, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (b->o[k].uid == b->o[i].uid && b->o[k].kind == b->o[i].kind && !b->o[k].absent)
+			return true;
+	return false;
+}
+
+static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
+{
+	struct arena *ar = arena_new(1 << 20);
+	struct store_box *sb;
+	bool renamed = false, removed = false;
+	enum err e = mailbox_store(mb, &sb, t);
+
+	for (size_t i = 0; !e && i < b->n; i++) {
+		struct owed *o = &b->o[i];
+
+		if (o->absent || covered(b, i)) {
+			o->absent = true;
+			continue;
+		}
+		if (o->kind == IDX_TODO_EXPUNGE) {
+			o->err = sb->ops->expunge(sb, span_of(o->key, o->key_n), span_of(o->hint, o->hint_n), t);
+			removed = true;
+		} else {
+			o->err = rename_one(sb, o, ar, t);
+			renamed = true;
+		}
+		if (o->err == ERR_EXPUNGED) {
+			o->err = ERR_OK;
+			o->absent = true;
+			mailbox_look_again(mb);
+		}
+	}
+	if (!e && renamed)
+		e = sb->ops->flags_done(sb, t);
+	if (!e && removed)
+		e = sb->ops->expunge_done(sb, t);
+	arena_free(&ar);
+	return e;
+}
+
+static enum err put_hint(struct idx_txn *x, uint32_t box, const struct owed *o)
+{
+	struct idx_msg m;
+	enum err e;
+
+	if (o->absent || o->kind != IDX_TODO_FLAGS || !o->hint_now_n)
+		return ERR_OK;
+	e = idx_msg_get(x, box, o->uid, &m);
+	if (e)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	m.hint = span_of(o->hint_now, o->hint_now_n);
+	return idx_msg_put(x, box, &m);
+}
+
+static enum err batch_done(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	const struct batch *b = arg;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < b->n; i++) {
+		if (b->o[i].err)
+			continue;
+		e = put_hint(x, b->box, &b->o[i]);
+		if (!e)
+			e = idx_todo_done(x, b->box, b->o[i].seq);
+	}
+	return e;
+}
+
+static enum err batch_void(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	const struct batch *b = arg;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < b->n; i++)
+		e = idx_todo_done(x, b->box, b->o[i].seq);
+	return e;
+}
+
+/* The mailbox that a batch belongs to, from its name in the index. ERR_NOTFOUND: it is no more. */
+static enum err batch_mailbox(struct acct *a, struct batch *b, struct mailbox **mb_r, struct errtext *t)
+{
+	unsigned number = b->name_n ? (unsigned char)b->name[0] : 0;
+
+	b->name[b->name_n] = '\0';
+	if (!number || number > a->spaces)
+		return ERR_NOTFOUND;
+	return mailbox_open_storage(a, &a->space[number - 1], b->name + 1, mb_r, t);
+}
+
+/* *left_r: something could not be done now and stays on the list. */
+static enum err run_batch(struct acct *a, struct batch *b, bool *left_r, struct errtext *t)
+{
+	struct mailbox *mb = NULL;
+	enum err e = batch_mailbox(a, b, &mb, t);
+
+	if (e == ERR_NOTFOUND)
+		return acct_update(a, batch_void, b, t);
+	if (!e)
+		e = do_batch(mb, b, t);
+	if (!e)
+		e = acct_update(a, batch_done, b, t);
+	mailbox_close(&mb);
+	for (size_t i = 0; i < b->n; i++)
+		*left_r |= b->o[i].err != ERR_OK;
+	/* What failed is passed over until the list is begun again. */
+	if (!b->only)
+		a->todo_after = b->o[b->n - 1].seq;
+	return e;
+}
+
+static enum err next_batch(struct acct *a, struct mailbox *mb, bool *empty_r, bool *left_r, struct errtext *t)
+{
+	struct batch *b = mem_alloc(sizeof(*b));
+	enum err e;
+
+	b->acct = a;
+	b->only = mb;
+	b->o = mem_array(TODO_BATCH, sizeof(*b->o));
+	e = acct_read(a, batch_read, b, t);
+	*empty_r = !e && !b->n;
+	if (!e && b->n)
+		e = run_batch(a, b, left_r, t);
+	free(b->o);
+	free(b);
+	return e;
+}
+
+/* The list of all mailboxes is at its end: what failed is tried again after a while, from the front. */
+static enum err list_ended(struct acct *a)
+{
+	bool failed = a->todo_failed;
+
+	a->todo = failed;
+	a->todo_failed = false;
+	a->todo_after = 0;
+	return failed ? ERR_INUSE : ERR_OK;
+}
+
+enum step todo_drain(struct acct *a, struct mailbox *mb, enum err *err_r, struct errtext *t)
+{
+	uint64_t end = clock_us() + SLICE_US;
+	bool empty = false, left = false;
+	enum err e = ERR_OK;
+
+	while (!e && !empty && !(mb && left) && clock_us() < end)
+		e = next_batch(a, mb, &empty, &left, t);
+	a->todo_failed |= left;
+	if (e == ERR_CORRUPT) {
+		e = acct_repair(a, t);
+		empty = true;
+	}
+	if (!e && !mb && empty)
+		e = list_ended(a);
+	if (!e && mb && left)
+		e = ERR_INUSE;
+	*err_r = e;
+	return e || empty ? STEP_DONE : STEP_SLICE;
+}

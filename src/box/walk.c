@@ -1,0 +1,368 @@
+/*
+ * The FETCH walk: message records and their cache records in one pass of two cursors, spans straight from
+ * the map. What is not cached is made from the bytes and written back in batches.
+ */
+#include "made.h"
+#include "query.h"
+#include "room.h"
+
+#include "base/mem.h"
+#include "mime/bodystruct.h"
+
+#include <unistd.h>
+
+enum {
+	NOTES_MAX = 64,            /* messages made before they are written */
+	NOTES_BYTES = 2 << 20,
+	KEEP_BUF = 1 << 20,        /* a larger read buffer is given back */
+};
+
+/* What was found out about a message and is not yet in the index. */
+struct note {
+	uint32_t uid;
+	int64_t internaldate, savedate;
+	uint64_t size, vsize;
+	size_t off[IDX_FIELDS], n[IDX_FIELDS]; /* into notes_text; n SIZE_MAX: none */
+};
+
+struct view_walk {
+	struct view_walk *next; /* of the account */
+	struct view *v;         /* borrowed */
+	struct set uids;
+	unsigned want;
+	bool with_cache;        /* cache records come along */
+	struct idx_txn *x;      /* own, while reading */
+	struct idx_walk *w;
+	uint32_t at;            /* next UID to report */
+	uint32_t ahead;         /* the cursor stands on this UID: those before it are gone */
+	size_t range;           /* in v->uids, with the count of members before it */
+	uint64_t before;
+	struct made made;
+	struct buf load, body;
+	struct note note[NOTES_MAX];
+	size_t notes;
+	struct buf notes_text;
+};
+
+static void stop_reading(struct view_walk *w)
+{
+	if (w->w)
+		idx_walk_end(&w->w);
+	idx_abort(&w->x);
+	w->ahead = 0;
+}
+
+void acct_pause_walks(struct acct *a)
+{
+	for (struct view_walk *w = a->walks; w; w = w->next)
+		stop_reading(w);
+}
+
+/* --- writing back ----------------------------------------------------------------- */
+
+static enum err put_note(struct idx_txn *x, uint32_t box, const struct view_walk *w, const struct note *n)
+{
+	struct idx_cache c = { .field = { { NULL, 0 } } };
+	bool any = false;
+	struct idx_msg m;
+	enum err e = idx_msg_get(x, box, n->uid, &m);
+
+	if (e)
+		return e == ERR_NOTFOUND ? ERR_OK : e;
+	m.internaldate = n->internaldate;
+	m.savedate = n->savedate;
+	m.size = n->size;
+	m.vsize = n->vsize;
+	e = idx_msg_put(x, box, &m);
+	for (int i = 0; i < IDX_FIELDS; i++) {
+		if (n->n[i] == SIZE_MAX)
+			continue;
+		any = true;
+		c.field[i] = span_of(n->n[i] ? w->notes_text.p + n->off[i] : "", n->n[i]);
+	}
+	if (!e && any)
+		e = idx_cache_put(x, box, n->uid, &c, true);
+	return e;
+}
+
+static enum err put_notes(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	const struct view_walk *w = arg;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < w->notes; i++)
+		e = put_note(x, r->b.id, w, &w->note[i]);
+	return e;
+}
+
+/* A cache that could not be written costs time, nothing else. */
+static void write_notes(struct view_walk *w)
+{
+	if (w->notes)
+		(void)mailbox_update(w->v->mb, REC_NOTES, put_notes, w, NULL);
+	w->notes = 0;
+	buf_clear(&w->notes_text);
+}
+
+static void keep_note(struct view_walk *w, const struct idx_msg *m, bool made)
+{
+	struct note *n = &w->note[w->notes++];
+	struct idx_cache c;
+
+	*n = (struct note){ m->uid, m->internaldate, m->savedate, m->size, m->vsize, { 0 }, { 0 } };
+	made_cache(&w->made, &c);
+	made = made && w->made.text.n <= MADE_CACHED_MAX;
+	for (int i = 0; i < IDX_FIELDS; i++) {
+		n->n[i] = SIZE_MAX;
+		if (!made || !c.field[i].p)
+			continue;
+		n->off[i] = w->notes_text.n;
+		n->n[i] = c.field[i].n;
+		buf_add_span(&w->notes_text, c.field[i]);
+	}
+}
+
+/* --- making ------------------------------------------------------------------------ */
+
+static const unsigned want_of[IDX_FIELDS] = {
+	[IDX_ENVELOPE] = WANT_ENVELOPE,
+	[IDX_BODYSTRUCTURE] = WANT_BODYSTRUCTURE | WANT_BODY,
+	[IDX_PARTS] = WANT_PARTS,
+	[IDX_HEADERS] = WANT_HEADERS,
+	[IDX_PREVIEW] = WANT_PREVIEW,
+};
+
+static bool bytes_needed(const struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c)
+{
+	if ((w->want & WANT_VSIZE) && m->vsize == STORE_SIZE_UNKNOWN)
+		return true;
+	for (int i = 0; i < IDX_FIELDS; i++)
+		if ((w->want & want_of[i]) && !c->field[i].p)
+			return true;
+	return false;
+}
+
+/* Reads the message, or only looks at its file. c holds the cached fields, and afterwards all that could be made. */
+static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c, bool bytes, struct errtext *t)
+{
+	struct acct *a = w->v->mb->acct;
+	struct store_object o;
+	struct store_box *sb;
+	struct idx_cache made;
+	enum err e = mailbox_store(w->v->mb, &sb, t);
+
+	if (!e)
+		e = sb->ops->locate(sb, m->key, m->hint, &o, NULL, NULL, t);
+	if (e == ERR_EXPUNGED)
+		mailbox_look_again(w->v->mb);
+	if (e)
+		return e;
+	if (bytes)
+		e = bytes_load(o.fd, o.offset, o.length, &w->load, t);
+	close(o.fd);
+	if (e)
+		return e;
+	if (!m->internaldate)
+		m->internaldate = o.mtime;
+	if (!m->savedate)
+		m->savedate = o.ctime;
+	m->size = o.length;
+	if (bytes) {
+		made_from(&w->made, acct_charsets(a), buf_span(&w->load), w->want & WANT_PREVIEW);
+		m->vsize = w->made.vsize;
+		made_cache(&w->made, &made);
+		for (int i = 0; i < IDX_FIELDS; i++)
+			if (made.field[i].p)
+				c->field[i] = made.field[i];
+		if (w->load.cap > KEEP_BUF)
+			buf_free(&w->load);
+	}
+	keep_note(w, m, bytes);
+	return ERR_OK;
+}
+
+/* --- the walk ----------------------------------------------------------------------- */
+
+static uint32_t seq_of(struct view_walk *w, uint32_t uid)
+{
+	const struct set *s = &w->v->uids;
+
+	for (; w->range < s->n && s->r[w->range].last < uid; w->range++)
+		w->before += (uint64_t)s->r[w->range].last - s->r[w->range].first + 1;
+	return w->range < s->n ? (uint32_t)(w->before + (uid - s->r[w->range].first) + 1) : 0;
+}
+
+static enum err start_reading(struct view_walk *w, struct errtext *t)
+{
+	struct mailbox *mb = w->v->mb;
+	enum err e = ERR_OK;
+
+	if (w->x)
+		return ERR_OK;
+	e = mailbox_ready(mb, t);
+	if (!e)
+		e = idx_read(mb->acct->idx, &w->x, t);
+	if (!e)
+		e = idx_walk_begin(w->x, mb->id, w->with_cache, &w->w);
+	if (e)
+		stop_reading(w);
+	return e;
+}
+
+static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c, struct msg_facts *f)
+{
+	f->flags = m->flags;
+	if (w->v->recent.n && set_has(&w->v->recent, m->uid))
+		f->flags.system |= MAIL_RECENT;
+	f->modseq = m->modseq;
+	f->internaldate = m->internaldate;
+	f->savedate = m->savedate;
+	f->vsize = m->vsize;
+	memcpy(f->emailid, m->emailid, sizeof(f->emailid));
+	f->envelope = c->field[IDX_ENVELOPE];
+	f->bodystructure = c->field[IDX_BODYSTRUCTURE];
+	f->parts = c->field[IDX_PARTS];
+	f->headers = c->field[IDX_HEADERS];
+	f->preview = c->field[IDX_PREVIEW];
+}
+
+static enum err body_from(struct view_walk *w, struct msg_facts *f)
+{
+	enum err e;
+
+	if (!(w->want & WANT_BODY))
+		return ERR_OK;
+	buf_clear(&w->body);
+	e = mime_body_from_structure(f->bodystructure, &w->body);
+	f->body = buf_span(&w->body);
+	return e;
+}
+
+static enum err one(struct view_walk *w, uint32_t uid, struct msg_facts *f, struct errtext *t)
+{
+	struct idx_cache c = { .field = { { NULL, 0 } } };
+	struct idx_msg m;
+	struct span raw = { NULL, 0 };
+	bool bytes;
+	enum err e = start_reading(w, t);
+
+	if (e)
+		return e;
+	if (w->ahead > uid)
+		return ERR_EXPUNGED;
+	e = idx_walk_to(w->w, uid, &m, &raw);
+	if (e == ERR_NOTFOUND || (!e && m.uid != uid)) {
+		w->ahead = e ? UINT32_MAX : m.uid;
+		return ERR_EXPUNGED;
+	}
+	if (!e && raw.n)
+		e = idx_cache_decode(raw, &c);
+	if (e)
+		return e;
+	fill(w, &m, &c, f);
+	bytes = bytes_needed(w, &m, &c);
+	if (!bytes && (!(w->want & WANT_DATES) || m.internaldate))
+		return body_from(w, f);
+	e = make(w, &m, &c, bytes, t);
+	if (e)
+		return e;
+	fill(w, &m, &c, f);
+	return body_from(w, f);
+}
+
+enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, struct view_walk **w_r,
+			 struct errtext *t)
+{
+	struct view_walk *w = mem_alloc(sizeof(*w));
+
+	w->v = v;
+	w->want = want;
+	w->with_cache = want & ~(unsigned)(WANT_VSIZE | WANT_DATES);
+	set_copy(&w->uids, uids);
+	set_intersect(&w->uids, &v->uids);
+	made_init(&w->made);
+	buf_init(&w->load, LOAD_MAX);
+	buf_init(&w->body, 16 << 20);
+	buf_init(&w->notes_text, NOTES_BYTES + 2 * MADE_CACHED_MAX);
+	w->next = v->mb->acct->walks;
+	v->mb->acct->walks = w;
+	w->at = 1;
+	*w_r = w;
+	return ERR_OK;
+}
+
+enum err view_walk_next(struct view_walk *w, struct msg_facts *f_r, struct errtext *t)
+{
+	struct msg_facts f = { .seq = 0 };
+	uint32_t uid;
+	enum err e;
+
+	if (w->notes == NOTES_MAX || w->notes_text.n > NOTES_BYTES)
+		write_notes(w);
+	uid = w->at ? set_next(&w->uids, w->at) : 0;
+	if (!uid) {
+		view_walk_pause(w);
+		return ERR_NOTFOUND;
+	}
+	f.uid = uid;
+	f.seq = seq_of(w, uid);
+	e = one(w, uid, &f, t);
+	if (e == ERR_CORRUPT) {
+		e = acct_repair(w->v->mb->acct, t);
+		if (!e)
+			e = one(w, uid, &f, t);
+	}
+	if (e == ERR_OK || e == ERR_EXPUNGED) {
+		w->at = uid + 1;
+		*f_r = f;
+	}
+	return e;
+}
+
+void walk_want(struct view_walk *w, unsigned want)
+{
+	w->want = want;
+}
+
+enum err walk_again(struct view_walk *w, unsigned want, struct msg_facts *f_r, struct errtext *t)
+{
+	unsigned usual = w->want;
+	struct msg_facts f = { .seq = f_r->seq, .uid = f_r->uid };
+	enum err e;
+
+	if (!w->with_cache)
+		return ERR_OK;
+	if (w->notes == NOTES_MAX)
+		write_notes(w);
+	w->want = want;
+	e = one(w, f.uid, &f, t);
+	w->want = usual;
+	if (!e)
+		*f_r = f;
+	return e;
+}
+
+void view_walk_pause(struct view_walk *w)
+{
+	stop_reading(w);
+	write_notes(w);
+}
+
+void view_walk_end(struct view_walk **w)
+{
+	struct view_walk *c = *w, **link;
+
+	if (!c)
+		return;
+	view_walk_pause(c);
+	for (link = &c->v->mb->acct->walks; *link != c; link = &(*link)->next)
+		;
+	*link = c->next;
+	set_free(&c->uids);
+	made_free(&c->made);
+	buf_free(&c->load);
+	buf_free(&c->body);
+	buf_free(&c->notes_text);
+	free(c);
+	*w = NULL;
+}
