@@ -48,7 +48,10 @@ struct acct_config {
 
 struct acct;
 
-/* Opens stores and index, creates what mailbox {} sections ask for (auto = create / subscribe) at first need. config is borrowed as long as the acct lives. */
+/*
+ * Opens stores and index; creates what mailbox {} sections ask for (auto = create / subscribe) at first need.
+ * config is borrowed as long as the acct lives.
+ */
 enum err acct_open(const struct acct_config *config, struct acct **a_r, struct errtext *t);
 /* All views must be closed. Drains the to-do list (bounded to 2 s; the rest waits for the next open), syncs the index. */
 void acct_close(struct acct **a);
@@ -83,10 +86,16 @@ struct folder {
 	const struct acct_ns *ns;
 };
 
-/* All folders of all listed namespaces, missing parent levels and non-existing subscriptions included, sorted by name (INBOX first), in the arena. */
+/*
+ * All folders of all listed namespaces, missing parent levels and non-existing subscriptions included,
+ * sorted by name (INBOX first), in the arena.
+ */
 enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, size_t *n_r, struct errtext *t);
 
-/* ERR_EXISTS, ERR_CANNOT (name not possible here; the sentence says why), ERR_NOTFOUND, ERR_PERM. A trailing separator on create is allowed and means nothing. */
+/*
+ * ERR_EXISTS, ERR_CANNOT (name not possible here; the sentence says why), ERR_NOTFOUND, ERR_PERM.
+ * A trailing separator is allowed everywhere and means nothing.
+ */
 enum err acct_create(struct acct *a, const char *name, struct errtext *t);
 enum err acct_delete(struct acct *a, const char *name, struct errtext *t);
 /* Renaming INBOX moves its messages into the new mailbox: a step, state in *job (zeroed at first). */
@@ -131,8 +140,8 @@ void acct_reindex_free(struct acct_reindex *job);
 
 /*
  * Adding messages to one mailbox: begin, then for each message start, write..., end; then finish as a step.
- * Bytes may hold CRLF or LF; they are stored with LF (CR before LF dropped), counted as CRLF. Nothing is visible before finish is done;
- * all or none. ENVELOPE and structure are cached on the way. append_free at any time (aborts what is unfinished).
+ * Bytes may hold CRLF or LF; they are stored with LF (CR before LF dropped), counted as CRLF; CR CR LF is kept as it is.
+ * Nothing is visible before finish is done; all or none. ENVELOPE and structure are cached on the way. append_free at any time (aborts what is unfinished).
  */
 struct append;
 enum err append_begin(struct acct *a, const char *name, struct append **p_r, struct errtext *t); /* ERR_NOTFOUND: [TRYCREATE] */

@@ -26,8 +26,8 @@ void view_close(struct view **v); /* NULL allowed */
 void view_set_notify(struct view *v, void (*fn)(void *ctx), void *ctx);
 
 /*
- * Looks at the folder and adopts what other programs did, when it changed (always: force). STEP_WAITING: its lock is held elsewhere;
- * a caller that need not know may go on with what the index has. err_r is written with STEP_DONE.
+ * Looks at the folder and adopts what other programs did, when it changed (always: force). STEP_WAITING: its lock
+ * is held elsewhere; a caller that need not know may go on with what the index has. err_r is written with STEP_DONE.
  */
 enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errtext *t);
 /* Directories to watch for changes by other programs; borrowed until view_close. */
@@ -88,13 +88,14 @@ struct msg_facts {
 	int64_t internaldate, savedate;
 	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */
 	uint8_t emailid[16];
-	struct span envelope, bodystructure, body, parts, headers, preview; /* as wanted; valid until the next call, or any change to the account */
+	/* As wanted; valid until the next call, or any change to the account. */
+	struct span envelope, bodystructure, body, parts, headers, preview;
 };
 
 /*
  * A walk over some UIDs of the view, ascending. Wanted facts that are not cached are made from the bytes and cached
- * (in batches). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, ERR_EXPUNGED for a message whose bytes are gone (facts hold seq, uid,
- * flags; go on), others fatal. The caller must call view_walk_pause before it returns to the event loop.
+ * (in batches). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, ERR_EXPUNGED for a message whose bytes are gone
+ * (facts hold seq, uid, flags; go on), others fatal. The caller must call view_walk_pause before it returns to the event loop.
  */
 struct view_walk;
 enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, struct view_walk **w_r,
@@ -142,7 +143,10 @@ struct view_store {
 	uint64_t unchangedsince;      /* UINT64_MAX: no condition */
 	struct set modified;          /* out: UIDs that failed the condition; set_free */
 };
-/* Atomic over uids. Answered from the index; file names follow (acct_work). ERR_READONLY, ERR_INUSE (a new keyword needs the lock: retry). */
+/*
+ * Atomic over uids; those that are gone are passed over. Answered from the index; file names follow (acct_work).
+ * ERR_READONLY, ERR_INUSE (a new keyword needs the folder's lock: retry).
+ */
 enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t);
 
 /* Removes those of uids (NULL: all) that carry \Deleted: facts with a to-do, then the disk, then STEP_DONE. */

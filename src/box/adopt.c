@@ -265,7 +265,7 @@ enum err adopt_vanish(struct mailbox *mb, bool *more_r, struct errtext *t)
 
 /* --- the end ---------------------------------------------------------------------- */
 
-/* Where \Recent begins in a mailbox adopted from nothing: behind the last message that some program has taken out of the arrivals. */
+/* Where \Recent begins in a mailbox adopted from nothing: behind the last message that was taken out of the arrivals. */
 static uint32_t recent_from(const struct sync *s)
 {
 	for (size_t i = s->scan.n; i > 0; i--)
