@@ -63,7 +63,7 @@ void stream_end(struct stream *s, enum err e, const char *why)
 
 void stream_end_tls(struct stream *s, enum tls_result res)
 {
-	stream_end(s, res == TLS_EOF ? ERR_CLOSED : ERR_PROTO, tls_conn_why(s->tls));
+	stream_end(s, res == TLS_EOF ? ERR_CLOSED : ERR_PROTO, s->tls->ops->why(s->tls));
 }
 
 /* Callbacks. The owner may free the stream in any: nothing of it is touched then but held. */
@@ -107,7 +107,7 @@ static void stream_got_eof(struct stream *s)
 	if (s->handler->ended)
 		stream_call(s, s->handler->ended);
 	else
-		stream_end(s, ERR_CLOSED, s->tls ? tls_conn_why(s->tls) : "closed");
+		stream_end(s, ERR_CLOSED, s->tls ? s->tls->ops->why(s->tls) : "closed");
 }
 
 static enum tls_result stream_recv(struct stream *s, char *p, size_t n, size_t *got_r)
@@ -115,7 +115,7 @@ static enum tls_result stream_recv(struct stream *s, char *p, size_t n, size_t *
 	ssize_t got;
 
 	if (s->tls)
-		return tls_conn_read(s->tls, p, n, got_r);
+		return s->tls->ops->read(s->tls, p, n, got_r);
 	do
 		got = read(s->fd, p, n);
 	while (got < 0 && errno == EINTR);
@@ -163,7 +163,7 @@ static void stream_read(struct stream *s)
 		stream_end(s, ERR_CLOSED, strerror(errnum));
 	if (s->freed)
 		return;
-	if (s->tls && tls_conn_pending(s->tls) && stream_can_read(s)) {
+	if (s->tls && s->tls->ops->pending(s->tls) && stream_can_read(s)) {
 		s->reread = true;
 		stream_owe(s);
 	}
@@ -172,7 +172,7 @@ static void stream_read(struct stream *s)
 
 static void stream_handshake(struct stream *s)
 {
-	enum tls_result res = tls_conn_handshake(s->tls);
+	enum tls_result res = s->tls->ops->handshake(s->tls);
 
 	s->read_wants_write = res == TLS_WANT_WRITE;
 	if (res == TLS_EOF || res == TLS_FAILED) {
@@ -292,7 +292,9 @@ static void stream_discard(struct stream *s)
 	loop_remove(&s->io);
 	loop_task_stop(&s->later);
 	loop_task_stop(&s->flush);
-	tls_conn_free(&s->tls);
+	if (s->tls)
+		s->tls->ops->free(s->tls);
+	s->tls = NULL;
 	buf_free(&s->in);
 	buf_free(&s->out);
 	free(s->why);
@@ -313,7 +315,7 @@ void stream_free(struct stream **stream)
 	if (!s->over && !s->blocked && stream_pending(s) && stream_can_send(s))
 		stream_send(s);
 	if (!s->over && s->tls && stream_pending(s) == 0)
-		tls_conn_notify(s->tls);
+		s->tls->ops->notify(s->tls);
 	loop_remove(&s->io);
 	close(s->fd);
 	stream_discard(s);
@@ -355,7 +357,7 @@ struct span stream_input(struct stream *s)
 /* There is room again, or reading is wanted again. */
 static void stream_want_more(struct stream *s)
 {
-	if (s->tls && tls_conn_pending(s->tls) && stream_can_read(s)) {
+	if (s->tls && s->tls->ops->pending(s->tls) && stream_can_read(s)) {
 		s->reread = true;
 		stream_owe(s);
 	}
@@ -427,7 +429,7 @@ uint64_t stream_bytes_in(const struct stream *s)
 
 static void stream_start_handshake(struct stream *s)
 {
-	s->tls = tls_conn_new(s->srv, s->fd, s->alpn);
+	s->tls = s->srv->ops->new(s->srv, s->fd, s->alpn);
 	s->phase = STREAM_TLS_HANDSHAKE;
 	if (!s->tls)
 		stream_end(s, ERR_MEMORY, "no memory for TLS");
@@ -438,7 +440,7 @@ void stream_sent_all(struct stream *s)
 {
 	if (s->finishing) {
 		if (s->tls)
-			tls_conn_notify(s->tls);
+			s->tls->ops->notify(s->tls);
 		stream_end(s, ERR_OK, NULL);
 	} else if (s->phase == STREAM_TLS_SOON) {
 		stream_start_handshake(s);
@@ -490,7 +492,7 @@ const char *stream_tls_describe(const struct stream *s, char *out, size_t n)
 	if (n)
 		out[0] = '\0';
 	if (s->tls)
-		tls_conn_describe(s->tls, out, n);
+		s->tls->ops->describe(s->tls, out, n);
 	return out;
 }
 

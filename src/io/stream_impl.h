@@ -1,4 +1,8 @@
-/* The inside of a stream, shared by its two files: stream.c (life, input, TLS) and stream_out.c (output). */
+/*
+ * The inside of a stream, shared by its two files: stream.c (life, input, TLS) and stream_out.c
+ * (output). Every byte passes stream_recv or stream_put: the seam for what changes bytes
+ * on their way, as TLS does and COMPRESS will.
+ */
 #ifndef IO_STREAM_IMPL_H
 #define IO_STREAM_IMPL_H
 

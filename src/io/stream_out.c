@@ -46,7 +46,7 @@ static enum tls_result stream_put(struct stream *s, struct span a, struct span b
 
 	*put_r = 0;
 	if (s->tls)
-		return tls_conn_write(s->tls, a.n ? a : b, put_r);
+		return s->tls->ops->write(s->tls, a.n ? a : b, put_r);
 	do
 		n = a.n ? writev(s->fd, iov, b.n ? 2 : 1) : write(s->fd, b.p, b.n);
 	while (n < 0 && errno == EINTR);

@@ -9,11 +9,14 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-struct tls_server {
+/* A server and its connections, as the rest of io sees them, stand first in ours. */
+struct server {
+	struct tls_server pub;
 	SSL_CTX *ctx; /* own */
 };
 
-struct tls_conn {
+struct conn {
+	struct tls_conn pub;
 	SSL *ssl; /* own */
 	const char *why;       /* static; NULL: nothing is wrong */
 	enum tls_result ended; /* TLS_EOF or TLS_FAILED: what every later read answers */
@@ -158,11 +161,173 @@ static void tls_set_modes(SSL_CTX *ctx, bool prefer_server)
 	SSL_CTX_set_alpn_select_cb(ctx, tls_alpn, NULL);
 }
 
+static void conn_free(struct tls_conn *pub)
+{
+	struct conn *c = (struct conn *)pub;
+
+	SSL_free(c->ssl);
+	free(c);
+}
+
+static struct tls_conn *conn_new(struct tls_server *srv, int fd, const char *alpn)
+{
+	struct conn *c = mem_alloc(sizeof(*c));
+
+	c->pub.ops = srv->ops;
+	c->ssl = SSL_new(((struct server *)srv)->ctx);
+	if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1) {
+		conn_free(&c->pub);
+		return NULL;
+	}
+	SSL_set_app_data(c->ssl, (void *)(uintptr_t)alpn);
+	SSL_set_accept_state(c->ssl);
+	return &c->pub;
+}
+
+/* The connection is over: remembers how, since reads may have bytes to hand out first. */
+static enum tls_result conn_end(struct conn *c, enum tls_result ended, const char *why)
+{
+	ERR_clear_error();
+	c->ended = ended;
+	c->why = why;
+	return ended;
+}
+
+/* What a call that did not succeed means. */
+static enum tls_result conn_result(struct conn *c, int ret)
+{
+	int errnum = errno;
+	int e = SSL_get_error(c->ssl, ret);
+
+	if (e == SSL_ERROR_WANT_READ)
+		return TLS_WANT_READ;
+	if (e == SSL_ERROR_WANT_WRITE)
+		return TLS_WANT_WRITE;
+	if (e == SSL_ERROR_ZERO_RETURN)
+		return conn_end(c, TLS_EOF, NULL);
+	if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return conn_end(c, TLS_EOF, "closed without close_notify");
+	if (e == SSL_ERROR_SYSCALL && ERR_peek_error() == 0)
+		return conn_end(c, errnum ? TLS_FAILED : TLS_EOF, strerrordesc_np(errnum));
+	return conn_end(c, TLS_FAILED, tls_reason());
+}
+
+static void conn_begin(void)
+{
+	ERR_clear_error();
+	errno = 0;
+}
+
+static enum tls_result conn_handshake(struct tls_conn *pub)
+{
+	struct conn *c = (struct conn *)pub;
+	int ret;
+
+	conn_begin();
+	ret = SSL_do_handshake(c->ssl);
+	return ret == 1 ? TLS_DONE : conn_result(c, ret);
+}
+
+static enum tls_result conn_read(struct tls_conn *pub, char *p, size_t n, size_t *got_r)
+{
+	struct conn *c = (struct conn *)pub;
+	enum tls_result res = c->ended;
+	size_t have = 0;
+
+	c->again = true;
+	while (have < n && res == TLS_DONE) {
+		size_t got = 0;
+		int ret;
+
+		conn_begin();
+		ret = SSL_read_ex(c->ssl, p + have, n - have, &got);
+		have += got;
+		if (ret != 1)
+			res = conn_result(c, ret);
+		else if (got < SSL3_RT_MAX_PLAIN_LENGTH && !SSL_has_pending(c->ssl))
+			res = TLS_WANT_READ; /* a short record was the last: no system call to learn it */
+	}
+	if (res == TLS_WANT_READ)
+		c->again = false;
+	*got_r = have;
+	return have ? TLS_DONE : res; /* the reason comes again with the next call */
+}
+
+static enum tls_result conn_write(struct tls_conn *pub, struct span bytes, size_t *put_r)
+{
+	struct conn *c = (struct conn *)pub;
+	enum tls_result res = c->ended == TLS_FAILED ? TLS_FAILED : TLS_DONE;
+
+	*put_r = 0;
+	while (*put_r < bytes.n && res == TLS_DONE) {
+		size_t put = 0;
+		int ret;
+
+		conn_begin();
+		ret = SSL_write_ex(c->ssl, bytes.p + *put_r, bytes.n - *put_r, &put);
+		*put_r += put;
+		if (ret != 1)
+			res = conn_result(c, ret);
+	}
+	return res;
+}
+
+static bool conn_pending(const struct tls_conn *pub)
+{
+	return ((const struct conn *)pub)->again;
+}
+
+static void conn_notify(struct tls_conn *pub)
+{
+	struct conn *c = (struct conn *)pub;
+
+	if (c->notified || c->ended == TLS_FAILED || !SSL_is_init_finished(c->ssl))
+		return;
+	c->notified = true;
+	conn_begin();
+	SSL_shutdown(c->ssl);
+	ERR_clear_error();
+}
+
+static const char *conn_why(const struct tls_conn *pub)
+{
+	const struct conn *c = (const struct conn *)pub;
+
+	return c->why ? c->why : "closed";
+}
+
+static void conn_describe(const struct tls_conn *pub, char *out, size_t n)
+{
+	const struct conn *c = (const struct conn *)pub;
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl);
+	int alg_bits = 0, bits = SSL_CIPHER_get_bits(cipher, &alg_bits);
+
+	if (!cipher) {
+		snprintf(out, n, "TLS");
+		return;
+	}
+	snprintf(out, n, "%s with cipher %s (%d/%d bits)", SSL_get_version(c->ssl),
+		 SSL_CIPHER_get_name(cipher), bits, alg_bits);
+}
+
+static const struct tls_ops conn_ops = {
+	.new = conn_new,
+	.free = conn_free,
+	.handshake = conn_handshake,
+	.read = conn_read,
+	.write = conn_write,
+	.pending = conn_pending,
+	.notify = conn_notify,
+	.why = conn_why,
+	.describe = conn_describe,
+};
+
 enum err tls_server_new(const struct tls_settings *set, struct tls_server **srv_r, struct errtext *why)
 {
-	struct tls_server *srv = mem_alloc(sizeof(*srv));
+	struct server *srv = mem_alloc(sizeof(*srv));
 	enum err e;
 
+	srv->pub.ops = &conn_ops;
 	ERR_clear_error();
 	srv->ctx = SSL_CTX_new(TLS_server_method());
 	if (!srv->ctx) {
@@ -175,10 +340,13 @@ enum err tls_server_new(const struct tls_settings *set, struct tls_server **srv_
 		e = tls_load_key(srv->ctx, set, why);
 	if (!e)
 		e = tls_choose_suites(srv->ctx, set, why);
-	if (e)
-		tls_server_free(&srv);
-	else
-		*srv_r = srv;
+	if (e) {
+		struct tls_server *pub = &srv->pub;
+
+		tls_server_free(&pub);
+	} else {
+		*srv_r = &srv->pub;
+	}
 	return e;
 }
 
@@ -186,148 +354,7 @@ void tls_server_free(struct tls_server **srv)
 {
 	if (!*srv)
 		return;
-	SSL_CTX_free((*srv)->ctx);
+	SSL_CTX_free(((struct server *)*srv)->ctx);
 	free(*srv);
 	*srv = NULL;
-}
-
-struct tls_conn *tls_conn_new(struct tls_server *srv, int fd, const char *alpn)
-{
-	struct tls_conn *c = mem_alloc(sizeof(*c));
-
-	c->ssl = SSL_new(srv->ctx);
-	if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1) {
-		tls_conn_free(&c);
-		return NULL;
-	}
-	SSL_set_app_data(c->ssl, (void *)(uintptr_t)alpn);
-	SSL_set_accept_state(c->ssl);
-	return c;
-}
-
-void tls_conn_free(struct tls_conn **c)
-{
-	if (!*c)
-		return;
-	SSL_free((*c)->ssl);
-	free(*c);
-	*c = NULL;
-}
-
-/* The connection is over: remembers how, since reads may have bytes to hand out first. */
-static enum tls_result tls_conn_end(struct tls_conn *c, enum tls_result ended, const char *why)
-{
-	ERR_clear_error();
-	c->ended = ended;
-	c->why = why;
-	return ended;
-}
-
-/* What a call that did not succeed means. */
-static enum tls_result tls_conn_result(struct tls_conn *c, int ret)
-{
-	int errnum = errno;
-	int e = SSL_get_error(c->ssl, ret);
-
-	if (e == SSL_ERROR_WANT_READ)
-		return TLS_WANT_READ;
-	if (e == SSL_ERROR_WANT_WRITE)
-		return TLS_WANT_WRITE;
-	if (e == SSL_ERROR_ZERO_RETURN)
-		return tls_conn_end(c, TLS_EOF, NULL);
-	if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		return tls_conn_end(c, TLS_EOF, "closed without close_notify");
-	if (e == SSL_ERROR_SYSCALL && ERR_peek_error() == 0)
-		return tls_conn_end(c, errnum ? TLS_FAILED : TLS_EOF, strerrordesc_np(errnum));
-	return tls_conn_end(c, TLS_FAILED, tls_reason());
-}
-
-static void tls_conn_begin(void)
-{
-	ERR_clear_error();
-	errno = 0;
-}
-
-enum tls_result tls_conn_handshake(struct tls_conn *c)
-{
-	int ret;
-
-	tls_conn_begin();
-	ret = SSL_do_handshake(c->ssl);
-	return ret == 1 ? TLS_DONE : tls_conn_result(c, ret);
-}
-
-enum tls_result tls_conn_read(struct tls_conn *c, char *p, size_t n, size_t *got_r)
-{
-	enum tls_result res = c->ended;
-	size_t have = 0;
-
-	c->again = true;
-	while (have < n && res == TLS_DONE) {
-		size_t got = 0;
-		int ret;
-
-		tls_conn_begin();
-		ret = SSL_read_ex(c->ssl, p + have, n - have, &got);
-		have += got;
-		if (ret != 1)
-			res = tls_conn_result(c, ret);
-		else if (got < SSL3_RT_MAX_PLAIN_LENGTH && !SSL_has_pending(c->ssl))
-			res = TLS_WANT_READ; /* a short record was the last: no system call to learn it */
-	}
-	if (res == TLS_WANT_READ)
-		c->again = false;
-	*got_r = have;
-	return have ? TLS_DONE : res; /* the reason comes again with the next call */
-}
-
-enum tls_result tls_conn_write(struct tls_conn *c, struct span bytes, size_t *put_r)
-{
-	enum tls_result res = c->ended == TLS_FAILED ? TLS_FAILED : TLS_DONE;
-
-	*put_r = 0;
-	while (*put_r < bytes.n && res == TLS_DONE) {
-		size_t put = 0;
-		int ret;
-
-		tls_conn_begin();
-		ret = SSL_write_ex(c->ssl, bytes.p + *put_r, bytes.n - *put_r, &put);
-		*put_r += put;
-		if (ret != 1)
-			res = tls_conn_result(c, ret);
-	}
-	return res;
-}
-
-bool tls_conn_pending(const struct tls_conn *c)
-{
-	return c->again;
-}
-
-void tls_conn_notify(struct tls_conn *c)
-{
-	if (c->notified || c->ended == TLS_FAILED || !SSL_is_init_finished(c->ssl))
-		return;
-	c->notified = true;
-	tls_conn_begin();
-	SSL_shutdown(c->ssl);
-	ERR_clear_error();
-}
-
-const char *tls_conn_why(const struct tls_conn *c)
-{
-	return c->why ? c->why : "closed";
-}
-
-void tls_conn_describe(const struct tls_conn *c, char *out, size_t n)
-{
-	const SSL_CIPHER *cipher = SSL_get_current_cipher(c->ssl);
-	int alg_bits = 0, bits = SSL_CIPHER_get_bits(cipher, &alg_bits);
-
-	if (!cipher) {
-		snprintf(out, n, "TLS");
-		return;
-	}
-	snprintf(out, n, "%s with cipher %s (%d/%d bits)", SSL_get_version(c->ssl),
-		 SSL_CIPHER_get_name(cipher), bits, alg_bits);
 }

@@ -1,0 +1,45 @@
+/*
+ * Raw DEFLATE (RFC 1951) in pieces, as COMPRESS=DEFLATE (RFC 4978) carries it.
+ *
+ * Both directions take what is there and answer what can be had; output is bounded by the
+ * caller, so that a small input cannot fill memory. Not for whole files with headers (gzip).
+ */
+#ifndef CODEC_DEFLATE_H
+#define CODEC_DEFLATE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct inflater;
+struct deflater;
+
+/* NULL when memory is short (about 40 KiB). */
+struct inflater *inflater_new(void);
+void inflater_free(struct inflater **z); /* NULL allowed; nulls */
+
+/*
+ * Takes bytes off the front of *in and appends at most room bytes to out. Returns with *in
+ * empty or the room used up; then call again with more room (also with an empty *in, while
+ * inflater_more). ERR_CORRUPT: no DEFLATE data; ERR_CLOSED: the stream's last block ended
+ * (what follows stays in *in); ERR_LIMIT: out refuses.
+ */
+enum err inflater_run(struct inflater *z, struct span *in, size_t room, struct buf *out);
+bool inflater_more(const struct inflater *z); /* output may be waiting inside */
+
+/* level 1..9. NULL when memory is short (about 270 KiB). */
+struct deflater *deflater_new(int level);
+void deflater_free(struct deflater **z); /* NULL allowed; nulls */
+
+enum deflate_flush {
+	DEFLATE_MORE, /* keep what compresses better together */
+	DEFLATE_SYNC, /* everything so far can be read by the peer */
+	DEFLATE_FULL, /* and nothing after it refers to what was before */
+};
+
+/*
+ * Appends the compressed form of all of in to out, which must have 16 KiB more room than
+ * that takes. ERR_LIMIT when it refuses: the stream is broken then.
+ */
+enum err deflater_run(struct deflater *z, struct span in, enum deflate_flush flush, struct buf *out);
+
+#endif
