@@ -305,7 +305,7 @@ void fake_start(struct fake *f, const char *settings)
 	login_set_auth(&f->login, auth[0]);
 }
 
-void fake_connect(struct fake *f, const struct front *front)
+void fake_connect_tls(struct fake *f, const struct front *front, bool tls)
 {
 	int fd[2];
 
@@ -313,8 +313,13 @@ void fake_connect(struct fake *f, const struct front *front)
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) == 0);
 	f->client = fd[1];
 	f->client_eof = false;
-	login_accept(&f->login, front, false, fd[0]);
+	login_accept(&f->login, front, tls, fd[0]);
 	fake_run(f);
+}
+
+void fake_connect(struct fake *f, const struct front *front)
+{
+	fake_connect_tls(f, front, false);
 }
 
 struct rounds {
@@ -387,6 +392,8 @@ void fake_hang_up(struct fake *f)
 void fake_stop(struct fake *f)
 {
 	fake_hang_up(f);
+	if (f->session >= 0)
+		close(f->session);
 	login_quit(&f->login);
 	fake_run(f);
 	chan_free(&f->login.auth);
@@ -399,8 +406,6 @@ void fake_stop(struct fake *f)
 			close(f->mail[i].fd);
 		buf_free(&f->mail[i].content);
 	}
-	if (f->session >= 0)
-		close(f->session);
 	buf_free(&f->out);
 	buf_free(&f->handed);
 	loop_free(&f->loop);

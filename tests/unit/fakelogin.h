@@ -42,6 +42,7 @@ struct fake {
 
 void fake_start(struct fake *f, const char *settings); /* lines of configuration, over what the tests want */
 void fake_connect(struct fake *f, const struct front *front);
+void fake_connect_tls(struct fake *f, const struct front *front, bool tls);
 /* Sends, lets everybody work, returns all the client has got since the last call (valid until the next). */
 const char *fake_say(struct fake *f, const char *text);
 const char *fake_send(struct fake *f, struct span bytes);
