@@ -127,6 +127,22 @@ static void stop_waiting(struct client *c)
 	c->login->waiting -= counts(c) ? 1 : 0;
 }
 
+/* The oldest but c that has to log in; one that auth works on only if there is no other. */
+static struct client *oldest_waiting(const struct login *l, const struct client *c)
+{
+	struct client *old, *busy = NULL;
+
+	DL_FOREACH(l->by_age, old) {
+		if (old == c || !counts(old))
+			continue;
+		if (!old->asking)
+			return old;
+		busy = busy ? busy : old;
+	}
+	return busy;
+}
+
+/* Too many that are not logged in: who has had most time goes. */
 static void start_waiting(struct client *c)
 {
 	struct login *l = c->login;
@@ -136,13 +152,11 @@ static void start_waiting(struct client *c)
 	l->waiting += counts(c) ? 1 : 0;
 	if (l->waiting <= l->waiting_max)
 		return;
-	DL_FOREACH(l->by_age, old) {
-		if (old == c || !counts(old) || old->asking)
-			continue;
-		old->front->gone(old, "Too many connections");
-		client_close(&old);
+	old = oldest_waiting(l, c);
+	if (!old)
 		return;
-	}
+	old->front->gone(old, "Too many connections");
+	client_close(&old);
 }
 
 static uint32_t free_number(struct login *l)

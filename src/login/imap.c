@@ -314,11 +314,13 @@ static void timeout(struct client *c)
 {
 	struct imap *im = c->state;
 
+	const char *why = c->login->quitting ? "Shutting down" : "Inactivity";
+
 	if (c->stream && !c->handshake) {
-		imap_bye(im, "Inactivity", "Disconnected for inactivity.");
+		imap_bye(im, why, c->login->quitting ? "Server shutting down." : "Disconnected for inactivity.");
 		return;
 	}
-	gone(c, "Inactivity");
+	gone(c, why);
 	client_close(&c);
 }
 

@@ -72,20 +72,20 @@ static const char *state_name(const struct lmtp *lm)
 	return lm->count > 0 ? "RCPT TO" : lm->sender ? "MAIL FROM" : names[LMTP_COMMAND];
 }
 
-static void log_as_lmtp(const char *fmt, const char *a, const char *b, const char *c)
-{
-	char who[32], line[512];
+enum { WHO_MAX = 32 };
 
-	snprintf(who, sizeof(who), "lmtp(%d)", (int)getpid());
-	snprintf(line, sizeof(line), "%s %s%s%s%s%s%s", fmt, a, *b ? ": " : "", b, *c ? " (state=" : "", c, *c ? ")" : "");
-	log_write_as(who, LOG_LVL_INFO, "%s", line);
+static const char *who(const struct client *c, char out[WHO_MAX])
+{
+	snprintf(out, WHO_MAX, "%s(%d)", c->front->log_name, (int)getpid());
+	return out;
 }
 
 static void gone(struct client *c, const char *why)
 {
-	struct lmtp *lm = c->state;
+	char name[WHO_MAX];
 
-	log_as_lmtp("Disconnect from", peer_name(c), why, lm ? state_name(lm) : "");
+	log_write_as(who(c, name), LOG_LVL_INFO, "Disconnect from %s: %s (state=%s)", peer_name(c), why,
+		     state_name(c->state));
 }
 
 /* Says the last word and closes. */
@@ -246,8 +246,8 @@ static void (*const commands[])(struct lmtp *, const struct lmtp_command *) = {
 	[LMTP_QUIT] = on_quit,
 };
 
-/* A browser's request, or TLS where none belongs: nothing is answered to it. */
-static bool is_foreign(struct span line)
+/* A browser's request: nothing is answered to it. */
+static bool is_http(struct span line)
 {
 	return span_ends(line, SPAN(" HTTP/1.1")) || span_ends(line, SPAN(" HTTP/1.0")) || span_ends(line, SPAN(" HTTP/2.0"));
 }
@@ -263,6 +263,15 @@ static void run_line(struct lmtp *lm, const char *bad, const struct lmtp_command
 	commands[cmd->verb](lm, cmd);
 }
 
+static bool hang_up(struct lmtp *lm)
+{
+	struct client *c = lm->c;
+
+	gone(c, "Not an LMTP client");
+	client_close(&c);
+	return false;
+}
+
 /* False: the connection is gone. */
 static bool read_line(struct lmtp *lm, struct span in)
 {
@@ -270,15 +279,13 @@ static bool read_line(struct lmtp *lm, struct span in)
 	struct lmtp_command cmd;
 	struct span line;
 	size_t used;
-	enum line_event event = line_feed(&lm->line, in, &used, &line);
+	enum line_event event;
 
-	if (event == LINE_READY && (is_foreign(line) || (line.n > 0 && line.p[0] == 0x16))) {
-		struct client *c = lm->c;
-
-		gone(c, "Not an LMTP client");
-		client_close(&c);
-		return false;
-	}
+	if (in.p[0] == 0x16 && lm->line.b.n == 0) /* a TLS record where none belongs */
+		return hang_up(lm);
+	event = line_feed(&lm->line, in, &used, &line);
+	if (event == LINE_READY && is_http(line))
+		return hang_up(lm);
 	if (event == LINE_READY) { /* out of the input, which the command may change */
 		memcpy(text, line.p ? line.p : "", line.n);
 		line = span_of(text, line.n);
@@ -320,7 +327,9 @@ static void open_front(struct client *c)
 
 static void greet(struct client *c)
 {
-	log_as_lmtp("Connect from", peer_name(c), "", "");
+	char name[WHO_MAX];
+
+	log_write_as(who(c, name), LOG_LVL_INFO, "Connect from %s", peer_name(c));
 	stream_printf(c->stream, "220 %s %s\r\n", c->login->hostname, conf_str(c->login->lmtp, CONF_LOGIN_GREETING));
 	client_timer(c, LMTP_IDLE_MS);
 }

@@ -91,23 +91,32 @@ static void on_worker_closed(void *ctx, struct chan *chan, enum err why)
 
 /* --- RCPT -------------------------------------------------------------------------------- */
 
-/* The last recipient is not accepted. */
-static void reject(struct lmtp *lm, const char *format)
+/* The last recipient is not accepted; the next command, please. */
+static void drop_last(struct lmtp *lm)
 {
 	struct rcpt *r = last(lm);
 
-	/* format holds at most two "%s": both are the address, of at most LMTP_LINE_MAX printable bytes */
-	if (strcmp(format, "550") == 0)
-		stream_printf(lm->c->stream, "550 5.1.1 <%s> User doesn't exist: %s\r\n", r->address, r->user);
-	else
-		stream_printf(lm->c->stream, "%s <%s> Temporary internal error\r\n", format, r->address);
 	rcpt_free(lm, &r);
 	lmtp_set_state(lm, LMTP_COMMAND);
 }
 
+static void reject_unknown(struct lmtp *lm)
+{
+	const struct rcpt *r = last(lm);
+
+	stream_printf(lm->c->stream, "550 5.1.1 <%s> User doesn't exist: %s\r\n", r->address, r->user);
+	drop_last(lm);
+}
+
+static void reject_for_now(struct lmtp *lm, const char *code)
+{
+	stream_printf(lm->c->stream, "%s <%s> Temporary internal error\r\n", code, last(lm)->address);
+	drop_last(lm);
+}
+
 void lmtp_rcpt_failed(struct lmtp *lm)
 {
-	reject(lm, "451 4.3.0");
+	reject_for_now(lm, "451 4.3.0");
 }
 
 void lmtp_rcpt(struct lmtp *lm, const struct lmtp_path *path)
@@ -132,7 +141,10 @@ static enum err on_user_fail(struct lmtp *lm, struct msg_in *m)
 
 	if (!msg_end(m))
 		return ERR_PROTO;
-	reject(lm, code == AUTH_FAIL_NOUSER || code == AUTH_FAIL_BAD ? "550" : "451 4.3.0");
+	if (code == AUTH_FAIL_NOUSER || code == AUTH_FAIL_BAD)
+		reject_unknown(lm);
+	else
+		lmtp_rcpt_failed(lm);
 	return ERR_OK;
 }
 
@@ -197,7 +209,7 @@ static enum err on_handoff_fail(struct lmtp *lm, struct msg_in *m)
 	msg_get_str(m, LMTP_TEXT_MAX);
 	if (!msg_end(m))
 		return ERR_PROTO;
-	reject(lm, code == ERR_LIMIT ? "452 4.3.2" : "451 4.3.0");
+	reject_for_now(lm, code == ERR_LIMIT ? "452 4.3.2" : "451 4.3.0");
 	return ERR_OK;
 }
 
