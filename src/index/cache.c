@@ -1,0 +1,73 @@
+/* Cache records: what would have to be parsed again. Their absence is never an error of the message. */
+#include "kv.h"
+#include "map.h"
+
+#include "index/index.h"
+
+#include "base/must.h"
+
+enum err idx_cache_decode(struct span raw, struct idx_cache *c_r)
+{
+	return raw.n > 0 ? cache_decode(raw, c_r) : ERR_NOTFOUND;
+}
+
+static enum err get(struct idx_txn *x, const struct rec_key *key, struct idx_cache *c_r)
+{
+	struct span body;
+	enum err e = kv_open(x, REC_CACHE, key, &body, NULL);
+
+	return e ? e : txn_fail(x, cache_decode(body, c_r));
+}
+
+enum err idx_cache_get(struct idx_txn *x, uint32_t id, uint32_t uid, struct idx_cache *c_r)
+{
+	struct box_slot *box;
+	struct rec_key key;
+	enum err e = box_slot(x, id, &box);
+
+	if (e)
+		return e;
+	key = rec_key32_32(box->rec.space, uid);
+	return get(x, &key, c_r);
+}
+
+/* The fields of c, and those of old that c lacks. ERR_LIMIT when they are too large together. */
+static enum err merge(struct idx_cache *c, const struct idx_cache *old)
+{
+	size_t sum = 0;
+
+	for (size_t f = 0; f < IDX_FIELDS; f++) {
+		if (!c->field[f].p)
+			c->field[f] = old->field[f];
+		if (c->field[f].n > REC_CACHE_MAX)
+			return ERR_LIMIT;
+		sum += c->field[f].n;
+	}
+	return sum > REC_CACHE_MAX ? ERR_LIMIT : ERR_OK;
+}
+
+enum err idx_cache_put(struct idx_txn *x, uint32_t id, uint32_t uid, const struct idx_cache *c, bool keep)
+{
+	struct idx_cache all = *c, old = { 0 };
+	struct box_slot *box;
+	struct map_slot *s;
+	struct rec_key key;
+	enum err e = box_slot(x, id, &box);
+
+	must(x->write);
+	if (!e)
+		e = map_slot(x, box, uid, &s);
+	if (!e && !map_has(s, uid))
+		e = ERR_NOTFOUND;
+	if (e)
+		return e;
+	key = rec_key32_32(box->rec.space, uid);
+	if (keep)
+		e = get(x, &key, &old);
+	if (!e || e == ERR_NOTFOUND)
+		e = merge(&all, &old);
+	if (e)
+		return e;
+	cache_encode(&all, &x->scratch);
+	return kv_put_scratch(x, REC_CACHE, &key, false, NULL);
+}

@@ -1,0 +1,696 @@
+/*
+ * The environment: open, check, grow, reopen, set aside; transactions and their end. Records and what they mean: elsewhere.
+ *
+ * What LMDB 0.9 leaves to its user, and where it is answered here:
+ * - it maps whatever file it is given and reads behind its end (SIGBUS): check_size;
+ * - a full map: noted in idx.grow, doubled when no transaction is open: env_mend;
+ * - a map that another process grew (MDB_MAP_RESIZED): adopted in txn_start;
+ * - slots of dead readers keep old pages: mdb_reader_check at open, when slots run out, and every minute;
+ * - a failed write of its head (MDB_PANIC): closed and reopened: env_mend;
+ * - damage kills: the guard counts, idx_open sets the environment aside.
+ */
+#include "config.h"
+
+#include "boxes.h"
+#include "kv.h"
+#include "map.h"
+#include "purge.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static const uint64_t default_start = 64ull << 20;
+static const uint64_t default_max = 64ull << 30;
+static const uint64_t smallest_map = 64ull << 10;
+
+enum {
+	COMMIT_PURGE = 512,     /* records of removed mailboxes dropped beside a commit: about a millisecond */
+	MINUTE_PURGE = 20000,   /* and in the minute's round */
+	PAGE_MIN = 512, PAGE_MAX = 65536,
+};
+
+static const char *const db_name[REC_KINDS] = {
+	[REC_BOX] = "box",
+	[REC_NAME] = "name",
+	[REC_MAP] = "map",
+	[REC_MSG] = "msg",
+	[REC_LOG] = "log",
+	[REC_CACHE] = "cache",
+	[REC_TODO] = "todo",
+};
+
+/* --- errors -------------------------------------------------------------------------- */
+
+enum err env_err(struct idx *i, int rc)
+{
+	switch (rc) {
+	case 0:
+		return ERR_OK;
+	case MDB_NOTFOUND:
+		return ERR_NOTFOUND;
+	case MDB_KEYEXIST:
+		return ERR_EXISTS;
+	case MDB_MAP_FULL:
+		i->grow = true;
+		return ERR_LIMIT;
+	case MDB_TXN_FULL:
+		return ERR_LIMIT;
+	case MDB_MAP_RESIZED:
+	case MDB_READERS_FULL:
+		return ERR_INUSE;
+	case MDB_PANIC:
+		i->panicked = true;
+		return ERR_IO;
+	default:
+		return rc < 0 ? ERR_CORRUPT : err_from_errno(rc);
+	}
+}
+
+static enum err say(struct idx *i, int rc, const char *what, struct errtext *t)
+{
+	return err_say(t, env_err(i, rc), "index %s: %s: %s", i->dir, what, mdb_strerror(rc));
+}
+
+enum err txn_fail(struct idx_txn *x, enum err e)
+{
+	if (e && e != ERR_NOTFOUND && e != ERR_EXISTS && x->write && !x->failed)
+		x->failed = e;
+	return e;
+}
+
+/* --- attaching to the files ------------------------------------------------------------ */
+
+static void detach(struct idx *i)
+{
+	if (i->env)
+		mdb_env_close(i->env);
+	i->env = NULL;
+}
+
+static void remove_files(struct idx *i, bool keep_aside)
+{
+	if (keep_aside)
+		renameat(i->dirfd, "data.mdb", i->dirfd, "data.mdb.bad");
+	unlinkat(i->dirfd, "data.mdb", 0);
+	unlinkat(i->dirfd, "lock.mdb", 0);
+}
+
+static uint64_t data_size(struct idx *i)
+{
+	struct stat st;
+
+	return fstatat(i->dirfd, "data.mdb", &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Every page that the head speaks of must be in the file; LMDB would find out by SIGBUS. */
+static enum err check_size(struct idx *i)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat st;
+	int fd;
+
+	if (mdb_env_info(i->env, &info) || mdb_env_stat(i->env, &stat) || mdb_env_get_fd(i->env, &fd))
+		return ERR_CORRUPT;
+	if (fstat(fd, &st) < 0)
+		return err_from_errno(errno);
+	if (stat.ms_psize < PAGE_MIN || stat.ms_psize > PAGE_MAX ||
+	    (stat.ms_psize & (stat.ms_psize - 1)))
+		return ERR_CORRUPT;
+	if (info.me_last_pgno >= (uint64_t)st.st_size / stat.ms_psize)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+/* Opens the databases; in a read transaction only those that exist. The handles outlive it when it commits. */
+static int open_dbs(struct idx *i, unsigned txn_flags, unsigned db_flags)
+{
+	MDB_txn *t;
+	int rc = mdb_txn_begin(i->env, NULL, txn_flags, &t);
+
+	if (rc)
+		return rc;
+	for (size_t k = 0; k < REC_KINDS && !rc; k++)
+		rc = mdb_dbi_open(t, db_name[k], db_flags, &i->db[k]);
+	if (rc) {
+		mdb_txn_abort(t);
+		return rc;
+	}
+	return mdb_txn_commit(t);
+}
+
+static int make_env(struct idx *i)
+{
+	uint64_t size = data_size(i), map = i->map_start;
+	int rc;
+
+	while (map < size + size / 2 && map < i->map_max)
+		map *= 2;
+	rc = mdb_env_create(&i->env);
+	if (rc)
+		return rc;
+	rc = mdb_env_set_mapsize(i->env, map);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(i->env, REC_KINDS);
+	if (!rc)
+		rc = mdb_env_open(i->env, i->dir, MDB_NOTLS | MDB_NOSYNC | MDB_NOMETASYNC, 0600);
+	if (rc)
+		detach(i);
+	return rc;
+}
+
+/* A head with wild numbers makes mmap fail, which looks like a lack of memory or a wrong argument. */
+static enum err open_err(struct idx *i, int rc)
+{
+	return rc == ENOMEM || rc == EINVAL ? ERR_CORRUPT : env_err(i, rc);
+}
+
+static enum err start_fresh(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	struct rec_key key = rec_key32(0);
+
+	env_encode(&(struct env_rec){ .next_id = 1, .next_seq = 1 }, &x->scratch);
+	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
+}
+
+static enum err txn_open(struct idx *i, bool write, struct idx_txn **x_r);
+
+static enum err check_env_rec(struct idx *i)
+{
+	struct idx_txn *x;
+	struct env_rec *r;
+	enum err e = txn_open(i, false, &x);
+
+	if (e)
+		return e;
+	e = env_get(x, &r);
+	idx_abort(&x);
+	return e == ERR_NOTFOUND ? ERR_CORRUPT : e;
+}
+
+/*
+ * Maps the files, making what is missing. ERR_CORRUPT: not usable as they are. fresh_r: there was nothing.
+ * The mark is set before LMDB makes files, so that a half-made one is not trusted after a power cut.
+ */
+static enum err attach(struct idx *i, bool *fresh_r, struct errtext *t)
+{
+	bool fresh = data_size(i) == 0;
+	enum err e = fresh ? guard_mark(&i->guard) : ERR_OK;
+	int rc, dead;
+
+	if (e)
+		return err_say(t, e, "index %s: guard file cannot be synced", i->dir);
+	rc = make_env(i);
+	if (rc)
+		return err_say(t, open_err(i, rc), "index %s: open: %s", i->dir, mdb_strerror(rc));
+	e = check_size(i);
+	if (e)
+		goto out;
+	mdb_reader_check(i->env, &dead);
+	rc = fresh ? MDB_NOTFOUND : open_dbs(i, MDB_RDONLY, 0);
+	if (rc == MDB_NOTFOUND) { /* new, or its maker died before the first commit */
+		fresh = true;
+		e = guard_mark(&i->guard);
+		rc = e ? 0 : open_dbs(i, 0, MDB_CREATE);
+		if (!e && !rc)
+			e = idx_update(i, start_fresh, NULL, t);
+	}
+	if (rc)
+		e = env_err(i, rc);
+	if (!e)
+		e = check_env_rec(i);
+out:
+	if (e) {
+		detach(i);
+		return err_say(t, e, "index %s: %s", i->dir, err_name(e));
+	}
+	*fresh_r = fresh;
+	return ERR_OK;
+}
+
+/* --- opening and closing ------------------------------------------------------------------ */
+
+/* Where locks or shared mappings do not hold between hosts. */
+static bool network_fs(int dirfd)
+{
+	static const uint32_t types[] = {
+		0x6969,     /* nfs */
+		0x517b,     /* smb */
+		0xff534d42, /* cifs */
+		0xfe534d42, /* smb2 */
+		0x00c36400, /* ceph */
+		0x0bd00bd0, /* lustre */
+		0x5346414f, /* afs */
+		0x73757245, /* coda */
+		0x01161970, /* gfs2 */
+		0x7461636f, /* ocfs2 */
+	};
+	struct statfs fs;
+
+	if (fstatfs(dirfd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if ((uint32_t)fs.f_type == types[i])
+			return true;
+	return false;
+}
+
+static enum err open_dir(struct idx *i, const struct idx_config *config, struct errtext *t)
+{
+	const char *parent = config->dir;
+
+	if (!config->memory) {
+		i->dir = mem_str(config->dir);
+		if (mkdir(i->dir, 0700) < 0 && errno != EEXIST)
+			return err_sys(t, "index directory %s", i->dir);
+	} else {
+		if (!parent)
+			parent = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+		i->dir = mem_printf("%s/roost-index-XXXXXX", parent);
+		if (!mkdtemp(i->dir))
+			return err_sys(t, "index directory below %s", parent);
+	}
+	i->dirfd = open(i->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (i->dirfd < 0)
+		return err_sys(t, "index directory %s", i->dir);
+	if (network_fs(i->dirfd))
+		return err_say(t, ERR_CANNOT, "index directory %s is on a network file system", i->dir);
+	return ERR_OK;
+}
+
+/* In memory: the names go, the open files stay until this process ends. */
+static void remove_names(struct idx *i)
+{
+	if (i->dirfd >= 0) {
+		remove_files(i, false);
+		unlinkat(i->dirfd, "guard", 0);
+	}
+	rmdir(i->dir);
+}
+
+/* Within the door: the environment as it should be used, discarding what may not be. */
+static enum err settle(struct idx *i, enum guard_verdict verdict, bool *fresh_r, struct errtext *t)
+{
+	enum err e;
+
+	if (verdict != GUARD_KEEP) {
+		remove_files(i, verdict == GUARD_ASIDE);
+		guard_renew(&i->guard);
+	}
+	e = attach(i, fresh_r, t);
+	if (e != ERR_CORRUPT)
+		return e;
+	remove_files(i, true);
+	guard_renew(&i->guard);
+	return attach(i, fresh_r, t);
+}
+
+static void free_idx(struct idx *i)
+{
+	if (i->spare) {
+		buf_free(&i->spare->scratch);
+		free(i->spare);
+	}
+	if (i->dirfd >= 0)
+		close(i->dirfd);
+	free(i->dir);
+	free(i);
+}
+
+enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t)
+{
+	struct idx *i = mem_alloc(sizeof(*i));
+	enum guard_verdict verdict;
+	bool fresh = false;
+	enum err e;
+
+	i->dirfd = -1;
+	i->memory = config->memory;
+	i->map_max = config->map_max ? config->map_max : default_max;
+	i->map_start = config->map_start ? config->map_start : default_start;
+	if (i->map_start < smallest_map)
+		i->map_start = smallest_map;
+	e = open_dir(i, config, t);
+	if (!e)
+		e = guard_open(&i->guard, i->dirfd, data_size(i) > 0, &verdict, t);
+	if (e)
+		goto fail;
+	i->guard.nameless = i->memory;
+	e = settle(i, verdict, &fresh, t);
+	if (e) {
+		guard_close(&i->guard);
+		goto fail;
+	}
+	if (i->memory)
+		remove_names(i);
+	guard_settle(&i->guard);
+	*rebuilt_r = fresh;
+	*i_r = i;
+	return ERR_OK;
+fail:
+	if (i->memory && i->dir)
+		remove_names(i);
+	free_idx(i);
+	return e;
+}
+
+/* With the door locked and nobody else inside: what is committed reaches the disk, and the mark goes. */
+static enum err sync_alone(struct idx *i)
+{
+	int rc = mdb_env_sync(i->env, 1);
+
+	if (rc)
+		return env_err(i, rc);
+	guard_clean(&i->guard);
+	return ERR_OK;
+}
+
+void idx_close(struct idx **ip)
+{
+	struct idx *i = *ip;
+	bool door;
+
+	if (!i)
+		return;
+	must(i->txns == 0);
+	door = !i->memory && guard_lock(&i->guard, true);
+	if (door && !i->gone && i->env && !i->panicked && guard_check(&i->guard) == ERR_OK) {
+		guard_forgive(&i->guard);
+		if (guard_alone(&i->guard) && guard_dirty(&i->guard))
+			sync_alone(i);
+	}
+	detach(i);
+	guard_close(&i->guard);
+	free_idx(i);
+	*ip = NULL;
+}
+
+enum err idx_destroy(struct idx *i, struct errtext *t)
+{
+	must(i->txns == 0);
+	if (i->gone)
+		return ERR_OK;
+	if (!guard_lock(&i->guard, true))
+		return err_say(t, ERR_INUSE, "index %s: guard file is locked", i->dir);
+	if (!i->memory && guard_check(&i->guard) == ERR_OK) {
+		remove_files(i, false);
+		guard_renew(&i->guard);
+	}
+	guard_unlock(&i->guard);
+	i->gone = true;
+	return ERR_OK;
+}
+
+enum err idx_sync(struct idx *i)
+{
+	enum err e;
+
+	if (i->gone || !i->env)
+		return ERR_CORRUPT;
+	if (i->txns == 0 && guard_lock(&i->guard, false)) {
+		e = guard_alone(&i->guard) ? sync_alone(i) : env_err(i, mdb_env_sync(i->env, 1));
+		guard_unlock(&i->guard);
+		return e;
+	}
+	return env_err(i, mdb_env_sync(i->env, 1));
+}
+
+/* --- growing and reopening ------------------------------------------------------------------- */
+
+static enum err grow(struct idx *i)
+{
+	MDB_envinfo info;
+	uint64_t size;
+
+	if (mdb_env_info(i->env, &info))
+		return ERR_CORRUPT;
+	if (info.me_mapsize >= i->map_max)
+		return ERR_LIMIT;
+	size = info.me_mapsize * 2 < i->map_max ? info.me_mapsize * 2 : i->map_max;
+	return env_err(i, mdb_env_set_mapsize(i->env, size));
+}
+
+/* Before a transaction, when no other is open: grows or reopens as an earlier one found necessary. */
+static enum err mend(struct idx *i)
+{
+	bool fresh;
+	enum err e = ERR_OK;
+
+	if (i->panicked || !i->env) {
+		detach(i);
+		if (i->memory)
+			return ERR_CORRUPT;
+		i->panicked = false;
+		i->grow = false;
+		return attach(i, &fresh, NULL);
+	}
+	if (i->grow)
+		e = grow(i);
+	i->grow = false;
+	return e == ERR_LIMIT ? ERR_OK : e; /* at its greatest: what fits goes on working */
+}
+
+bool idx_write_retry(struct idx *i)
+{
+	bool wanted = i->grow && i->txns == 0;
+
+	if (!wanted)
+		return false;
+	i->grow = false;
+	return grow(i) == ERR_OK;
+}
+
+/* --- transactions ------------------------------------------------------------------------------ */
+
+static int txn_start(struct idx *i, bool write, MDB_txn **t_r)
+{
+	int rc = 0, dead;
+
+	for (int tries = 0; tries < 3; tries++) {
+		rc = mdb_txn_begin(i->env, NULL, write ? 0 : MDB_RDONLY, t_r);
+		if (rc == MDB_MAP_RESIZED && i->txns == 0)
+			mdb_env_set_mapsize(i->env, 0);
+		else if (rc == MDB_READERS_FULL)
+			mdb_reader_check(i->env, &dead);
+		else
+			break;
+	}
+	return rc;
+}
+
+static struct idx_txn *txn_new(struct idx *i)
+{
+	struct idx_txn *x = i->spare;
+
+	i->spare = NULL;
+	if (!x) {
+		x = mem_alloc(sizeof(*x));
+		buf_init(&x->scratch, REC_SCRATCH_MAX);
+	}
+	x->i = i;
+	x->failed = ERR_OK;
+	x->env_loaded = x->env_dirty = x->purged = false;
+	x->boxes = NULL;
+	for (size_t k = 0; k < MAP_SLOTS; k++)
+		x->map[k].box = NULL;
+	return x;
+}
+
+static enum err txn_open(struct idx *i, bool write, struct idx_txn **x_r)
+{
+	struct idx_txn *x;
+	MDB_txn *t;
+	int rc = txn_start(i, write, &t);
+
+	if (rc)
+		return env_err(i, rc);
+	x = txn_new(i);
+	x->t = t;
+	x->write = write;
+	i->txns++;
+	*x_r = x;
+	return ERR_OK;
+}
+
+/* The memory is kept for the next transaction, but not the buffer of a huge record. */
+static void txn_free(struct idx_txn *x)
+{
+	struct idx *i = x->i;
+
+	box_slots_free(x);
+	i->txns--;
+	if (x->scratch.cap > 1 << 20)
+		buf_free(&x->scratch);
+	if (!i->spare) {
+		i->spare = x;
+		return;
+	}
+	buf_free(&x->scratch);
+	free(x);
+}
+
+static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct errtext *t)
+{
+	enum err e = i->gone ? ERR_CORRUPT : guard_check(&i->guard);
+
+	if (e)
+		return err_say(t, e, "index %s was removed or replaced", i->dir);
+	if (i->txns == 0) {
+		guard_busy(&i->guard, true);
+		e = i->grow || i->panicked || !i->env ? mend(i) : ERR_OK;
+	}
+	if (!e && (i->panicked || !i->env))
+		e = ERR_IO;
+	guard_busy(&i->guard, true); /* reopening ended transactions of its own */
+	if (!e)
+		e = txn_open(i, write, x_r);
+	if (e && i->txns == 0)
+		guard_busy(&i->guard, false);
+	return e ? err_say(t, e, "index %s: %s", i->dir, err_name(e)) : ERR_OK;
+}
+
+enum err idx_read(struct idx *i, struct idx_txn **x_r, struct errtext *t)
+{
+	return begin(i, false, x_r, t);
+}
+
+enum err idx_write(struct idx *i, struct idx_txn **x_r, struct errtext *t)
+{
+	return begin(i, true, x_r, t);
+}
+
+/* What the transaction kept back: map blocks first, they change the mailbox records. */
+static enum err flush(struct idx_txn *x)
+{
+	struct rec_key key = rec_key32(0);
+	enum err e = ERR_OK;
+
+	if (!x->purged)
+		e = purge_some(x, COMMIT_PURGE);
+	if (!e)
+		e = map_flush(x);
+	if (!e)
+		e = box_flush(x);
+	if (e || !x->env_dirty)
+		return e;
+	env_encode(&x->env, &x->scratch);
+	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
+}
+
+enum err idx_commit(struct idx_txn **xp, struct errtext *t)
+{
+	struct idx_txn *x = *xp;
+	struct idx *i = x->i;
+	enum err e;
+	int rc;
+
+	if (!x->write) {
+		idx_abort(xp);
+		return ERR_OK;
+	}
+	e = x->failed ? x->failed : flush(x);
+	if (!e)
+		e = guard_mark(&i->guard);
+	if (e) {
+		idx_abort(xp);
+		return err_say(t, e, "index %s: %s", i->dir, err_name(e));
+	}
+	kv_close(x);
+	rc = mdb_txn_commit(x->t);
+	*xp = NULL;
+	txn_free(x);
+	if (i->txns == 0)
+		guard_busy(&i->guard, false);
+	return rc ? say(i, rc, "commit", t) : ERR_OK;
+}
+
+void idx_abort(struct idx_txn **xp)
+{
+	struct idx_txn *x = *xp;
+	struct idx *i;
+
+	if (!x)
+		return;
+	i = x->i;
+	kv_close(x);
+	mdb_txn_abort(x->t);
+	*xp = NULL;
+	txn_free(x);
+	if (i->txns == 0)
+		guard_busy(&i->guard, false);
+}
+
+enum err idx_update(struct idx *i, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t),
+		    void *arg, struct errtext *t)
+{
+	struct idx_txn *x;
+	enum err e;
+
+	do {
+		e = idx_write(i, &x, t);
+		if (e)
+			return e;
+		e = fn(x, arg, t);
+		if (!e)
+			e = idx_commit(&x, t);
+		else
+			idx_abort(&x);
+	} while (e && idx_write_retry(i));
+	return e;
+}
+
+static enum err purge_minute(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	x->purged = true;
+	return purge_some(x, MINUTE_PURGE);
+}
+
+void idx_check_readers(struct idx *i)
+{
+	struct idx_txn *x;
+	struct env_rec *r;
+	bool purges;
+	int dead;
+
+	if (i->gone || !i->env || i->txns > 0)
+		return;
+	mdb_reader_check(i->env, &dead);
+	if (idx_read(i, &x, NULL))
+		return;
+	purges = env_get(x, &r) == ERR_OK && r->purges > 0;
+	idx_abort(&x);
+	if (purges)
+		idx_update(i, purge_minute, NULL, NULL);
+}
+
+/* --- the environment's own record ----------------------------------------------------------------- */
+
+enum err env_get(struct idx_txn *x, struct env_rec **r_r)
+{
+	struct rec_key key = rec_key32(0);
+	struct span body;
+	enum err e = ERR_OK;
+
+	if (!x->env_loaded) {
+		e = kv_open(x, REC_BOX, &key, &body, NULL);
+		if (!e)
+			e = env_decode(body, &x->env);
+		if (e)
+			return txn_fail(x, e);
+		x->env_loaded = true;
+	}
+	*r_r = &x->env;
+	return ERR_OK;
+}
+
+void env_touch(struct idx_txn *x)
+{
+	x->env_dirty = true;
+}

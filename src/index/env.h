@@ -1,0 +1,68 @@
+/*
+ * The environment and its transactions, for the other files of this room. LMDB's hard corners (map full, map
+ * resized, stale readers, panic, truncated files) end in env.c; its calls occur in env.c and kv.c only.
+ */
+#ifndef INDEX_ENV_H
+#define INDEX_ENV_H
+
+#include "guard.h"
+#include "schema.h"
+
+struct MDB_env;
+struct MDB_txn;
+struct MDB_cursor;
+
+struct idx {
+	char *dir; /* own */
+	int dirfd;
+	bool memory;
+	uint64_t map_max, map_start;
+	struct guard guard;
+	struct MDB_env *env; /* own; NULL after a failed reopening */
+	unsigned db[REC_KINDS];
+	unsigned txns;  /* open ones */
+	bool grow;      /* the map was full: grow it before the next transaction */
+	bool panicked;  /* LMDB gave up: close and reopen before the next transaction */
+	bool gone;      /* destroyed */
+	struct idx_txn *spare; /* own; kept for the next transaction */
+};
+
+struct box_slot;
+
+/* A block of the uid map that the transaction works on; see map.h. */
+struct map_slot {
+	struct box_slot *box; /* borrowed from the transaction; NULL: slot is free */
+	uint32_t no;          /* uid / MAP_UIDS */
+	bool dirty;
+	bool stored;          /* in the database, with stored_sum */
+	uint32_t stored_sum;
+	struct map_block b;
+};
+
+enum { MAP_SLOTS = 4 };
+
+struct idx_txn {
+	struct idx *i;
+	struct MDB_txn *t;
+	bool write;
+	enum err failed; /* sticky, of a write */
+	struct MDB_cursor *cur[REC_KINDS]; /* opened when first used */
+	struct env_rec env;
+	bool env_loaded, env_dirty, purged;
+	struct box_slot *boxes; /* own, list */
+	unsigned map_turn;      /* the slot to be given up next */
+	struct buf scratch;     /* the record being encoded */
+	struct map_slot map[MAP_SLOTS];
+};
+
+/* The kind that fits an LMDB or errno code; notes growth and panic in i. */
+enum err env_err(struct idx *i, int rc);
+
+/* The environment's own record within x; in a write, env_touch says that it changed. */
+enum err env_get(struct idx_txn *x, struct env_rec **r_r);
+void env_touch(struct idx_txn *x);
+
+/* Makes a failure stick to a write; returns e. ERR_OK, ERR_NOTFOUND and ERR_EXISTS do not stick. */
+enum err txn_fail(struct idx_txn *x, enum err e);
+
+#endif

@@ -1,0 +1,174 @@
+/* Keys and values within a transaction. */
+#include "kv.h"
+
+#include "base/must.h"
+
+#include <lmdb.h>
+
+static MDB_val val(struct span s)
+{
+	return (MDB_val){ s.n, (void *)(uintptr_t)s.p };
+}
+
+static struct span span_val(const MDB_val *v)
+{
+	return span_of(v->mv_data, v->mv_size);
+}
+
+static enum err result(struct idx_txn *x, int rc)
+{
+	if (rc == 0)
+		return ERR_OK;
+	return txn_fail(x, env_err(x->i, rc));
+}
+
+static enum err cursor(struct idx_txn *x, enum rec_kind kind, MDB_cursor **c_r)
+{
+	if (x->failed)
+		return x->failed;
+	if (!x->cur[kind]) {
+		int rc = mdb_cursor_open(x->t, x->i->db[kind], &x->cur[kind]);
+
+		if (rc) {
+			x->cur[kind] = NULL;
+			return result(x, rc);
+		}
+	}
+	*c_r = x->cur[kind];
+	return ERR_OK;
+}
+
+void kv_close(struct idx_txn *x)
+{
+	for (size_t k = 0; k < REC_KINDS; k++) {
+		if (x->cur[k])
+			mdb_cursor_close(x->cur[k]);
+		x->cur[k] = NULL;
+	}
+}
+
+static enum err get(struct idx_txn *x, enum rec_kind kind, MDB_val *k, MDB_val *v, MDB_cursor_op op)
+{
+	MDB_cursor *c = NULL;
+	enum err e = cursor(x, kind, &c);
+
+	return e ? e : result(x, mdb_cursor_get(c, k, v, op));
+}
+
+enum err kv_get(struct idx_txn *x, enum rec_kind kind, struct span key, struct span *value_r)
+{
+	MDB_val k = val(key), v;
+	enum err e = get(x, kind, &k, &v, MDB_SET);
+
+	if (!e)
+		*value_r = span_val(&v);
+	return e;
+}
+
+static enum err find(struct idx_txn *x, enum rec_kind kind, struct span key, MDB_cursor_op op,
+		     struct span *key_r, struct span *value_r)
+{
+	MDB_val k = val(key), v;
+	enum err e = get(x, kind, &k, &v, op);
+
+	if (e)
+		return e;
+	*key_r = span_val(&k);
+	*value_r = span_val(&v);
+	return ERR_OK;
+}
+
+enum err kv_seek(struct idx_txn *x, enum rec_kind kind, struct span key, struct span *key_r,
+		 struct span *value_r)
+{
+	return find(x, kind, key, MDB_SET_RANGE, key_r, value_r);
+}
+
+enum err kv_next(struct idx_txn *x, enum rec_kind kind, struct span *key_r, struct span *value_r)
+{
+	return find(x, kind, span_of(NULL, 0), MDB_NEXT, key_r, value_r);
+}
+
+static enum err put(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value,
+		    unsigned flags)
+{
+	MDB_val k = val(key), v = val(value);
+	MDB_cursor *c = NULL;
+	enum err e;
+
+	must(x->write);
+	e = cursor(x, kind, &c);
+	return e ? e : result(x, mdb_cursor_put(c, &k, &v, flags));
+}
+
+enum err kv_put(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value)
+{
+	return put(x, kind, key, value, 0);
+}
+
+enum err kv_insert(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value)
+{
+	return put(x, kind, key, value, MDB_NOOVERWRITE);
+}
+
+enum err kv_del(struct idx_txn *x, enum rec_kind kind, struct span key)
+{
+	MDB_val k = val(key), v;
+	enum err e;
+
+	must(x->write);
+	e = get(x, kind, &k, &v, MDB_SET);
+	return e ? e : result(x, mdb_cursor_del(x->cur[kind], 0));
+}
+
+enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key, bool insert,
+			uint32_t *sum_r)
+{
+	struct span k = rec_key_span(key);
+	uint32_t sum;
+	enum err e;
+
+	if (x->scratch.failed)
+		return txn_fail(x, ERR_MEMORY);
+	sum = rec_seal(kind, k, &x->scratch);
+	e = put(x, kind, k, buf_span(&x->scratch), insert ? MDB_NOOVERWRITE : 0);
+	if (e == ERR_EXISTS)
+		return txn_fail(x, ERR_CORRUPT);
+	if (!e && sum_r)
+		*sum_r = sum;
+	return e;
+}
+
+enum err kv_open(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key, struct span *body_r,
+		 uint32_t *sum_r)
+{
+	struct span k = rec_key_span(key), value;
+	enum err e = kv_get(x, kind, k, &value);
+
+	return e ? e : txn_fail(x, rec_open(kind, k, value, body_r, sum_r));
+}
+
+enum err kv_purge(struct idx_txn *x, enum rec_kind kind, uint32_t prefix, const struct rec_key *last,
+		  size_t *budget, bool *done_r)
+{
+	struct rec_key from = rec_key32(prefix);
+	struct span key, value;
+	enum err e = ERR_OK;
+
+	for (;;) {
+		e = kv_seek(x, kind, rec_key_span(&from), &key, &value);
+		if (e == ERR_NOTFOUND || (!e && !span_starts(key, rec_key_span(&from))) ||
+		    (!e && last && span_cmp(key, rec_key_span(last)) > 0)) {
+			*done_r = true;
+			return ERR_OK;
+		}
+		if (e || *budget == 0)
+			break;
+		e = result(x, mdb_cursor_del(x->cur[kind], 0));
+		if (e)
+			break;
+		--*budget;
+	}
+	*done_r = false;
+	return e;
+}
