@@ -141,7 +141,8 @@ void acct_reindex_free(struct acct_reindex *job);
 /*
  * Adding messages to one mailbox: begin, then for each message start, write..., end; then finish as a step.
  * Bytes may hold CRLF or LF; they are stored with LF (CR before LF dropped), counted as CRLF; CR CR LF is kept as it is.
- * Nothing is visible before finish is done; all or none. ENVELOPE and structure are cached on the way. append_free at any time (aborts what is unfinished).
+ * Nothing is visible before finish is done; all or none. ENVELOPE and structure are cached on the way.
+ * append_free at any time (aborts what is unfinished).
  */
 struct append;
 enum err append_begin(struct acct *a, const char *name, struct append **p_r, struct errtext *t); /* ERR_NOTFOUND: [TRYCREATE] */

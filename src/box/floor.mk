@@ -27,3 +27,11 @@ src_box_libbox_a_SOURCES = \
 	src/box/walk.c
 src_box_libbox_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 BOX_LIBS = src/box/libbox.a $(INDEX_LIBS) $(STORE_LIBS) $(MIME_LIBS) $(XXHASH_LIBS)
+
+if CMOCKA
+BOX_HOUSE = tests/unit/box_house.h tests/unit/box_house.c
+check_PROGRAMS += tests/unit/test_box_view
+tests_unit_test_box_view_SOURCES = tests/unit/test_box_view.c $(BOX_HOUSE)
+tests_unit_test_box_view_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_view_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,306 @@
+/* Views: two sessions on one mailbox, \Recent, flags, expunges, the numbers between. Over the RAM store and a Maildir. */
+#include "tests/unit/box_house.h"
+
+static struct house h;
+
+static const char mail[] = "From: a@b\r\nSubject: one\r\n\r\nbody\r\n";
+
+static int begin_memory(void **state)
+{
+	house_begin(&h, &store_memory);
+	return 0;
+}
+
+static int begin_maildir(void **state)
+{
+	house_begin(&h, &store_maildir);
+	return 0;
+}
+
+static int end(void **state)
+{
+	house_end(&h);
+	return 0;
+}
+
+static void fill(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(house_append(&h, "INBOX", mail, 0, NULL), i + 1);
+}
+
+static void test_empty(void **state)
+{
+	struct view *v = house_view(&h, "inbox", false);
+
+	assert_int_equal(view_state(v)->exists, 0);
+	assert_int_equal(view_state(v)->uidnext, 1);
+	assert_int_not_equal(view_state(v)->uidvalidity, 0);
+	assert_true(view_state(v)->highestmodseq > 1000000000);
+	assert_string_equal(view_state(v)->name, "INBOX");
+	view_close(&v);
+}
+
+static void test_numbers(void **state)
+{
+	struct set seqs = SET_EMPTY, uids = SET_EMPTY, back = SET_EMPTY;
+	struct view *v;
+
+	fill(9);
+	v = house_view(&h, "INBOX", false);
+	view_flag(v, 3, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	view_flag(v, 4, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	view_flag(v, 8, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(v), ERR_OK);
+	view_quiet(&h, v);
+	assert_int_equal(view_state(v)->exists, 6); /* 1 2 5 6 7 9 */
+	assert_int_equal(view_uid(v, 3), 5);
+	assert_int_equal(view_uid(v, 6), 9);
+	assert_int_equal(view_uid(v, 7), 0);
+	assert_int_equal(view_uid(v, 0), 0);
+	assert_int_equal(view_seq(v, 9), 6);
+	assert_int_equal(view_seq(v, 8), 0);
+	for (uint32_t first = 1; first <= 8; first++) {
+		for (uint32_t last = first; last <= 8; last++) {
+			set_clear(&seqs);
+			set_add_range(&seqs, first, last);
+			view_seqs_to_uids(v, &seqs, &uids);
+			for (uint32_t seq = 1; seq <= 6; seq++)
+				assert_int_equal(set_has(&uids, view_uid(v, seq)), seq >= first && seq <= last);
+			view_uids_to_seqs(v, &uids, &back);
+			set_remove_range(&seqs, 7, 8);
+			assert_int_equal(set_count(&back), set_count(&seqs));
+			assert_int_equal(set_min(&back), set_min(&seqs));
+		}
+	}
+	set_clear(&uids);
+	set_add_range(&uids, 2, 5);
+	set_add_range(&uids, 8, 20);
+	view_uids_to_seqs(v, &uids, &back);
+	assert_int_equal(set_count(&back), 3);
+	assert_true(set_has(&back, 2) && set_has(&back, 3) && set_has(&back, 6));
+	set_free(&seqs);
+	set_free(&uids);
+	set_free(&back);
+	view_close(&v);
+}
+
+static void test_two_views(void **state)
+{
+	struct view *a, *b;
+	struct view_changes c;
+
+	fill(5);
+	a = house_view(&h, "INBOX", false);
+	b = house_view(&h, "INBOX", false);
+	view_flag(a, 2, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	view_flag(a, 5, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(a), ERR_OK);
+
+	/* b's numbers hold until it is told. */
+	c = view_news(&h, b, false);
+	assert_int_equal(c.expunged_n, 0);
+	assert_int_equal(c.flags.n, 0);
+	assert_int_equal(view_state(b)->exists, 5);
+	assert_int_equal(view_uid(b, 3), 3);
+	view_changes_free(&c);
+	assert_int_equal(house_append(&h, "INBOX", mail, 0, NULL), 6);
+	c = view_news(&h, b, false);
+	assert_true(c.exists_changed);
+	assert_int_equal(view_state(b)->exists, 6);
+	view_changes_free(&c);
+
+	c = view_news(&h, b, true);
+	assert_int_equal(c.expunged_n, 2);
+	assert_int_equal(c.expunged[0], 5);
+	assert_int_equal(c.expunged[1], 2);
+	assert_true(set_has(&c.vanished, 2) && set_has(&c.vanished, 5));
+	assert_false(c.exists_changed);
+	assert_int_equal(view_state(b)->exists, 4);
+	assert_int_equal(view_uid(b, 4), 6);
+	view_changes_free(&c);
+	view_close(&a);
+	view_close(&b);
+}
+
+static void test_expunged_bytes(void **state)
+{
+	struct view *a, *b;
+	struct errtext t;
+	struct msg *m;
+
+	fill(2);
+	a = house_view(&h, "INBOX", false);
+	b = house_view(&h, "INBOX", false);
+	view_flag(a, 1, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(a), ERR_OK);
+	assert_int_equal(msg_open(b, 1, &m, &t), ERR_EXPUNGED);
+	assert_string_equal(text_of(b, 2), mail);
+	view_close(&a);
+	view_close(&b);
+}
+
+static void test_recent(void **state)
+{
+	struct view *look, *a, *b;
+
+	house_deliver(&h, "INBOX", mail);
+	house_deliver(&h, "INBOX", mail);
+	look = house_view(&h, "INBOX", true);
+	assert_int_equal(view_state(look)->recent, 2);
+	a = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(a)->recent, 2);
+	assert_true(flags_of(a, 1).system & MAIL_RECENT);
+	b = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(b)->recent, 0);
+	house_deliver(&h, "INBOX", mail);
+	view_quiet(&h, b);
+	view_quiet(&h, a);
+	assert_int_equal(view_state(b)->recent, 1);
+	assert_int_equal(view_state(b)->exists, 3);
+	assert_int_equal(view_state(a)->recent, 2);
+	assert_int_equal(view_state(a)->exists, 3);
+	view_close(&look);
+	view_close(&a);
+	view_close(&b);
+	house_work(&h);
+	a = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(a)->recent, 0);
+	view_close(&a);
+}
+
+static void test_flags(void **state)
+{
+	struct view *a, *b;
+	struct view_changes c;
+
+	fill(3);
+	a = house_view(&h, "INBOX", false);
+	b = house_view(&h, "INBOX", false);
+	view_flag(a, 2, VIEW_FLAGS_ADD, MAIL_SEEN | MAIL_FLAGGED, "$Work");
+	c = view_news(&h, a, true);
+	assert_int_equal(c.flags.n, 0); /* silent */
+	assert_true(c.keywords_changed);
+	view_changes_free(&c);
+	c = view_news(&h, b, true);
+	assert_int_equal(set_count(&c.flags), 1);
+	assert_true(set_has(&c.flags, 2));
+	assert_true(c.keywords_changed);
+	view_changes_free(&c);
+	assert_int_equal(flags_of(b, 2).system, MAIL_SEEN | MAIL_FLAGGED);
+	assert_true(has_keyword(b, 2, "$Work"));
+	view_flag(b, 2, VIEW_FLAGS_REMOVE, MAIL_SEEN, "$work");
+	assert_int_equal(flags_of(a, 2).system, MAIL_FLAGGED);
+	assert_false(has_keyword(a, 2, "$Work"));
+	view_flag(b, 2, VIEW_FLAGS_SET, MAIL_DRAFT, NULL);
+	assert_int_equal(flags_of(a, 2).system, MAIL_DRAFT);
+	assert_int_equal(try_store(b, 2, VIEW_FLAGS_REMOVE, 0, "Unknown"), ERR_OK);
+	assert_int_equal(try_store(b, 2, VIEW_FLAGS_ADD, 0, ""), ERR_LIMIT);
+	view_close(&a);
+	view_close(&b);
+	a = house_view(&h, "INBOX", true);
+	assert_int_equal(try_store(a, 2, VIEW_FLAGS_ADD, MAIL_SEEN, NULL), ERR_READONLY);
+	assert_int_equal(try_expunge(a), ERR_READONLY);
+	view_close(&a);
+}
+
+static void test_unchangedsince(void **state)
+{
+	struct view_store s = { .mode = VIEW_FLAGS_ADD, .system = MAIL_FLAGGED, .silent = false };
+	struct set uids = SET_EMPTY;
+	struct view_changes c;
+	struct errtext t;
+	struct view *v;
+
+	fill(4);
+	v = house_view(&h, "INBOX", false);
+	s.unchangedsince = view_state(v)->highestmodseq;
+	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	set_add_range(&uids, 1, 3);
+	assert_int_equal(view_store(v, &uids, &s, &t), ERR_OK);
+	assert_int_equal(set_count(&s.modified), 1);
+	assert_true(set_has(&s.modified, 2));
+	assert_int_equal(flags_of(v, 1).system, MAIL_FLAGGED);
+	assert_int_equal(flags_of(v, 2).system, MAIL_SEEN);
+	c = view_news(&h, v, true);
+	assert_int_equal(set_count(&c.flags), 2);
+	view_changes_free(&c);
+	/* Not silent: heard of also when nothing changed. */
+	set_free(&s.modified);
+	s.unchangedsince = UINT64_MAX;
+	assert_int_equal(view_store(v, &uids, &s, &t), ERR_OK);
+	assert_int_equal(view_store(v, &uids, &s, &t), ERR_OK);
+	c = view_news(&h, v, true);
+	assert_int_equal(set_count(&c.flags), 3);
+	view_changes_free(&c);
+	set_free(&s.modified);
+	set_free(&uids);
+	view_close(&v);
+}
+
+static void count_up(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+static void test_notify(void **state)
+{
+	struct view *a, *b;
+	int heard = 0;
+
+	fill(1);
+	a = house_view(&h, "INBOX", false);
+	b = house_view(&h, "INBOX", false);
+	view_set_notify(a, count_up, &heard);
+	house_deliver(&h, "INBOX", mail);
+	assert_int_equal(heard, 1);
+	view_flag(b, 1, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(heard, 2);
+	view_flag(a, 1, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	assert_int_equal(heard, 2);
+	assert_int_equal(try_expunge(b), ERR_OK);
+	assert_int_equal(heard, 3);
+	view_close(&a);
+	view_close(&b);
+}
+
+static void test_deleted_mailbox(void **state)
+{
+	struct view_changes c;
+	struct errtext t;
+	struct view *v;
+
+	assert_int_equal(acct_create(h.a, "Gone", &t), ERR_OK);
+	v = house_view(&h, "Gone", false);
+	assert_int_equal(acct_delete(h.a, "Gone", &t), ERR_OK);
+	assert_int_equal(view_update(v, true, h.ar, &c, &t), ERR_NOTFOUND);
+	assert_int_equal(try_refresh(v, true), ERR_NOTFOUND);
+	view_close(&v);
+	assert_int_equal(try_view(&h, "Gone", false, &v), ERR_NOTFOUND);
+}
+
+static void test_first_unseen(void **state)
+{
+	struct view *v;
+
+	house_append(&h, "INBOX", mail, MAIL_SEEN, NULL);
+	house_append(&h, "INBOX", mail, MAIL_SEEN, NULL);
+	house_append(&h, "INBOX", mail, 0, NULL);
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(v)->first_unseen, 3);
+	view_close(&v);
+}
+
+#define BOTH(t) \
+	cmocka_unit_test_setup_teardown(t, begin_memory, end), cmocka_unit_test_setup_teardown(t, begin_maildir, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(test_empty), BOTH(test_numbers), BOTH(test_two_views), BOTH(test_expunged_bytes),
+		BOTH(test_recent), BOTH(test_flags), BOTH(test_unchangedsince), BOTH(test_notify),
+		BOTH(test_deleted_mailbox), BOTH(test_first_unseen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
