@@ -19,7 +19,10 @@ bool imap_name_to_utf8(struct span mutf7, struct buf *out);
 /* The inverse; false (nothing appended) when utf8 is not valid UTF-8. */
 bool imap_name_from_utf8(struct span utf8, struct buf *out);
 
-/* Valid UTF-8 without control characters (C0, DEL, C1), U+2028, U+2029, noncharacters; not empty. Separators are the caller's matter. */
+/*
+ * Valid UTF-8 without control characters (C0, DEL, C1), U+2028, U+2029, noncharacters; not empty. Separators are the
+ * caller's matter.
+ */
 bool imap_name_valid(struct span utf8);
 
 /* Is this INBOX, in any case? */

@@ -222,7 +222,7 @@ static void on_helo(struct lmtp *lm, const struct lmtp_command *cmd)
 
 static void on_expn(struct lmtp *lm, const struct lmtp_command *cmd)
 {
-	refuse(lm, "502 5.5.1 EXPN is not implemented");
+	refuse(lm, "502 5.5.1 EXPN is not offered");
 }
 
 static void on_unknown(struct lmtp *lm, const struct lmtp_command *cmd)

@@ -77,7 +77,8 @@ void lmtp_rcpt(struct lmtp *lm, const struct lmtp_path *path);
 enum err lmtp_answer(struct client *c, struct msg_in *m);
 void lmtp_rcpt_failed(struct lmtp *lm); /* the last one: what was asked will not be answered */
 void rcpt_free(struct lmtp *lm, struct rcpt **r);
-void rcpt_result(struct rcpt *r, uint16_t code, const char *enhanced, const char *text); /* the first result stands; drops the file */
+/* The first result stands; drops the file. */
+void rcpt_result(struct rcpt *r, uint16_t code, const char *enhanced, const char *text);
 
 /* lmtp_data.c: all of them */
 void lmtp_data(struct lmtp *lm);
