@@ -19,9 +19,18 @@ struct reader {
 	struct draft d;
 };
 
+/* Files with CR for line ends look like one field; a list ends where such a line ends, unless the next is a fold. */
+static struct span without_cr_lines(struct span value)
+{
+	for (size_t i = 0; i + 1 < value.n; i++)
+		if (value.p[i] == '\r' && !strchr("\r\n \t", value.p[i + 1]))
+			return span_cut(value, 0, i);
+	return value;
+}
+
 void mime_addrs_init(struct mime_addrs *w, struct span value)
 {
-	*w = (struct mime_addrs){ .in = span_cut(value, 0, MIME_FIELD_MAX) };
+	*w = (struct mime_addrs){ .in = without_cr_lines(span_cut(value, 0, MIME_FIELD_MAX)) };
 	buf_init(&w->text, 2 * MIME_FIELD_MAX + 256);
 	buf_init(&w->comment, MIME_FIELD_MAX);
 }

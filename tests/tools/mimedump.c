@@ -1,10 +1,16 @@
 /*
  * Prints what IMAP would say of message files: for each, ENVELOPE, BODY and BODYSTRUCTURE, one to a line with
  * literals as on the wire, and the size in CRLF form. For comparing with other servers by hand or by script.
+ *
+ *     mimedump [-s SECTION]... FILE...
+ *
+ * With -s only the sections are shown, as literals (HEADER.FIELDS stands for HEADER.FIELDS (Subject To)); NIL when absent.
  */
 #include "mime/bodystruct.h"
+#include "mime/crlf.h"
 #include "mime/envelope.h"
-#include "mime/tree.h"
+#include "mime/header.h"
+#include "mime/section.h"
 
 #include "base/mem.h"
 
@@ -32,12 +38,11 @@ static bool map_file(const char *path, struct span *s_r)
 	return p != MAP_FAILED;
 }
 
-static void dump(struct span message, struct mime_tree *t)
+static void dump(struct span message, const struct mime_tree *t)
 {
 	struct buf out;
 
 	buf_init(&out, 256 << 20);
-	mime_tree_parse(message, t);
 	buf_add_str(&out, "ENVELOPE ");
 	mime_envelope_add(message, &out);
 	buf_add_str(&out, "\r\nBODY ");
@@ -49,23 +54,75 @@ static void dump(struct span message, struct mime_tree *t)
 	buf_free(&out);
 }
 
-int main(int argc, char **argv)
+/* The bytes of a section as stored. */
+static bool section_bytes(struct span message, const struct mime_tree *t, const char *text, struct buf *out)
+{
+	static const struct span names[] = { { "Subject", 7 }, { "To", 2 } };
+	struct mime_section s;
+	struct mime_range r;
+
+	if (mime_section_parse(span_str(text), &s) || mime_section_find(t, &s, &r, NULL))
+		return false;
+	message = span_cut(message, r.off, r.size);
+	if (s.kind == MIME_SECTION_FIELDS || s.kind == MIME_SECTION_FIELDS_NOT)
+		mime_header_filter(message, names, 2, s.kind == MIME_SECTION_FIELDS_NOT, out);
+	else
+		buf_add_span(out, message);
+	return true;
+}
+
+static void dump_section(struct span message, const struct mime_tree *t, const char *text)
+{
+	struct mime_crlf st = MIME_CRLF_START;
+	struct buf stored, shown;
+
+	buf_init(&stored, 256 << 20);
+	buf_init(&shown, 512 << 20);
+	if (section_bytes(message, t, text, &stored)) {
+		mime_crlf_add(&st, buf_span(&stored), &shown);
+		printf("BODY[%s] {%zu}\r\n", text, shown.n);
+		fwrite(shown.p, 1, shown.n, stdout);
+		printf("\r\n");
+	} else {
+		printf("BODY[%s] NIL\r\n", text);
+	}
+	buf_free(&stored);
+	buf_free(&shown);
+}
+
+static bool dump_file(const char *path, char **sections, int n)
 {
 	struct mime_tree t = { 0 };
 	struct span message;
-	int status = 0;
 
-	for (int i = 1; i < argc; i++) {
-		printf("FILE %s\r\n", argv[i]);
-		if (!map_file(argv[i], &message)) {
-			perror(argv[i]);
-			status = 1;
-			continue;
-		}
-		dump(message, &t);
-		if (message.n)
-			munmap((void *)(uintptr_t)message.p, message.n);
+	printf("FILE %s\r\n", path);
+	if (!map_file(path, &message)) {
+		perror(path);
+		return false;
 	}
+	mime_tree_parse(message, &t);
+	if (n == 0)
+		dump(message, &t);
+	for (int i = 0; i < n; i++)
+		dump_section(message, &t, sections[i]);
 	mime_tree_free(&t);
+	if (message.n)
+		munmap((void *)(uintptr_t)message.p, message.n);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	char *sections[64];
+	int n = 0, status = 0, c;
+
+	while ((c = getopt(argc, argv, "s:")) != -1) {
+		if (c != 's' || n == 64)
+			return 2;
+		sections[n++] = optarg;
+	}
+	for (int i = optind; i < argc; i++)
+		if (!dump_file(argv[i], sections, n))
+			status = 1;
 	return status;
 }

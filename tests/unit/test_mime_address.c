@@ -80,6 +80,8 @@ static const struct {
 	{ "\"no end <ann@x>, bob@y", "-|-|MISSING_MAILBOX|MISSING_DOMAIN -|-|bob|y" },
 	{ "ann@x (no end, bob@y", "-|-|ann|x -|-|bob|y" },
 	{ "ann@x bob@y, cee@z", "-|-|ann|x -|-|cee|z" },
+	{ "ann@x\rTo: bob@y, cee@z", "-|-|ann|x" },
+	{ "ann@x,\r bob@y\r\n , cee@z\r", "-|-|ann|x -|-|bob|y -|-|cee|z" },
 	{ "ann@x\\", "-|-|ann|x" },
 	{ "\"ann\\", "-|-|MISSING_MAILBOX|MISSING_DOMAIN" },
 	{ "(\\", "-|-|MISSING_MAILBOX|MISSING_DOMAIN" },
