@@ -62,7 +62,8 @@ struct lmtp {
 	struct rcpt *rcpts;      /* own: accepted ones, in order; the last may be in question */
 	unsigned count;
 	struct dot_decoder dot;
-	uint64_t size;           /* bytes of the message so far */
+	struct lf_form lf;
+	uint64_t size;           /* bytes written of the message so far, in LF form */
 	unsigned bad;            /* bad commands in a row */
 };
 

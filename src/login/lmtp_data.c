@@ -1,17 +1,16 @@
 /*
  * DATA: files staged by the recipients' workers, the message streamed into all of them as it comes, then
  * committed; one reply a recipient, in order (RFC 2033 4.2). The message is never held in memory: what one read
- * brought goes out in one write a recipient. What fails for one recipient fails for him alone.
+ * brought goes out in one write a recipient, with LF line ends as mail is stored. What fails for one recipient fails for him alone.
  */
 #include "base/must.h"
 #include "lmtp.h"
 
 #include <errno.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <utlist.h>
 
-enum { PIECES_MAX = 64 };
+enum { LINES_MAX = 65536 }; /* bytes of one write */
 
 static const char temporary[] = "Temporary internal error";
 
@@ -53,6 +52,7 @@ static void start_stream(struct lmtp *lm)
 {
 	lm->size = 0;
 	dot_init(&lm->dot);
+	lm->lf = (struct lf_form){ false };
 	lmtp_say(lm, "354 OK");
 	lmtp_set_state(lm, LMTP_STREAM);
 }
@@ -83,19 +83,16 @@ static void write_failed(struct rcpt *r, int errnum)
 		rcpt_result(r, 451, "4.3.0", temporary);
 }
 
-/* All pieces to one file. A short write is a full disk: the next one says so. */
-static void write_pieces(struct rcpt *r, const struct iovec *pieces, int n, size_t bytes)
+/* All bytes to one file. A short write is a full disk: the next one says so. */
+static void write_to(struct rcpt *r, struct span bytes)
 {
-	struct iovec v[PIECES_MAX], *at = v;
-
-	if (bytes > r->room) {
+	if (bytes.n > r->room) {
 		rcpt_result(r, 552, "5.3.4", "Message too large");
 		return;
 	}
-	r->room -= bytes;
-	memcpy(v, pieces, (size_t)n * sizeof(*v));
-	while (n > 0) {
-		ssize_t done = writev(r->fd, at, n);
+	r->room -= bytes.n;
+	while (bytes.n > 0) {
+		ssize_t done = write(r->fd, bytes.p, bytes.n);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -103,31 +100,23 @@ static void write_pieces(struct rcpt *r, const struct iovec *pieces, int n, size
 			write_failed(r, errno);
 			return;
 		}
-		for (; n > 0 && (size_t)done >= at->iov_len; n--)
-			done -= (ssize_t)at++->iov_len;
-		if (n > 0) {
-			at->iov_base = (char *)at->iov_base + done;
-			at->iov_len -= (size_t)done;
-		}
+		bytes = span_from(bytes, (size_t)done);
 	}
 }
 
-static void write_all(struct lmtp *lm, const struct iovec *pieces, int n)
+static void write_all(struct lmtp *lm, struct span bytes)
 {
 	uint64_t max = lmtp_size_max(lm);
-	size_t bytes = 0;
 	struct rcpt *r;
 
-	for (int i = 0; i < n; i++)
-		bytes += pieces[i].iov_len;
-	lm->size += bytes;
+	lm->size += bytes.n;
 	DL_FOREACH(lm->rcpts, r) {
 		if (r->state != RCPT_STAGED)
 			continue;
 		if (max > 0 && lm->size > max)
 			rcpt_result(r, 552, "5.3.4", "Message is larger than this server accepts");
 		else
-			write_pieces(r, pieces, n, bytes);
+			write_to(r, bytes);
 	}
 }
 
@@ -155,15 +144,23 @@ void lmtp_stream(struct lmtp *lm)
 	struct span in = stream_input(lm->c->stream), piece;
 	size_t before = in.n;
 
-	while (in.n > 0 && lm->dot.state != DOT_DONE) {
-		struct iovec pieces[PIECES_MAX];
-		int n = 0;
+	char lines[LINES_MAX + 1]; /* and a CR held from before */
+	size_t n = 0;
 
-		while (n < PIECES_MAX && dot_next(&lm->dot, &in, &piece))
-			pieces[n++] = (struct iovec){ (void *)(uintptr_t)piece.p, piece.n };
-		if (n > 0)
-			write_all(lm, pieces, n);
+	while (lm->dot.state != DOT_DONE && dot_next(&lm->dot, &in, &piece)) {
+		while (piece.n > 0) {
+			struct span part = span_cut(piece, 0, LINES_MAX - n);
+
+			n += lf_form(&lm->lf, part, lines + n);
+			piece = span_from(piece, part.n);
+			if (n < LINES_MAX)
+				continue;
+			write_all(lm, span_of(lines, n));
+			n = 0;
+		}
 	}
+	if (n > 0)
+		write_all(lm, span_of(lines, n));
 	stream_consume(lm->c->stream, before - in.n);
 	client_timer(lm->c, LMTP_IDLE_MS);
 	if (lm->dot.state == DOT_DONE)
