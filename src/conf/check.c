@@ -369,7 +369,7 @@ static void check_namespaces(struct check *k)
 /* ---- users ---- */
 
 static const char passdb_drivers[] = "passwd-file";
-static const char userdb_drivers[] = "static passwd-file passwd";
+static const char userdb_drivers[] = "static passwd-file passwd prefetch";
 
 static void check_db(struct check *k, const struct node *n, const char *served)
 {

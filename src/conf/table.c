@@ -315,7 +315,7 @@ static const struct conf_row passdb_rows[] = {
 	FIELD_ENUM(conf_passdb, result_internalfail, "result_internalfail", RESULTS, "continue"),
 	FIELD_ENUM(conf_passdb, result_success, "result_success", RESULTS, "return-ok"),
 	FIELD_ENUM(conf_passdb, skip, "skip", "never authenticated unauthenticated", "never"),
-	FIELD(conf_passdb, username_filter, "username_filter", WORDS, ""),
+	FIELD_REFUSED(conf_passdb, username_filter, "username_filter", WORDS, ""),
 };
 
 static const struct conf_row userdb_rows[] = {
