@@ -33,16 +33,16 @@ static void confine_preload(void)
 	tzset();
 }
 
-/* For good: the hard limit too. Without root not above what there is. */
+/* For good: the hard limit too. Not above what there is, unless we may raise it (root in a container may not). */
 static bool confine_limit(int what, rlim_t value)
 {
-	struct rlimit lim;
+	struct rlimit lim, want = { value, value };
 
-	if (getrlimit((__rlimit_resource_t)what, &lim) < 0)
+	if (setrlimit((__rlimit_resource_t)what, &want) == 0)
+		return true;
+	if (getrlimit((__rlimit_resource_t)what, &lim) < 0 || value <= lim.rlim_max)
 		return false;
-	if (geteuid() != 0 && value > lim.rlim_max)
-		value = lim.rlim_max;
-	lim = (struct rlimit){ value, value };
+	lim.rlim_cur = lim.rlim_max;
 	return setrlimit((__rlimit_resource_t)what, &lim) == 0;
 }
 
