@@ -17,3 +17,15 @@ src_index_libindex_a_SOURCES = \
 	src/index/walk.c
 src_index_libindex_a_CFLAGS = $(AM_CFLAGS) $(LMDB_CFLAGS) $(XXHASH_CFLAGS)
 INDEX_LIBS = src/index/libindex.a $(LMDB_LIBS) $(XXHASH_LIBS) $(BASE_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_index
+tests_unit_test_index_SOURCES = tests/unit/test_index.c
+tests_unit_test_index_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_index_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
+endif
+
+# What it costs; see the head of the file.
+EXTRA_PROGRAMS += tests/bench/bench_index
+tests_bench_bench_index_SOURCES = tests/bench/bench_index.c
+tests_bench_bench_index_LDADD = $(INDEX_LIBS)
