@@ -120,7 +120,8 @@ enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n,
 enum err maildir_sync_numbers(struct store_box *sb, struct errtext *t);
 enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t); /* if worth it; ERR_INUSE is no harm */
 
-/* maildir_keywords.c */
+/* maildir_keywords.c; parse fills name[0..25], empty before, with spans into text */
+void maildir_keywords_parse(struct span text, struct span name[MAILDIR_LETTERS]);
 enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **names, struct errtext *t);
 enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r, struct errtext *t);
 

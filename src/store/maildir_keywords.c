@@ -21,8 +21,7 @@
 #define KEYWORDS_NAME "dovecot-keywords"
 enum { KEYWORDS_FILE_MAX = 64 * 1024, KEYWORD_NAME_MAX = 200 };
 
-/* Fills name[0..25] with spans into text. */
-static void keywords_parse(struct span text, struct span name[MAILDIR_LETTERS])
+void maildir_keywords_parse(struct span text, struct span name[MAILDIR_LETTERS])
 {
 	struct span line, number;
 	uint32_t n;
@@ -81,7 +80,7 @@ enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **na
 	if (!e)
 		e = maildir_extra(b, t);
 	if (!e) {
-		keywords_parse(buf_span(&text), letter);
+		maildir_keywords_parse(buf_span(&text), letter);
 		for (int i = 0; i < MAILDIR_LETTERS; i++)
 			names[i] = letter_name(b, a, i, letter[i], &ok);
 		for (unsigned i = MAILDIR_LETTERS; i < MAIL_KEYWORDS_MAX; i++) {
@@ -168,7 +167,7 @@ static enum err keyword_add_locked(struct maildir_box *b, const char *name, unsi
 	e = keywords_load(b, &text, &mtime, t);
 	e = e ? e : maildir_extra(b, t);
 	if (!e) {
-		keywords_parse(buf_span(&text), letter);
+		maildir_keywords_parse(buf_span(&text), letter);
 		int bit = keyword_find(b, letter, name, &unused);
 		if (bit < 0 && unused < 0) {
 			e = err_say(t, ERR_LIMIT, "%s has %d keywords already", b->name, MAIL_KEYWORDS_MAX);
