@@ -19,6 +19,8 @@ enum {
 	EXIT_CONFIG = 89,      /* as Dovecot's exit status for a broken configuration */
 	CONF_ROLE_COUNT = 8,   /* descriptors of a generation, by process row */
 	TICKET_LIFE_MS = 60000,
+	EARLY_LIFE_MS = 2000,  /* how long a handoff waits for its ticket */
+	EARLY_MAX = 1000,
 	QUIT_GRACE_MS = 10000, /* from asking to killing */
 	POOL_SESSIONS = 500,   /* sessions in one pooled worker */
 };
@@ -117,6 +119,7 @@ struct ticket {
 enum err ticket_add(struct master *m, struct msg_in *in);
 struct ticket *ticket_take(struct master *m, const uint8_t id[TICKET_SIZE], uint32_t holder); /* NULL: no such, too old, not his */
 void ticket_free(struct ticket **t);
+bool ticket_known(const struct master *m, const uint8_t id[TICKET_SIZE]);
 void tickets_expire(struct master *m);
 
 /* --- sessions.c: who is logged in --- */
@@ -160,6 +163,21 @@ struct worker {
 
 /* A login or control child redeems a ticket. */
 enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in);
+/*
+ * auth sends the ticket before it answers login, but over another socket: the master may read login's HANDOFF first. Such a
+ * one waits here for its ticket.
+ */
+struct early {
+	uint8_t id[TICKET_SIZE];
+	uint32_t from;     /* the child that sent it */
+	uint32_t number;   /* id of the message */
+	struct buf body;   /* own */
+	int fd;            /* own */
+	uint64_t came;     /* loop_now */
+	struct early *prev, *next;
+};
+void worker_ticket_came(struct master *m, const uint8_t id[TICKET_SIZE]);
+void worker_expire_early(struct master *m);
 void worker_gone(struct master *m, struct worker *w); /* its process ended */
 void worker_idle(struct master *m, struct worker *w); /* it says so */
 
@@ -204,6 +222,8 @@ struct master {
 	struct child *children;
 	struct worker *workers;
 	struct ticket *tickets;
+	struct early *early;      /* handoffs that wait for their ticket */
+	unsigned early_count;
 	struct user *users;
 	struct session *sessions;
 	struct backoff backoff[PROC_ROWS];

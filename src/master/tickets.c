@@ -38,7 +38,15 @@ enum err ticket_add(struct master *m, struct msg_in *in)
 	t->uid = user.uid;
 	t->gid = user.gid;
 	HASH_ADD(hh, m->tickets, id, sizeof(t->id), t);
+	worker_ticket_came(m, id);
 	return ERR_OK;
+}
+
+bool ticket_known(const struct master *m, const uint8_t id[TICKET_SIZE])
+{
+	struct ticket *t;
+	HASH_FIND(hh, m->tickets, id, TICKET_SIZE, t);
+	return t != NULL;
 }
 
 struct ticket *ticket_take(struct master *m, const uint8_t id[TICKET_SIZE], uint32_t holder)
@@ -70,6 +78,7 @@ void ticket_free(struct ticket **tp)
 void tickets_expire(struct master *m)
 {
 	struct ticket *t, *next;
+	worker_expire_early(m);
 	HASH_ITER(hh, m->tickets, t, next) {
 		if (loop_now(m->loop) - t->made <= TICKET_LIFE_MS)
 			continue;

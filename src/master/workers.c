@@ -146,8 +146,65 @@ static void refuse(struct child *from, uint32_t id, const struct ticket *t, enum
 	answer_fail(from, id, err, err == ERR_LIMIT ? e->text : "");
 }
 
+/* --- handoffs that came before their ticket ------------------------------------------- */
+
+static bool wait_for_ticket(struct master *m, const struct child *from, struct msg_in *in, struct span body,
+			    const uint8_t id[TICKET_SIZE])
+{
+	if (ticket_known(m, id) || m->early_count >= EARLY_MAX)
+		return false;
+	struct early *e = mem_alloc(sizeof(*e));
+	memcpy(e->id, id, TICKET_SIZE);
+	e->from = from->number;
+	e->number = in->id;
+	e->came = loop_now(m->loop);
+	buf_init(&e->body, MSG_MAX);
+	buf_add_span(&e->body, body);
+	e->fd = msg_take_fd(in);
+	DL_APPEND(m->early, e);
+	m->early_count++;
+	return true;
+}
+
+/* Handles it now, whether its ticket has come or not. */
+static void early_end(struct master *m, struct early *e)
+{
+	struct msg_in in = {
+		.type = MSG_HANDOFF, .id = e->number, .rest = buf_span(&e->body), .fd = { e->fd }, .nfd = 1,
+	};
+	struct child *from = child_find(m, e->from);
+	DL_DELETE(m->early, e);
+	m->early_count--;
+	if (from != NULL && !e->body.failed && ticket_known(m, e->id))
+		worker_handoff(m, from, &in);
+	else if (from != NULL)
+		answer_fail(from, e->number, ERR_TEMP, "");
+	int left = msg_take_fd(&in);
+	if (left >= 0)
+		close(left);
+	buf_free(&e->body);
+	free(e);
+}
+
+void worker_ticket_came(struct master *m, const uint8_t id[TICKET_SIZE])
+{
+	struct early *e, *next;
+	DL_FOREACH_SAFE(m->early, e, next)
+		if (memcmp(e->id, id, TICKET_SIZE) == 0)
+			early_end(m, e);
+}
+
+void worker_expire_early(struct master *m)
+{
+	struct early *e, *next;
+	DL_FOREACH_SAFE(m->early, e, next)
+		if (loop_now(m->loop) - e->came > EARLY_LIFE_MS)
+			early_end(m, e);
+}
+
 enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
 {
+	struct span body = in->rest;
 	uint8_t id[TICKET_SIZE];
 	struct msg_conn conn;
 	msg_get_bytes(in, id, sizeof(id));
@@ -156,6 +213,8 @@ enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
 	struct span input = msg_get_blob(in, INPUT_MAX);
 	if (!msg_end(in) || in->nfd != 1)
 		return ERR_PROTO;
+	if (wait_for_ticket(m, from, in, body, id))
+		return ERR_OK;
 	struct ticket *t = ticket_take(m, id, from->number);
 	if (t == NULL) {
 		answer_fail(from, in->id, ERR_TEMP, "");
