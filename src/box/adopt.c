@@ -174,6 +174,19 @@ static enum err decide(struct idx_txn *x, const struct rec *r, struct sync *s, s
 	return ERR_OK;
 }
 
+/*
+ * New messages that some program has already taken out of the arrivals are not \Recent, as far as one number
+ * can say so: when nothing unclaimed lies before them.
+ */
+static void move_recent(struct rec *r, const struct sync *s, size_t to)
+{
+	if (r->b.recent_from < r->b.uidnext)
+		return;
+	for (size_t i = s->at; i < to; i++)
+		if (s->op[i].live && s->op[i].kind == OP_ADD && !(s->op[i].m->flags.system & MAIL_RECENT))
+			r->b.recent_from = s->op[i].m->uid + 1;
+}
+
 static enum err apply_batch(struct idx_txn *x, struct rec *r, struct sync *s, size_t to, struct set *news)
 {
 	uint64_t modseq = 0;
@@ -188,6 +201,7 @@ static enum err apply_batch(struct idx_txn *x, struct rec *r, struct sync *s, si
 			e = put_op(x, r->b.id, &s->op[i], modseq);
 	if (e)
 		return e;
+	move_recent(r, s, to);
 	if (news->n && set_max(news) >= r->b.uidnext)
 		r->b.uidnext = set_max(news) + 1;
 	r->b.keywords = buf_span(&s->keywords);

@@ -30,7 +30,32 @@ BOX_LIBS = src/box/libbox.a $(INDEX_LIBS) $(STORE_LIBS) $(MIME_LIBS) $(XXHASH_LI
 
 if CMOCKA
 BOX_HOUSE = tests/unit/box_house.h tests/unit/box_house.c
-check_PROGRAMS += tests/unit/test_box_view
+check_PROGRAMS += \
+	tests/unit/test_box_add \
+	tests/unit/test_box_bytes \
+	tests/unit/test_box_faulty \
+	tests/unit/test_box_folders \
+	tests/unit/test_box_search \
+	tests/unit/test_box_sync \
+	tests/unit/test_box_view
+tests_unit_test_box_add_SOURCES = tests/unit/test_box_add.c $(BOX_HOUSE)
+tests_unit_test_box_add_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_add_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_bytes_SOURCES = tests/unit/test_box_bytes.c $(BOX_HOUSE)
+tests_unit_test_box_bytes_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_bytes_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_faulty_SOURCES = tests/unit/test_box_faulty.c $(BOX_HOUSE)
+tests_unit_test_box_faulty_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_faulty_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_folders_SOURCES = tests/unit/test_box_folders.c $(BOX_HOUSE)
+tests_unit_test_box_folders_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
+tests_unit_test_box_search_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_sync_SOURCES = tests/unit/test_box_sync.c $(BOX_HOUSE)
+tests_unit_test_box_sync_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_sync_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_view_SOURCES = tests/unit/test_box_view.c $(BOX_HOUSE)
 tests_unit_test_box_view_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_view_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)

@@ -231,7 +231,15 @@ static struct msg_facts facts_of(struct view *v, uint32_t uid)
 
 struct mail_flags flags_of(struct view *v, uint32_t uid)
 {
-	return facts_of(v, uid).flags;
+	struct mail_flags f = facts_of(v, uid).flags;
+
+	f.system &= MAIL_SYSTEM;
+	return f;
+}
+
+bool is_recent(struct view *v, uint32_t uid)
+{
+	return facts_of(v, uid).flags.system & MAIL_RECENT;
 }
 
 bool has_keyword(struct view *v, uint32_t uid, const char *name)

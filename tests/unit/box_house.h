@@ -45,7 +45,8 @@ struct view_changes view_news(struct house *h, struct view *v, bool expunge);
 /* Update with expunge, forgetting what it says. */
 void view_quiet(struct house *h, struct view *v);
 
-struct mail_flags flags_of(struct view *v, uint32_t uid);
+struct mail_flags flags_of(struct view *v, uint32_t uid); /* without MAIL_RECENT */
+bool is_recent(struct view *v, uint32_t uid);
 bool has_keyword(struct view *v, uint32_t uid, const char *name);
 enum err try_store(struct view *v, uint32_t uid, enum view_store_mode mode, uint8_t flags, const char *keyword);
 void view_flag(struct view *v, uint32_t uid, enum view_store_mode mode, uint8_t flags, const char *keyword);

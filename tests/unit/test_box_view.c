@@ -150,7 +150,7 @@ static void test_recent(void **state)
 	assert_int_equal(view_state(look)->recent, 2);
 	a = house_view(&h, "INBOX", false);
 	assert_int_equal(view_state(a)->recent, 2);
-	assert_true(flags_of(a, 1).system & MAIL_RECENT);
+	assert_true(is_recent(a, 1));
 	b = house_view(&h, "INBOX", false);
 	assert_int_equal(view_state(b)->recent, 0);
 	house_deliver(&h, "INBOX", mail);
