@@ -10,8 +10,6 @@ static void search_free(void *arg)
 	struct imap_search *s = arg;
 
 	query_end(&s->run);
-	if (s->query)
-		query_free(s->query);
 	set_free(&s->uids);
 	set_free(&s->numbers);
 	mime_charsets_free(&s->charsets);

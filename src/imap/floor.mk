@@ -78,3 +78,11 @@ tests_unit_test_imap_commands_SOURCES = tests/unit/test_imap_commands.c $(IMAP_T
 tests_unit_test_imap_commands_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_commands_LDADD = $(IMAP_TEST_LIBS)
 endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_imap_session
+tests_fuzz_fuzz_imap_session_SOURCES = tests/fuzz/fuzz_imap_session.c tests/unit/fakebox.c
+tests_fuzz_fuzz_imap_session_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_imap_session_LDADD = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/conf/libconf.a \
+	src/io/libio.a src/base/libbase.a $(SSL_LIBS) $(UTF8PROC_LIBS)
+endif

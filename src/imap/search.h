@@ -10,7 +10,7 @@ struct imap_search {
 	struct imap_cmd *c;
 	struct span charset;             /* arena: "" for US-ASCII and UTF-8 */
 	struct mime_charsets *charsets;  /* own: made when a charset is named */
-	struct query *query;             /* arena; its sets are freed with the arena */
+	struct query *query;             /* arena, and its sets are freed with it */
 	struct query_run *run;           /* own */
 	struct set uids;                 /* own: the result */
 	struct set numbers;              /* own: as answered */
