@@ -16,11 +16,11 @@ src_auth_libauth_a_CFLAGS = $(AM_CFLAGS) $(SASL_CFLAGS) $(CRYPT_CFLAGS)
 AUTH_LIBS = src/auth/libauth.a $(CONF_LIBS) $(SASL_LIBS) $(CRYPT_LIBS)
 
 # The router links neither SASL nor libcrypt.
-pkglibexec_PROGRAMS += roost-auth roost-auth-worker
-roost_auth_SOURCES = src/auth/main.c src/auth/route.h src/auth/route.c
-roost_auth_LDADD = $(PROC_LIBS) $(CONF_LIBS)
-roost_auth_worker_SOURCES = src/auth/worker_main.c
-roost_auth_worker_LDADD = src/auth/libauth.a $(PROC_LIBS) $(CONF_LIBS) $(SASL_LIBS) $(CRYPT_LIBS)
+pkglibexec_PROGRAMS += src/auth/roost-auth src/auth/roost-auth-worker
+src_auth_roost_auth_SOURCES = src/auth/main.c src/auth/route.h src/auth/route.c
+src_auth_roost_auth_LDADD = $(PROC_LIBS) $(CONF_LIBS)
+src_auth_roost_auth_worker_SOURCES = src/auth/worker_main.c
+src_auth_roost_auth_worker_LDADD = src/auth/libauth.a $(PROC_LIBS) $(CONF_LIBS) $(SASL_LIBS) $(CRYPT_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_auth_users tests/unit/test_auth_pwfile tests/unit/test_auth_names \

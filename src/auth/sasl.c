@@ -22,7 +22,10 @@ struct exchange {
 	exchange_check_fn *check;
 	void *ctx;
 	bool checked, right;
+	bool asks_name; /* LOGIN: what the client sends next is its name */
 };
+
+enum { LOGIN_NAME_MAX_BYTES = 256 };
 
 /* The library keeps callbacks of all types in one. */
 #define CALLBACK(f) ((int (*)(void))(void (*)(void))(f))
@@ -183,12 +186,28 @@ static enum exchange_state verdict(const struct exchange *x, int rc, const char 
 	return rc == SASL_OK && x->checked && x->right ? EXCHANGE_OK : EXCHANGE_FAIL;
 }
 
+/*
+ * The library's LOGIN loses the memory of the password when it does not like the name; so it never sees such a name.
+ */
+static bool name_is_bad(struct exchange *x, struct span in)
+{
+	if (!x->asks_name)
+		return false;
+	x->asks_name = false;
+	return in.n == 0 || in.n > LOGIN_NAME_MAX_BYTES || memchr(in.p, 0, in.n) || (unsigned char)in.p[0] <= ' ' ||
+	       (unsigned char)in.p[in.n - 1] <= ' ';
+}
+
 enum exchange_state exchange_start(struct exchange *x, bool has_in, struct span in, struct span *out_r)
 {
 	const char *out = NULL;
 	unsigned n = 0;
-	int rc = sasl_server_start(x->conn, x->mech, has_in ? (in.p ? in.p : "") : NULL, (unsigned)in.n, &out, &n);
+	int rc;
 
+	x->asks_name = strcmp(x->mech, "LOGIN") == 0;
+	if (in.n > 0 && name_is_bad(x, in))
+		return EXCHANGE_FAIL;
+	rc = sasl_server_start(x->conn, x->mech, has_in ? (in.p ? in.p : "") : NULL, (unsigned)in.n, &out, &n);
 	return verdict(x, rc, out, n, out_r);
 }
 
@@ -196,7 +215,10 @@ enum exchange_state exchange_step(struct exchange *x, struct span in, struct spa
 {
 	const char *out = NULL;
 	unsigned n = 0;
-	int rc = sasl_server_step(x->conn, in.p ? in.p : "", (unsigned)in.n, &out, &n);
+	int rc;
 
+	if (name_is_bad(x, in))
+		return EXCHANGE_FAIL;
+	rc = sasl_server_step(x->conn, in.p ? in.p : "", (unsigned)in.n, &out, &n);
 	return verdict(x, rc, out, n, out_r);
 }

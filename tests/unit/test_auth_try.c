@@ -106,6 +106,22 @@ static void test_login(void **state)
 	close_try(&f);
 }
 
+/* Names at which the library's LOGIN would leak the password. */
+static void test_login_bad_name(void **state)
+{
+	struct fixture f;
+	char name[1024];
+
+	memset(name, 'a', sizeof(name));
+	open_try(&f, "", true);
+	assert_int_equal(try_start(f.t, SPAN("LOGIN"), false, SPAN("")), TRY_CHALLENGE);
+	assert_int_equal(try_step(f.t, SPAN("")), TRY_FAIL);
+	close_try(&f);
+	open_try(&f, "", true);
+	assert_int_equal(try_start(f.t, SPAN("LOGIN"), true, span_of(name, sizeof(name))), TRY_FAIL);
+	close_try(&f);
+}
+
 static void test_refused(void **state)
 {
 	struct fixture f;
@@ -149,8 +165,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),	cmocka_unit_test(test_plain_asked),
-		cmocka_unit_test(test_login),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_login),	cmocka_unit_test(test_login_bad_name),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_lookup),
 	};
 	struct errtext t;
 	FILE *f;
