@@ -43,9 +43,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/session.c \
 	src/imap/settings.c \
 	src/imap/store.h
-IMAP_LIBS = src/imap/libimap.a src/box/libbox.a src/index/libindex.a src/store/libstore.a src/mime/libmime.a \
-	src/wire/libwire.a src/conf/libconf.a src/io/libio.a src/base/libbase.a \
-	$(LMDB_LIBS) $(XXHASH_LIBS) $(SSL_LIBS) $(UTF8PROC_LIBS)
+IMAP_LIBS = src/imap/libimap.a $(BOX_LIBS) $(WIRE_LIBS) $(CONF_LIBS) $(IO_LIBS)
 
 # Sessions over one Maildir without login: dialogues, benchmarks, profiles. Not installed.
 noinst_PROGRAMS += tests/tools/imapstdio
