@@ -6,7 +6,8 @@
  * recursion: comment nesting is a counter. Encoded words stay as they are.
  *
  * What is missing gets Dovecot's stand-ins, for clients see them in ENVELOPE: MISSING_MAILBOX,
- * MISSING_DOMAIN, SYNTAX_ERROR as domain, INVALID_ROUTE. Empty members ("a@b,,c@d") are skipped (RFC 5322 section 4.4).
+ * MISSING_DOMAIN, SYNTAX_ERROR as domain, INVALID_ROUTE. Empty members ("a@b,,c@d") are skipped
+ * (RFC 5322 section 4.4).
  *
  * A group is reported as IMAP wants it (RFC 3501 section 7.4.2): MIME_ADDR_GROUP with the group's
  * name in mailbox, its members, MIME_ADDR_GROUP_END.
@@ -23,25 +24,30 @@ enum { MIME_ADDRS_MAX = 10000 };
 
 enum mime_addr_kind { MIME_ADDR_MAILBOX, MIME_ADDR_GROUP, MIME_ADDR_GROUP_END };
 
-/* Unquoted and unfolded parts; p is NULL when the part is absent (IMAP: NIL). Borrowed from the walk until its next call. */
+/*
+ * Unquoted and unfolded parts; p is NULL when the part is absent (IMAP: NIL). Borrowed from the
+ * walk until its next call.
+ */
 struct mime_addr {
 	enum mime_addr_kind kind;
 	struct span name;    /* display name */
 	struct span route;   /* "@a,@b" */
 	struct span mailbox; /* local part, or the group's name */
 	struct span domain;
-	bool broken;         /* not an address by the grammar: what is missing got a stand-in, as Dovecot spells it */
+	bool broken; /* not an address by the grammar: what is missing got a stand-in, as Dovecot
+			spells it */
 };
 
 struct mime_addrs {
-	struct span in;      /* borrowed */
+	struct span in; /* borrowed */
 	size_t pos;
 	unsigned count;
 	bool in_group;
-	bool open_comment;   /* from pos on no comment ends; the same for quoted strings: what keeps the walk linear */
+	bool open_comment; /* from pos on no comment ends; the same for quoted strings: what keeps
+			      the walk linear */
 	bool open_quote;
-	struct buf text;     /* own: what the last report points into */
-	struct buf comment;  /* own */
+	struct buf text;    /* own: what the last report points into */
+	struct buf comment; /* own */
 };
 
 void mime_addrs_init(struct mime_addrs *w, struct span value); /* a field value, folds allowed */
@@ -49,7 +55,8 @@ bool mime_addrs_next(struct mime_addrs *w, struct mime_addr *a_r);
 void mime_addrs_free(struct mime_addrs *w);
 
 /*
- * The mailbox (local part) of the first address of the value, for SORT (RFC 5256); appends nothing when there is none.
+ * The mailbox (local part) of the first address of the value, for SORT (RFC 5256); appends nothing
+ * when there is none.
  */
 void mime_addr_first_mailbox(struct span value, struct buf *out);
 

@@ -12,11 +12,13 @@
 #include "base/buf.h"
 
 struct mime_crlf {
-	bool after_cr;   /* the last source byte eaten was CR */
-	bool owes_lf;    /* the CR that we put in front of a bare LF went out, its LF not yet */
+	bool after_cr; /* the last source byte eaten was CR */
+	bool owes_lf;  /* the CR that we put in front of a bare LF went out, its LF not yet */
 };
 
+/* clang-format off */
 #define MIME_CRLF_START { false, false }
+/* clang-format on */
 
 /* Bytes of in when every bare LF is CRLF. */
 uint64_t mime_crlf_size(struct span in);

@@ -22,16 +22,25 @@ bool mime_date_parse(struct span value, struct mime_date *d_r);
 /* Strict: "17-Jul-1996 02:44:25 -0700", the day may be " 7" or "7"; without the quotes. */
 bool mime_date_parse_imap(struct span s, struct mime_date *d_r);
 
-/* "17-Jul-1996 02:44:25 -0700", always 26 bytes, without quotes. Outside the years 0 to 9999 the nearest time is shown. */
+/*
+ * "17-Jul-1996 02:44:25 -0700", always 26 bytes, without quotes. Outside the years 0 to 9999 the
+ * nearest time is shown.
+ */
 void mime_date_add_imap(struct mime_date d, struct buf *out);
 
 /* "Wed, 17 Jul 1996 02:44:25 -0700", for Date and Received. */
 void mime_date_add_rfc5322(struct mime_date d, struct buf *out);
 
-/* Strict: "1-Feb-1994" or "01-Feb-1994", quoted or not; as days since 1 January 1970 (SEARCH ON and kin). */
+/*
+ * Strict: "1-Feb-1994" or "01-Feb-1994", quoted or not; as days since 1 January 1970 (SEARCH ON and
+ * kin).
+ */
 bool mime_day_parse(struct span s, int64_t *day_r);
 
-/* The calendar day that the date's own zone shows (SENTON compares that day, "disregarding time and timezone"). */
+/*
+ * The calendar day that the date's own zone shows (SENTON compares that day, "disregarding time and
+ * timezone").
+ */
 int64_t mime_date_day(struct mime_date d);
 
 #endif

@@ -21,15 +21,15 @@ enum {
 };
 
 struct mime_field {
-	struct span name;  /* without blanks before the colon; empty when the line begins with a colon */
-	struct span value; /* behind the colon, leading blanks skipped; folds inside kept, line end dropped */
+	struct span name;  /* no blanks before the colon; empty when the line begins with a colon */
+	struct span value; /* leading blanks skipped; folds inside kept, the last line end dropped */
 	struct span whole; /* the field to the byte, with its line ends */
-	bool colon;        /* false: a line without a colon */
+	bool colon;	   /* false: a line without a colon */
 };
 
 struct mime_header {
 	struct span bytes; /* borrowed: begins at the first field, may reach into the body */
-	size_t pos;        /* of the next field; after the walk: where the body begins */
+	size_t pos;	   /* of the next field; after the walk: where the body begins */
 };
 
 static inline struct mime_header mime_header_of(struct span bytes)
@@ -46,14 +46,15 @@ size_t mime_header_size(struct span bytes);
 /* The first field of that name (case-insensitive); false when absent. */
 bool mime_header_find(struct span bytes, const char *name, struct mime_field *f_r);
 
-/* Appends value unfolded: line ends dropped, the blanks behind them kept. NULs become U+FFFD's bytes only in decode.h, not here. */
+/* Appends value unfolded: line ends dropped, the blanks behind them kept. NULs stay. */
 void mime_field_unfold(struct span value, struct buf *out);
 
 /*
- * Appends the fields of the block whose names are (or with invert: are not) in names, each whole and as stored,
- * then the empty line that ends the block, if the block has one (RFC 3501 HEADER.FIELDS, HEADER.FIELDS.NOT).
- * Line ends are as stored; mime_crlf_add makes them CRLF.
+ * Appends the fields of the block whose names are (or with invert: are not) in names, each whole
+ * and as stored, then the empty line that ends the block, if the block has one (RFC 3501
+ * HEADER.FIELDS, HEADER.FIELDS.NOT). Line ends are as stored; mime_crlf_add makes them CRLF.
  */
-void mime_header_filter(struct span bytes, const struct span *names, size_t n, bool invert, struct buf *out);
+void mime_header_filter(struct span bytes, const struct span *names, size_t n, bool invert,
+			struct buf *out);
 
 #endif

@@ -11,17 +11,17 @@
 #include "mime/tree.h"
 
 enum mime_section_kind {
-	MIME_SECTION_ALL,        /* "" or "1.2" */
-	MIME_SECTION_HEADER,     /* "HEADER" or "1.2.HEADER" */
+	MIME_SECTION_ALL,    /* "" or "1.2" */
+	MIME_SECTION_HEADER, /* "HEADER" or "1.2.HEADER" */
 	MIME_SECTION_TEXT,
-	MIME_SECTION_MIME,       /* "1.2.MIME" */
-	MIME_SECTION_FIELDS,     /* "HEADER.FIELDS" */
+	MIME_SECTION_MIME,	 /* "1.2.MIME" */
+	MIME_SECTION_FIELDS,	 /* "HEADER.FIELDS" */
 	MIME_SECTION_FIELDS_NOT, /* "HEADER.FIELDS.NOT" */
 };
 
 struct mime_section {
 	enum mime_section_kind kind;
-	uint32_t depth;                /* numbers in path; 0: the message itself */
+	uint32_t depth;		       /* numbers in path; 0: the message itself */
 	uint32_t path[MIME_DEPTH_MAX]; /* each >= 1 */
 };
 
@@ -32,16 +32,18 @@ struct mime_range {
 };
 
 /*
- * "", "TEXT", "1.2.HEADER", "header.fields.not" (any case), without brackets and without the list of names.
- * ERR_SYNTAX when it is none (MIME without a number included), ERR_LIMIT when deeper than MIME_DEPTH_MAX.
+ * "", "TEXT", "1.2.HEADER", "header.fields.not" (any case), without brackets and without the list
+ * of names. ERR_SYNTAX when it is none (MIME without a number included), ERR_LIMIT when deeper than
+ * MIME_DEPTH_MAX.
  */
 enum err mime_section_parse(struct span text, struct mime_section *s_r);
 
 /*
- * ERR_NOTFOUND: there is no such part, or HEADER/TEXT was asked of a part that is not a message (IMAP answers NIL).
- * part_r (may be NULL): the part that the numbers lead to; for the HEADER, TEXT or FIELDS of a message/rfc822, the message inside.
+ * ERR_NOTFOUND: there is no such part, or HEADER/TEXT was asked of a part that is not a message
+ * (IMAP answers NIL). part_r (may be NULL): the part that the numbers lead to; for the HEADER, TEXT
+ * or FIELDS of a message/rfc822, the message inside.
  */
-enum err mime_section_find(const struct mime_tree *t, const struct mime_section *s, struct mime_range *range_r,
-			   uint32_t *part_r);
+enum err mime_section_find(const struct mime_tree *t, const struct mime_section *s,
+			   struct mime_range *range_r, uint32_t *part_r);
 
 #endif

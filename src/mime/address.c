@@ -19,7 +19,10 @@ struct reader {
 	struct draft d;
 };
 
-/* Files with CR for line ends look like one field; a list ends where such a line ends, unless the next is a fold. */
+/*
+ * Files with CR for line ends look like one field; a list ends where such a line ends, unless the
+ * next is a fold.
+ */
 static struct span without_cr_lines(struct span value)
 {
 	for (size_t i = 0; i + 1 < value.n; i++)
@@ -225,7 +228,10 @@ static void read_addr_spec(struct reader *r)
 		r->d.domain = piece_from(r, at);
 }
 
-/* No '<', '@' or ':' followed: one bare word is a mailbox without domain, anything else can only be a name. */
+/*
+ * No '<', '@' or ':' followed: one bare word is a mailbox without domain, anything else can only be
+ * a name.
+ */
 static void take_words(struct reader *r, struct phrase ph, struct piece words)
 {
 	if (ph.words == 1 && !ph.quoted)

@@ -1,7 +1,9 @@
 /* BODY from BODYSTRUCTURE: the same text without the extension data. */
 #include "mime/bodystruct.h"
 
-/* What is written for a description, by what kind it is; the rest up to its ')' is extension data. */
+/*
+ * What is written for a description, by what kind it is; the rest up to its ')' is extension data.
+ */
 enum kind { KIND_UNKNOWN, KIND_MULTIPART, KIND_BASIC, KIND_TEXT, KIND_MESSAGE };
 
 struct frame {
@@ -187,7 +189,8 @@ static bool step(struct cutter *c)
 {
 	struct frame *f = &c->frame[c->n - 1];
 
-	if (f->kind == KIND_MULTIPART || (f->items == 0 && c->pos < c->in.n && c->in.p[c->pos] == '('))
+	if (f->kind == KIND_MULTIPART ||
+	    (f->items == 0 && c->pos < c->in.n && c->in.p[c->pos] == '('))
 		return step_multipart(c, f);
 	if (f->items >= 2 && f->items == wanted(f->kind))
 		return pop(c);

@@ -46,7 +46,8 @@ static void add_params(struct writer *w, struct span params, bool text)
 	buf_add_str(w->out, " (");
 	add_params_inside(w);
 	if (add)
-		buf_add_str(w->out, w->params.n ? " \"charset\" \"us-ascii\"" : "\"charset\" \"us-ascii\"");
+		buf_add_str(w->out,
+			    w->params.n ? " \"charset\" \"us-ascii\"" : "\"charset\" \"us-ascii\"");
 	buf_add_char(w->out, ')');
 }
 
@@ -96,7 +97,9 @@ static void add_place(struct writer *w, const struct content_fields *f)
 	wiretext_add_field(w->out, f->location);
 }
 
-/* Type and what stands in every body that is no multipart, up to the size (RFC 3501 body-fields). */
+/*
+ * Type and what stands in every body that is no multipart, up to the size (RFC 3501 body-fields).
+ */
 static void begin_leaf(struct writer *w, const struct mime_part *p, const struct content_fields *f)
 {
 	struct content_type t = { SPAN("text"), SPAN("plain"), SPAN("") };
@@ -150,7 +153,9 @@ static void end_multipart(struct writer *w, const struct content_fields *f)
 	buf_add_char(w->out, ')');
 }
 
-/* A multipart may hold no part at all, but IMAP's grammar wants one: an empty text stands for it. */
+/*
+ * A multipart may hold no part at all, but IMAP's grammar wants one: an empty text stands for it.
+ */
 static void add_nothing(struct writer *w)
 {
 	static const struct mime_part empty = { .flags = MIME_PART_TEXT };
@@ -171,7 +176,10 @@ static void end_part(struct writer *w, const struct open *o)
 		end_leaf(w, p, &o->f);
 }
 
-/* A message needs a MIME-Version or Content-Type for its other Content-* fields to count, a body part does not. */
+/*
+ * A message needs a MIME-Version or Content-Type for its other Content-* fields to count, a body
+ * part does not.
+ */
 static bool is_message(const struct mime_tree *t, const struct mime_part *p)
 {
 	return p->parent == MIME_NONE || (t->part[p->parent].flags & MIME_PART_MESSAGE);
@@ -200,7 +208,8 @@ static void begin_part(struct writer *w, uint32_t i, struct open *o)
 	}
 }
 
-void mime_bodystruct_add(struct span message, const struct mime_tree *t, bool extended, struct buf *out)
+void mime_bodystruct_add(struct span message, const struct mime_tree *t, bool extended,
+			 struct buf *out)
 {
 	struct writer w = { .message = message, .t = t, .extended = extended, .out = out };
 

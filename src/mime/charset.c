@@ -36,8 +36,8 @@ void mime_charsets_free(struct mime_charsets **cs)
 }
 
 /*
- * Upper case into out. False when it is no plain name: iconv reads more into '/' and ',' than a name, and
- * ISO-2022-CN-EXT, which no mail uses, is known for a flaw in its converter.
+ * Upper case into out. False when it is no plain name: iconv reads more into '/' and ',' than a
+ * name, and ISO-2022-CN-EXT, which no mail uses, is known for a flaw in its converter.
  */
 static bool clean_name(struct span name, char out[64])
 {
@@ -57,7 +57,8 @@ static bool clean_name(struct span name, char out[64])
 
 static bool is_utf8(const char *name)
 {
-	static const char *const names[] = { "UTF-8", "UTF8", "US-ASCII", "ASCII", "ANSI_X3.4-1968" };
+	static const char *const names[] = { "UTF-8", "UTF8", "US-ASCII", "ASCII",
+					     "ANSI_X3.4-1968" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -114,7 +115,8 @@ bool mime_charsets_known(struct mime_charsets *cs, struct span name)
 
 void mime_charsets_warm(struct mime_charsets *cs)
 {
-	static const char *const common[] = { "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "ISO-2022-JP", "GB18030" };
+	static const char *const common[] = { "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252",
+					      "ISO-2022-JP", "GB18030" };
 
 	for (size_t i = 0; i < ARRAY_LEN(common); i++)
 		open_charset(cs, common[i]);
@@ -122,18 +124,11 @@ void mime_charsets_warm(struct mime_charsets *cs)
 
 void mime_to_utf8_init(struct mime_to_utf8 *u, struct mime_charsets *cs, struct span charset)
 {
-	struct charset *c;
+	struct charset *c = NULL;
 
 	*u = (struct mime_to_utf8){ .cs = cs };
-	if (!clean_name(charset, u->charset)) {
-		u->charset[0] = '\0';
-		return;
-	}
-	if (is_utf8(u->charset)) {
-		snprintf(u->charset, sizeof(u->charset), "UTF-8");
-		return;
-	}
-	c = open_charset(cs, u->charset);
+	if (clean_name(charset, u->charset) && !is_utf8(u->charset))
+		c = open_charset(cs, u->charset);
 	if (c)
 		iconv(c->cd, NULL, NULL, NULL, NULL); /* back to the initial shift state */
 	else
@@ -143,16 +138,6 @@ void mime_to_utf8_init(struct mime_to_utf8 *u, struct mime_charsets *cs, struct 
 static void put_replacement(struct buf *out)
 {
 	buf_add_str(out, "\xef\xbf\xbd");
-}
-
-static void add_ascii(struct span in, struct buf *out)
-{
-	for (size_t i = 0; i < in.n; i++) {
-		if ((unsigned char)in.p[i] < 0x80)
-			buf_add_char(out, in.p[i]);
-		else
-			put_replacement(out);
-	}
 }
 
 /* Could these be the first bytes of a character whose rest is still to come? */
@@ -218,23 +203,15 @@ static size_t add_iconv(iconv_t cd, struct span in, struct buf *out)
 /* Converts, returns how many bytes at the end are left for later. */
 static size_t convert(struct mime_to_utf8 *u, struct span in, struct buf *out)
 {
-	struct charset *c;
+	struct charset *c = u->charset[0] ? find_open(u->cs, u->charset) : NULL;
 
-	if (u->charset[0] == '\0') {
-		add_ascii(in, out);
-		return 0;
-	}
-	if (strcmp(u->charset, "UTF-8") == 0)
-		return add_utf8(in, out);
-	c = find_open(u->cs, u->charset);
-	if (!c) {
-		add_ascii(in, out);
-		return 0;
-	}
-	return add_iconv(c->cd, in, out);
+	return c ? add_iconv(c->cd, in, out) : add_utf8(in, out);
 }
 
-/* Keeps the last left bytes of in for the next chunk; more than a character can have is no character. */
+/*
+ * Keeps the last left bytes of in for the next chunk; more than a character can have is no
+ * character.
+ */
 static void hold(struct mime_to_utf8 *u, struct span in, size_t left, struct buf *out)
 {
 	if (left > sizeof(u->held)) {

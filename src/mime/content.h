@@ -23,9 +23,9 @@ struct span content_token(struct span value);
 struct span content_value(struct span value, struct span *params_r);
 
 /*
- * The parameters in the order in which IMAP shows them: the plain ones as sent, then those of RFC 2231
- * by name, continuations joined under "name" (or "name*" when any piece is percent-encoded). At most
- * MIME_PARAMS_MAX are read. What cannot be read as a parameter is left out.
+ * The parameters in the order in which IMAP shows them: the plain ones as sent, then those of RFC
+ * 2231 by name, continuations joined under "name" (or "name*" when any piece is percent-encoded).
+ * At most MIME_PARAMS_MAX are read. What cannot be read as a parameter is left out.
  */
 struct content_param {
 	struct span name, value; /* borrowed from text */
@@ -37,13 +37,17 @@ struct content_params {
 	struct content_param p[MIME_PARAMS_MAX];
 };
 
-void content_params_parse(struct span params, struct content_params *ps); /* ps zeroed or used before */
+/* ps: zeroed, or used before. */
+void content_params_parse(struct span params, struct content_params *ps);
 void content_params_free(struct content_params *ps);
 
 /* The value of the first parameter of that name (case-insensitive); false when absent. */
 bool content_params_find(const struct content_params *ps, const char *name, struct span *value_r);
 
-/* What one header block says about its part: raw values of the first field of each name; p is NULL when absent. */
+/*
+ * What one header block says about its part: raw values of the first field of each name; p is NULL
+ * when absent.
+ */
 struct content_fields {
 	bool mime; /* MIME-Version or Content-Type is there: the others count */
 	struct span type, encoding, id, description, disposition, md5, language, location;

@@ -9,16 +9,20 @@ static const char weekdays[] = "ThuFriSatSunMonTueWed"; /* 1 January 1970 was a 
 struct civil {
 	int64_t year;
 	unsigned month; /* 1..12 */
-	unsigned day;   /* 1..31 */
+	unsigned day;	/* 1..31 */
 };
 
-/* Days since 1 January 1970, by the proleptic Gregorian calendar; years count from March, so that the leap day comes last. */
+/*
+ * Days since 1 January 1970, by the proleptic Gregorian calendar; years count from March, so that
+ * the leap day comes last.
+ */
 static int64_t days_of(struct civil c)
 {
 	int64_t y = c.year - (c.month <= 2);
 	int64_t era = (y >= 0 ? y : y - 399) / 400;
 	int64_t yoe = y - era * 400;
-	int64_t doy = (153 * (int64_t)(c.month > 2 ? c.month - 3 : c.month + 9) + 2) / 5 + c.day - 1;
+	int64_t doy =
+		(153 * (int64_t)(c.month > 2 ? c.month - 3 : c.month + 9) + 2) / 5 + c.day - 1;
 
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
@@ -43,7 +47,8 @@ static bool civil_valid(struct civil c)
 {
 	struct civil back;
 
-	if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > 31 || c.year < 1900 || c.year > 9999)
+	if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > 31 || c.year < 1900 ||
+	    c.year > 9999)
 		return false;
 	back = civil_of(days_of(c));
 	return back.day == c.day && back.month == c.month;
@@ -133,7 +138,8 @@ static int zone_of(struct lex *l)
 	unsigned n, digits;
 
 	if (take(l, '+') || take(l, '-')) {
-		if (!take_number(l, 4, &n, &digits) || digits != 4 || n / 100 * 60 + n % 100 >= ZONE_MAX)
+		if (!take_number(l, 4, &n, &digits) || digits != 4 ||
+		    n / 100 * 60 + n % 100 >= ZONE_MAX)
 			return 0;
 		n = n / 100 * 60 + n % 100;
 		return minus ? -(int)n : (int)n;
@@ -240,11 +246,13 @@ bool mime_date_parse_imap(struct span s, struct mime_date *d_r)
 	unsigned zone, digits;
 	bool minus;
 
-	if (!take_imap_day(&l, &c) || !take_two(&l, ' ', &t.hour) || !take_two(&l, ':', &t.minute) ||
-	    !take_two(&l, ':', &t.second) || !clock_valid(t) || !take(&l, ' '))
+	if (!take_imap_day(&l, &c) || !take_two(&l, ' ', &t.hour) ||
+	    !take_two(&l, ':', &t.minute) || !take_two(&l, ':', &t.second) || !clock_valid(t) ||
+	    !take(&l, ' '))
 		return false;
 	minus = lex_peek(&l) == '-';
-	if ((!take(&l, '+') && !take(&l, '-')) || !take_number(&l, 4, &zone, &digits) || digits != 4 || l.pos != s.n)
+	if ((!take(&l, '+') && !take(&l, '-')) || !take_number(&l, 4, &zone, &digits) ||
+	    digits != 4 || l.pos != s.n)
 		return false;
 	zone = zone / 100 * 60 + zone % 100;
 	if (zone >= ZONE_MAX)
@@ -293,8 +301,8 @@ static void add_clock_and_zone(int64_t second, int zone, struct buf *out)
 {
 	unsigned z = (unsigned)(zone < 0 ? -zone : zone);
 
-	buf_printf(out, " %02d:%02d:%02d %c%02u%02u", (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60),
-		   zone < 0 ? '-' : '+', z / 60, z % 60);
+	buf_printf(out, " %02d:%02d:%02d %c%02u%02u", (int)(second / 3600), (int)(second / 60 % 60),
+		   (int)(second % 60), zone < 0 ? '-' : '+', z / 60, z % 60);
 }
 
 void mime_date_add_imap(struct mime_date d, struct buf *out)
@@ -313,7 +321,7 @@ void mime_date_add_rfc5322(struct mime_date d, struct buf *out)
 	int64_t day = floor_day(local);
 	struct civil c = civil_of(day);
 
-	buf_printf(out, "%.3s, %u %.3s %04d", weekdays + 3 * (((day % 7) + 7) % 7), c.day, months + 3 * (c.month - 1),
-		   (int)c.year);
+	buf_printf(out, "%.3s, %u %.3s %04d", weekdays + 3 * (((day % 7) + 7) % 7), c.day,
+		   months + 3 * (c.month - 1), (int)c.year);
 	add_clock_and_zone(local - day * DAY, d.zone, out);
 }

@@ -30,7 +30,10 @@ static int base64_digit(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Padding ends a run, and another may follow: mailing lists append text that way. Other bytes are skipped. */
+/*
+ * Padding ends a run, and another may follow: mailing lists append text that way. Other bytes are
+ * skipped.
+ */
 static void base64_add(struct mime_decoder *d, struct span in, struct buf *out)
 {
 	for (size_t i = 0; i < in.n; i++) {

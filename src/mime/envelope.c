@@ -6,6 +6,7 @@
 enum list { LIST_FROM, LIST_SENDER, LIST_REPLY_TO, LIST_TO, LIST_CC, LIST_BCC, LISTS };
 enum text { TEXT_DATE, TEXT_SUBJECT, TEXT_IN_REPLY_TO, TEXT_MESSAGE_ID, TEXTS };
 
+/* clang-format off */
 static const char *const list_name[LISTS] = {
 	[LIST_FROM] = "From",
 	[LIST_SENDER] = "Sender",
@@ -21,6 +22,7 @@ static const char *const text_name[TEXTS] = {
 	[TEXT_IN_REPLY_TO] = "In-Reply-To",
 	[TEXT_MESSAGE_ID] = "Message-ID",
 };
+/* clang-format on */
 
 /* The addresses of one field, as they stand inside the parentheses of the list. */
 static void add_addresses(struct span value, struct buf *out)

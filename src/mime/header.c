@@ -92,7 +92,8 @@ void mime_field_unfold(struct span value, struct buf *out)
 {
 	while (value.n) {
 		size_t lf = span_find(value, '\n');
-		struct span line = without_line_end(span_cut(value, 0, lf == SIZE_MAX ? value.n : lf + 1));
+		struct span line =
+			without_line_end(span_cut(value, 0, lf == SIZE_MAX ? value.n : lf + 1));
 
 		/* At the very end a CR is a byte of the value: its line end was cut off before. */
 		buf_add_span(out, lf == SIZE_MAX ? value : line);
@@ -108,7 +109,8 @@ static bool name_is_listed(struct span name, const struct span *names, size_t n)
 	return false;
 }
 
-void mime_header_filter(struct span bytes, const struct span *names, size_t n, bool invert, struct buf *out)
+void mime_header_filter(struct span bytes, const struct span *names, size_t n, bool invert,
+			struct buf *out)
 {
 	struct mime_header h = mime_header_of(bytes);
 	struct mime_field f;

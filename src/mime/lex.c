@@ -18,8 +18,8 @@ static bool is_token(int c)
 }
 
 /*
- * Finds the end of what begins at l->pos with open and ends with close (nesting when they differ and nest is set).
- * Returns the position of the closing byte, SIZE_MAX when there is none.
+ * Finds the end of what begins at l->pos with open and ends with close (nesting when they differ
+ * and nest is set). Returns the position of the closing byte, SIZE_MAX when there is none.
  */
 static size_t closing(const struct lex *l, char open, char close, bool nest)
 {
@@ -99,7 +99,8 @@ bool lex_literal(struct lex *l, struct buf *out)
 
 	if (lex_peek(l) != '[')
 		return false;
-	while (n < rest.n && rest.p[n] != ']' && rest.p[n] != '[' && rest.p[n] != '\r' && rest.p[n] != '\n')
+	while (n < rest.n && rest.p[n] != ']' && rest.p[n] != '[' && rest.p[n] != '\r' &&
+	       rest.p[n] != '\n')
 		n++;
 	if (n == rest.n || rest.p[n] != ']')
 		return false;

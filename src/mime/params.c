@@ -10,9 +10,10 @@
 struct piece {
 	size_t name, name_n;
 	size_t value, value_n;
-	size_t base_n;  /* RFC 2231: length of the name without its stars and number; 0: a plain parameter */
+	size_t base_n;	/* RFC 2231: length of the name without its stars and number; 0: a plain
+			   parameter */
 	uint32_t index; /* RFC 2231: number of the piece */
-	bool encoded;   /* RFC 2231: percent-encoded */
+	bool encoded;	/* RFC 2231: percent-encoded */
 };
 
 /* A value outside quotes: a token, or an encoded word that its sender forgot to quote. */
@@ -38,7 +39,8 @@ static void classify(struct piece *pc, struct span name)
 		name.n--;
 	for (star = name.n; star > 0 && ascii_isdigit(name.p[star - 1]); star--)
 		;
-	if (star > 1 && name.p[star - 1] == '*' && (star == name.n || span_u32(span_from(name, star), &index))) {
+	if (star > 1 && name.p[star - 1] == '*' &&
+	    (star == name.n || span_u32(span_from(name, star), &index))) {
 		pc->base_n = star - 1;
 		pc->index = index;
 	} else {
@@ -46,7 +48,10 @@ static void classify(struct piece *pc, struct span name)
 	}
 }
 
-/* Reads "name = value", l standing behind the ';'. False when it is none: l then stands where that showed. */
+/*
+ * Reads "name = value", l standing behind the ';'. False when it is none: l then stands where that
+ * showed.
+ */
 static bool read_piece(struct lex *l, struct buf *text, struct piece *pc_r)
 {
 	struct piece pc = { 0 };
@@ -105,7 +110,10 @@ static int piece_cmp(const struct buf *text, const struct piece *a, const struct
 	return c ? c : (a->index > b->index) - (a->index < b->index);
 }
 
-/* Plain ones stay in front as sent; the others are sorted, stably. At most MIME_PARAMS_MAX: insertion will do. */
+/*
+ * Plain ones stay in front as sent; the others are sorted, stably. At most MIME_PARAMS_MAX:
+ * insertion will do.
+ */
 static size_t arrange(const struct buf *text, struct piece *pc, size_t n)
 {
 	size_t plain = 0;
@@ -133,7 +141,10 @@ static bool chain(const struct piece *pc, size_t n)
 	return true;
 }
 
-/* The stored bytes from at on again, every '%' as "%25" if escape: a plain piece among encoded ones. */
+/*
+ * The stored bytes from at on again, every '%' as "%25" if escape: a plain piece among encoded
+ * ones.
+ */
 static void add_piece(struct buf *text, const struct piece *pc, bool escape)
 {
 	for (size_t i = 0; i < pc->value_n; i++) {
@@ -155,7 +166,8 @@ static struct piece join(struct buf *text, const struct piece *pc, size_t n)
 	for (size_t i = 0; i < n; i++)
 		encoded |= pc[i].encoded;
 	if (encoded && !pc[0].encoded)
-		buf_add_str(text, "''"); /* no charset and no language, but their place (RFC 2231 section 4) */
+		buf_add_str(text, "''"); /* no charset and no language, but their place (RFC 2231
+					    section 4) */
 	for (size_t i = 0; i < n; i++)
 		add_piece(text, &pc[i], encoded && !pc[i].encoded);
 	whole.value_n = text->n - whole.value;
@@ -163,7 +175,10 @@ static struct piece join(struct buf *text, const struct piece *pc, size_t n)
 	return whole;
 }
 
-/* Puts pc[0..n), all of one name, into out: joined if they make a whole, else as sent. Returns how many. */
+/*
+ * Puts pc[0..n), all of one name, into out: joined if they make a whole, else as sent. Returns how
+ * many.
+ */
 static size_t settle(struct buf *text, const struct piece *pc, size_t n, struct piece *out)
 {
 	if (chain(pc, n)) {
@@ -174,7 +189,8 @@ static size_t settle(struct buf *text, const struct piece *pc, size_t n, struct 
 	return n;
 }
 
-static size_t join_all(struct buf *text, const struct piece *pc, size_t n, size_t plain, struct piece *out)
+static size_t join_all(struct buf *text, const struct piece *pc, size_t n, size_t plain,
+		       struct piece *out)
 {
 	size_t made = plain;
 	size_t i = plain;

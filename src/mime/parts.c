@@ -10,7 +10,8 @@
  *     header      size, bare, lines
  *     body        size, bare, lines
  *
- * All but version are LEB128: seven bits a byte, low ones first, the top bit set in all but the last.
+ * All but version are LEB128: seven bits a byte, low ones first, the top bit set in all but the
+ * last.
  */
 #include "mime/tree.h"
 
@@ -18,8 +19,8 @@
 
 enum {
 	PARTS_VERSION = 1,
-	PARTS_FLAGS = MIME_PART_MULTIPART | MIME_PART_DIGEST | MIME_PART_MESSAGE | MIME_PART_TEXT | MIME_PART_MIME |
-		      MIME_PART_NUL,
+	PARTS_FLAGS = MIME_PART_MULTIPART | MIME_PART_DIGEST | MIME_PART_MESSAGE | MIME_PART_TEXT |
+		      MIME_PART_MIME | MIME_PART_NUL,
 };
 
 static const uint64_t parts_size_max = UINT64_C(1) << 56; /* no sum of two overflows */
@@ -96,8 +97,8 @@ static bool get_part(struct span *in, uint64_t base, struct mime_part *p)
 
 	if (!get32(in, &p->flags) || !get32(in, &p->children) || !get(in, parts_size_max, &gap))
 		return false;
-	if (!get(in, parts_size_max, &p->header_size) || !get(in, p->header_size, &p->header_bare) ||
-	    !get32(in, &p->header_lines))
+	if (!get(in, parts_size_max, &p->header_size) ||
+	    !get(in, p->header_size, &p->header_bare) || !get32(in, &p->header_lines))
 		return false;
 	if (!get(in, parts_size_max, &p->body_size) || !get(in, p->body_size, &p->body_bare) ||
 	    !get32(in, &p->body_lines))
@@ -111,7 +112,8 @@ static bool flags_fit(const struct mime_part *p, bool first)
 {
 	uint32_t kind = p->flags & (MIME_PART_MULTIPART | MIME_PART_MESSAGE | MIME_PART_TEXT);
 
-	if ((p->flags & ~(uint32_t)PARTS_FLAGS) || (kind & (kind - 1)) || (!first && (p->flags & MIME_PART_NUL)))
+	if ((p->flags & ~(uint32_t)PARTS_FLAGS) || (kind & (kind - 1)) ||
+	    (!first && (p->flags & MIME_PART_NUL)))
 		return false;
 	if ((p->flags & MIME_PART_DIGEST) && kind != MIME_PART_MULTIPART)
 		return false;
@@ -128,7 +130,10 @@ struct open {
 	uint32_t last[MIME_DEPTH_MAX]; /* the child before, or MIME_NONE */
 };
 
-/* Links part i below the innermost open part; false when it does not lie behind its sibling and inside its parent. */
+/*
+ * Links part i below the innermost open part; false when it does not lie behind its sibling and
+ * inside its parent.
+ */
 static bool link_part(struct mime_tree *t, uint32_t i, struct open *o)
 {
 	struct mime_part *p = &t->part[i];

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 
 enum {
-	CHUNK = 16 << 10,              /* of stored bytes decoded at a time */
+	CHUNK = 16 << 10,		   /* of stored bytes decoded at a time */
 	DECODED_MAX = 16 * MIME_FIELD_MAX, /* more than one field or chunk can become */
 };
 
@@ -76,7 +76,8 @@ bool mime_matcher_add(struct mime_matcher *m, struct span folded)
 	return m->found;
 }
 
-bool mime_search_header(struct mime_charsets *cs, struct span header, struct span name, struct mime_matcher *m)
+bool mime_search_header(struct mime_charsets *cs, struct span header, struct span name,
+			struct mime_matcher *m)
 {
 	struct mime_header h = mime_header_of(header);
 	struct mime_field f;
@@ -108,7 +109,13 @@ void mime_search_init(struct mime_search *s, struct mime_charsets *cs, struct sp
 		      const struct mime_tree *tree, struct mime_matcher *m, size_t nm, bool headers)
 {
 	*s = (struct mime_search){
-		.cs = cs, .message = message, .tree = tree, .m = m, .nm = nm, .headers = headers, .phase = PHASE_HEADER,
+		.cs = cs,
+		.message = message,
+		.tree = tree,
+		.m = m,
+		.nm = nm,
+		.headers = headers,
+		.phase = PHASE_HEADER,
 	};
 	buf_init(&s->raw, 2 * CHUNK);
 	buf_init(&s->text, DECODED_MAX);
@@ -153,11 +160,21 @@ static void match_border(struct mime_search *s)
 
 static void match_field(struct mime_search *s, const struct mime_field *f)
 {
-	buf_add_span(&s->text, span_cut(f->name, 0, MIME_FIELD_MAX));
-	buf_add_str(&s->text, ": ");
-	mime_words_decode(s->cs, f->value, &s->text);
+	if (f->colon) {
+		buf_add_span(&s->text, span_cut(f->name, 0, MIME_FIELD_MAX));
+		buf_add_str(&s->text, ": ");
+	}
+	mime_words_decode(s->cs, f->colon ? f->value : span_cut(f->whole, 0, MIME_FIELD_MAX),
+			  &s->text);
 	match_text(s);
 	match_border(s);
+}
+
+/* BODY looks into the headers of messages inside, for they are in the body; TEXT into all. */
+static bool wants_header(const struct mime_search *s, const struct mime_part *p)
+{
+	return s->headers ||
+	       (p->parent != MIME_NONE && (s->tree->part[p->parent].flags & MIME_PART_MESSAGE));
 }
 
 /* One field of the header at s->pos; returns the bytes eaten, 0 at its end. */
@@ -166,22 +183,30 @@ static size_t step_header(struct mime_search *s, const struct mime_part *p)
 	struct mime_header h = { mime_part_header(s->message, p), (size_t)s->pos };
 	struct mime_field f;
 
-	if ((s->part == 0 && !s->headers) || !mime_header_next(&h, &f))
+	if (!wants_header(s, p) || !mime_header_next(&h, &f))
 		return 0;
 	match_field(s, &f);
 	return h.pos - (size_t)s->pos;
 }
 
-/* Sets up the decoders for a text body by what its header says. */
-static void open_body(struct mime_search *s, const struct mime_part *p)
+/*
+ * Sets up the decoders for a body by what its header says; false: it is nothing to read (neither
+ * text nor message).
+ */
+static bool open_body(struct mime_search *s, const struct mime_part *p)
 {
 	struct content_fields f;
 	struct content_type t;
 	struct content_params params = { 0 };
-	struct span charset = SPAN("UTF-8"); /* what nobody declares is tried as UTF-8, of which ASCII is a part */
+	struct span charset = SPAN(
+		"UTF-8"); /* what nobody declares is tried as UTF-8, of which ASCII is a part */
+	bool typed;
 
 	content_fields_read(mime_part_header(s->message, p), &f);
-	if (f.type.p && content_type_parse(f.type, &t)) {
+	typed = f.type.p && content_type_parse(f.type, &t);
+	if (!(p->flags & MIME_PART_TEXT) && !(typed && span_ieq_str(t.type, "message")))
+		return false;
+	if (typed) {
 		content_params_parse(t.params, &params);
 		content_params_find(&params, "charset", &charset);
 	}
@@ -189,6 +214,7 @@ static void open_body(struct mime_search *s, const struct mime_part *p)
 	mime_to_utf8_init(&s->conv, s->cs, charset);
 	content_params_free(&params);
 	s->open = true;
+	return true;
 }
 
 static void close_body(struct mime_search *s)
@@ -207,10 +233,8 @@ static size_t step_body(struct mime_search *s, const struct mime_part *p)
 {
 	struct span chunk;
 
-	if (!(p->flags & MIME_PART_TEXT))
+	if (p->child != MIME_NONE || (!s->open && !open_body(s, p)))
 		return 0;
-	if (!s->open)
-		open_body(s, p);
 	chunk = span_cut(span_from(mime_part_body(s->message, p), (size_t)s->pos), 0, CHUNK);
 	if (chunk.n == 0) {
 		close_body(s);

@@ -57,8 +57,9 @@ static uint32_t nth_child(const struct mime_tree *t, uint32_t part, uint32_t num
 }
 
 /*
- * Follows the numbers. A number chooses among the children of a multipart, or is 1 for the body of a message
- * that is none; a part that holds a message is entered when another number follows (RFC 3501 section 6.4.5).
+ * Follows the numbers. A number chooses among the children of a multipart, or is 1 for the body of
+ * a message that is none; a part that holds a message is entered when another number follows (RFC
+ * 3501 section 6.4.5).
  */
 static uint32_t follow(const struct mime_tree *t, const struct mime_section *s, bool *at_message_r)
 {
@@ -89,7 +90,8 @@ static struct mime_range header_range(const struct mime_part *p)
 
 static struct mime_range body_range(const struct mime_part *p)
 {
-	return (struct mime_range){ p->start + p->header_size, p->body_size, p->body_size + p->body_bare };
+	return (struct mime_range){ p->start + p->header_size, p->body_size,
+				    p->body_size + p->body_bare };
 }
 
 static struct mime_range whole_range(const struct mime_part *p)
@@ -100,8 +102,8 @@ static struct mime_range whole_range(const struct mime_part *p)
 	return (struct mime_range){ h.off, h.size + b.size, h.crlf + b.crlf };
 }
 
-enum err mime_section_find(const struct mime_tree *t, const struct mime_section *s, struct mime_range *range_r,
-			   uint32_t *part_r)
+enum err mime_section_find(const struct mime_tree *t, const struct mime_section *s,
+			   struct mime_range *range_r, uint32_t *part_r)
 {
 	bool at_message, of_message;
 	uint32_t part;

@@ -22,19 +22,19 @@ struct mark {
 struct level {
 	uint32_t part;
 	uint32_t last_child;
-	struct mark start;           /* of what is being measured: the header, then the body */
-	int boundary_n;              /* NO_BOUNDARY: lines are not compared */
+	struct mark start; /* of what is being measured: the header, then the body */
+	int boundary_n;	   /* NO_BOUNDARY: lines are not compared */
 	char boundary[BOUNDARY_MAX];
 };
 
 struct parser {
 	struct span in;
 	struct mime_tree *t;
-	struct mark here;            /* the start of the line under view */
-	struct mark before;          /* the same without the line end before it */
-	bool in_header;              /* of the innermost part */
-	unsigned open;               /* levels in use */
-	unsigned boundaries;         /* levels with a boundary */
+	struct mark here;    /* the start of the line under view */
+	struct mark before;  /* the same without the line end before it */
+	bool in_header;	     /* of the innermost part */
+	unsigned open;	     /* levels in use */
+	unsigned boundaries; /* levels with a boundary */
 	struct content_params params;
 	struct level level[MIME_DEPTH_MAX];
 };
@@ -44,7 +44,8 @@ static struct level *innermost(struct parser *p)
 	return &p->level[p->open - 1];
 }
 
-static void measure(const struct mark *from, const struct mark *to, uint64_t *size_r, uint64_t *bare_r, uint32_t *lines_r)
+static void measure(const struct mark *from, const struct mark *to, uint64_t *size_r,
+		    uint64_t *bare_r, uint32_t *lines_r)
 {
 	*size_r = to->pos - from->pos;
 	*bare_r = to->bare - from->bare;
@@ -57,7 +58,8 @@ static struct mime_part *new_part(struct mime_tree *t)
 		t->cap = t->cap ? 2 * t->cap : 4;
 		t->part = mem_grow(t->part, t->cap, sizeof(*t->part));
 	}
-	t->part[t->n] = (struct mime_part){ .parent = MIME_NONE, .next = MIME_NONE, .child = MIME_NONE };
+	t->part[t->n] =
+		(struct mime_part){ .parent = MIME_NONE, .next = MIME_NONE, .child = MIME_NONE };
 	return &t->part[t->n++];
 }
 
@@ -133,7 +135,8 @@ static void end_header(struct parser *p, struct mark end)
 {
 	struct level *l = innermost(p);
 	struct mime_part *part = &p->t->part[l->part];
-	bool digest = part->parent != MIME_NONE && (p->t->part[part->parent].flags & MIME_PART_DIGEST);
+	bool digest =
+		part->parent != MIME_NONE && (p->t->part[part->parent].flags & MIME_PART_DIGEST);
 
 	measure(&l->start, &end, &part->header_size, &part->header_bare, &part->header_lines);
 	part->flags = header_flags(p, l, mime_part_header(p->in, part), digest);
@@ -148,8 +151,9 @@ static void end_header(struct parser *p, struct mark end)
 }
 
 /*
- * Ends the innermost part (and its header if that is open; a message inside gets an empty one) at *end. An empty body
- * before a boundary: the line end in front of that belongs to the header then, *end moves behind it for all parents.
+ * Ends the innermost part (and its header if that is open; a message inside gets an empty one) at
+ * *end. An empty body before a boundary: the line end in front of that belongs to the header then,
+ * *end moves behind it for all parents.
  */
 static void close_innermost(struct parser *p, struct mark *end)
 {
@@ -167,7 +171,10 @@ static void close_innermost(struct parser *p, struct mark *end)
 	p->open--;
 }
 
-/* The level whose boundary the line begins with; the longest wins, then the innermost. MIME_DEPTH_MAX: none. */
+/*
+ * The level whose boundary the line begins with; the longest wins, then the innermost.
+ * MIME_DEPTH_MAX: none.
+ */
 static unsigned match_boundary(const struct parser *p, struct span line)
 {
 	unsigned best = MIME_DEPTH_MAX;
@@ -176,7 +183,8 @@ static unsigned match_boundary(const struct parser *p, struct span line)
 	for (unsigned i = p->open; i-- > 0;) {
 		const struct level *l = &p->level[i];
 
-		if (l->boundary_n > best_n && span_starts(line, span_of(l->boundary, (size_t)l->boundary_n))) {
+		if (l->boundary_n > best_n &&
+		    span_starts(line, span_of(l->boundary, (size_t)l->boundary_n))) {
 			best = i;
 			best_n = l->boundary_n;
 		}
@@ -184,7 +192,10 @@ static unsigned match_boundary(const struct parser *p, struct span line)
 	return best;
 }
 
-/* The line is a boundary of level at. Where no more parts are allowed, all that follows belongs to the part before. */
+/*
+ * The line is a boundary of level at. Where no more parts are allowed, all that follows belongs to
+ * the part before.
+ */
 static void cross_boundary(struct parser *p, unsigned at, bool last, struct mark next)
 {
 	struct mark end = p->before;
@@ -218,7 +229,9 @@ static bool try_boundary(struct parser *p, struct span line, struct mark next)
 	if (at == MIME_DEPTH_MAX)
 		return false;
 	last = span_starts(span_from(line, (size_t)p->level[at].boundary_n), SPAN("--"));
-	/* Without its line end a delimiter begins no part (RFC 2046 section 5.1.1, encapsulation). */
+	/*
+	 * Without its line end a delimiter begins no part (RFC 2046 section 5.1.1, encapsulation).
+	 */
 	cross_boundary(p, at, last || !line_ended(line), next);
 	return true;
 }
@@ -226,7 +239,8 @@ static bool try_boundary(struct parser *p, struct span line, struct mark next)
 static void eat_line(struct parser *p, struct span line, bool ended)
 {
 	bool crlf = ended && line.n > 1 && line.p[line.n - 2] == '\r';
-	struct mark next = { p->here.pos + line.n, p->here.bare + (ended && !crlf), p->here.lines + ended };
+	struct mark next = { p->here.pos + line.n, p->here.bare + (ended && !crlf),
+			     p->here.lines + ended };
 	bool boundary = false;
 
 	if (p->boundaries && line.n >= 2 && line.p[0] == '-' && line.p[1] == '-')
@@ -274,7 +288,8 @@ uint64_t mime_tree_size(const struct mime_tree *t)
 
 static struct span clamped(struct span message, uint64_t off, uint64_t n)
 {
-	return off < message.n ? span_cut(message, (size_t)off, n < SIZE_MAX ? (size_t)n : SIZE_MAX) : span_of("", 0);
+	return off < message.n ? span_cut(message, (size_t)off, n < SIZE_MAX ? (size_t)n : SIZE_MAX)
+			       : span_of("", 0);
 }
 
 struct span mime_part_header(struct span message, const struct mime_part *p)

@@ -3,7 +3,10 @@
 
 enum { QUOTED_MAX = 1000 }; /* clients with line buffers are happier with a literal beyond that */
 
-/* Bytes of s that need more than themselves: in a literal, and in a quoted string (SIZE_MAX: it cannot be quoted). */
+/*
+ * Bytes of s that need more than themselves: in a literal, and in a quoted string (SIZE_MAX: it
+ * cannot be quoted).
+ */
 static void measure(struct span s, size_t *nuls_r, bool *quotable_r)
 {
 	size_t nuls = 0;

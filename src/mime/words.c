@@ -17,7 +17,8 @@ static bool piece(struct span s, size_t max, bool spaced, struct span *piece_r)
 	if (n == SIZE_MAX)
 		return false;
 	*piece_r = span_cut(s, 0, n);
-	return spaced || (span_find(*piece_r, ' ') == SIZE_MAX && span_find(*piece_r, '\t') == SIZE_MAX);
+	return spaced ||
+	       (span_find(*piece_r, ' ') == SIZE_MAX && span_find(*piece_r, '\t') == SIZE_MAX);
 }
 
 /* s begins with "=?". Senders put blanks into the text of Q words; that is taken as it is meant. */
@@ -34,8 +35,8 @@ static bool word_read(struct span s, struct word *w_r)
 		return false;
 	e = ascii_lower(encoding.p[0]);
 	rest = span_from(rest, 2);
-	if ((e != 'q' && e != 'b') || !piece(rest, SIZE_MAX, true, &text) || span_cut(rest, text.n + 1, 1).n == 0 ||
-	    rest.p[text.n + 1] != '=')
+	if ((e != 'q' && e != 'b') || !piece(rest, SIZE_MAX, true, &text) ||
+	    span_cut(rest, text.n + 1, 1).n == 0 || rest.p[text.n + 1] != '=')
 		return false;
 	*w_r = (struct word){
 		.charset = span_cut(charset, 0, span_find(charset, '*')),
@@ -68,8 +69,8 @@ static void word_decode(const struct word *w, struct buf *out)
 struct decoding {
 	struct mime_charsets *cs;
 	struct buf *out;
-	struct buf bytes;       /* own: one word, decoded */
-	struct span charset;    /* of the run of words under way; empty: none */
+	struct buf bytes;    /* own: one word, decoded */
+	struct span charset; /* of the run of words under way; empty: none */
 	struct mime_to_utf8 u;
 };
 

@@ -1,7 +1,7 @@
 /*
- * A message of anybody: structure, ENVELOPE, BODYSTRUCTURE, sections, and what the cache holds of them. What we write
- * must be what we read: the tree survives its encoding, BODY comes out of BODYSTRUCTURE, sizes agree, every section
- * lies inside the message.
+ * A message of anybody: structure, ENVELOPE, BODYSTRUCTURE, sections, and what the cache holds of
+ * them. What we write must be what we read: the tree survives its encoding, BODY comes out of
+ * BODYSTRUCTURE, sizes agree, every section lies inside the message.
  */
 #include "mime/bodystruct.h"
 #include "mime/crlf.h"
@@ -60,7 +60,8 @@ static void check_parts(struct span message, const struct mime_tree *t)
 
 static void check_sections(struct span message, const struct mime_tree *t)
 {
-	static const char *const texts[] = { "", "HEADER", "TEXT", "1", "2.MIME", "1.1", "1.HEADER", "2.1.TEXT", "1.1.1.1" };
+	static const char *const texts[] = { "",    "HEADER",	"TEXT",	    "1",      "2.MIME",
+					     "1.1", "1.HEADER", "2.1.TEXT", "1.1.1.1" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct mime_section s;
@@ -69,7 +70,8 @@ static void check_sections(struct span message, const struct mime_tree *t)
 
 		must(mime_section_parse(span_str(texts[i]), &s) == ERR_OK);
 		if (mime_section_find(t, &s, &r, &part) == ERR_OK)
-			must(part < t->n && r.off <= message.n && r.size <= message.n - r.off && r.crlf >= r.size);
+			must(part < t->n && r.off <= message.n && r.size <= message.n - r.off &&
+			     r.crlf >= r.size);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * Decoders and search: the first byte chooses, the second is the chunk size. Whole or in chunks, the result is the same, and it is
- * valid UTF-8 where that is promised.
+ * Decoders and search: the first byte chooses, the second is the chunk size. Whole or in chunks,
+ * the result is the same, and it is valid UTF-8 where that is promised.
  */
 #include "mime/search.h"
 
@@ -33,7 +33,8 @@ static void check_cte(enum mime_cte cte, struct span in, size_t chunk)
 	buf_free(&b);
 }
 
-static void convert(struct mime_charsets *cs, const char *charset, struct span in, size_t chunk, struct buf *out)
+static void convert(struct mime_charsets *cs, const char *charset, struct span in, size_t chunk,
+		    struct buf *out)
 {
 	struct mime_to_utf8 u;
 
@@ -43,7 +44,8 @@ static void convert(struct mime_charsets *cs, const char *charset, struct span i
 	mime_to_utf8_end(&u, out);
 }
 
-static void check_charset(struct mime_charsets *cs, const char *charset, struct span in, size_t chunk)
+static void check_charset(struct mime_charsets *cs, const char *charset, struct span in,
+			  size_t chunk)
 {
 	struct buf out;
 
@@ -102,7 +104,8 @@ static void check_search(struct mime_charsets *cs, struct span in, size_t budget
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const char *const charsets[] = { "utf-8", "iso-8859-1", "iso-2022-jp", "gb18030", "utf-7", "utf-16", "big5", "x" };
+	static const char *const charsets[] = { "utf-8", "iso-8859-1", "iso-2022-jp", "gb18030",
+						"utf-7", "utf-16",     "big5",	      "x" };
 	struct mime_charsets *cs;
 	struct span in = span_of(data, n);
 	size_t chunk;

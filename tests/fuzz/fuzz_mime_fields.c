@@ -1,4 +1,7 @@
-/* Field values of anybody: addresses, dates, sections of an IMAP client. Whatever we print as a date is read back the same. */
+/*
+ * Field values of anybody: addresses, dates, sections of an IMAP client. Whatever we print as a
+ * date is read back the same.
+ */
 #include "mime/address.h"
 #include "mime/date.h"
 
@@ -38,13 +41,15 @@ static void check_dates(struct span value)
 	buf_init(&out, 100);
 	if (mime_date_parse(value, &d)) {
 		mime_date_add_rfc5322(d, &out);
-		must(mime_date_parse(buf_span(&out), &again) && again.utc == d.utc && again.zone == d.zone);
+		must(mime_date_parse(buf_span(&out), &again) && again.utc == d.utc &&
+		     again.zone == d.zone);
 	}
 	buf_clear(&out);
 	if (mime_date_parse_imap(value, &d)) {
 		mime_date_add_imap(d, &out);
 		must(out.n == 26);
-		must(mime_date_parse_imap(buf_span(&out), &again) && again.utc == d.utc && again.zone == d.zone);
+		must(mime_date_parse_imap(buf_span(&out), &again) && again.utc == d.utc &&
+		     again.zone == d.zone);
 	}
 	mime_day_parse(value, &day);
 	buf_free(&out);

@@ -1,10 +1,12 @@
 /*
- * Prints what IMAP would say of message files: for each, ENVELOPE, BODY and BODYSTRUCTURE, one to a line with
- * literals as on the wire, and the size in CRLF form. For comparing with other servers by hand or by script.
+ * Prints what IMAP would say of message files: for each, ENVELOPE, BODY and BODYSTRUCTURE, one to a
+ * line with literals as on the wire, and the size in CRLF form. For comparing with other servers by
+ * hand or by script.
  *
  *     mimedump [-s SECTION]... FILE...
  *
- * With -s only the sections are shown, as literals (HEADER.FIELDS stands for HEADER.FIELDS (Subject To)); NIL when absent.
+ * With -s only the sections are shown, as literals (HEADER.FIELDS stands for HEADER.FIELDS (Subject
+ * To)); NIL when absent.
  */
 #include "mime/bodystruct.h"
 #include "mime/crlf.h"
@@ -55,7 +57,8 @@ static void dump(struct span message, const struct mime_tree *t)
 }
 
 /* The bytes of a section as stored. */
-static bool section_bytes(struct span message, const struct mime_tree *t, const char *text, struct buf *out)
+static bool section_bytes(struct span message, const struct mime_tree *t, const char *text,
+			  struct buf *out)
 {
 	static const struct span names[] = { { "Subject", 7 }, { "To", 2 } };
 	struct mime_section s;

@@ -24,44 +24,59 @@ static const struct {
 	{ "", "(" TEXT_PLAIN "0 0 NIL NIL NIL NIL)" },
 	{ "A: b\n\nx\ny\n", "(" TEXT_PLAIN "6 2 NIL NIL NIL NIL)" },
 	/* Without MIME-Version or Content-Type the other fields are not MIME's. */
-	{ "Content-ID: <1>\nContent-Transfer-Encoding: base64\n\n", "(" TEXT_PLAIN "0 0 NIL NIL NIL NIL)" },
+	{ "Content-ID: <1>\nContent-Transfer-Encoding: base64\n\n",
+	  "(" TEXT_PLAIN "0 0 NIL NIL NIL NIL)" },
 	{ "MIME-Version: 1.0\nContent-ID: <1>\nContent-Transfer-Encoding: Base64 (c)\n\n",
-	  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") \"<1>\" NIL \"Base64\" 0 0 NIL NIL NIL NIL)" },
+	  "(\"text\" \"plain\" (\"charset\" \"us-ascii\") \"<1>\" NIL \"Base64\" 0 0 NIL NIL NIL "
+	  "NIL)" },
 	/* RFC 2045 section 5.2: what is no content type counts as text/plain. */
 	{ CT "text\n\n", "(" TEXT_PLAIN "0 0 NIL NIL NIL NIL)" },
 	{ CT "text/plain charset=x\n\n", "(" TEXT_PLAIN "0 0 NIL NIL NIL NIL)" },
-	{ CT "IMAGE/Png (c); NAME=\"a \\\"b\\\"\"; x=y\nContent-Description: d\n e\nContent-MD5: m\nContent-Location: l\n"
-	     "Content-Disposition: Attachment; filename=\"c d\"\nContent-Language: de, en-GB (x)\n\nab",
-	  "(\"IMAGE\" \"Png\" (\"NAME\" \"a \\\"b\\\"\" \"x\" \"y\") NIL \"d e\" \"7bit\" 2 \"m\" (\"Attachment\" (\"filename\" "
+	{ CT "IMAGE/Png (c); NAME=\"a \\\"b\\\"\"; x=y\nContent-Description: d\n e\nContent-MD5: "
+	     "m\nContent-Location: l\n"
+	     "Content-Disposition: Attachment; filename=\"c d\"\nContent-Language: de, en-GB "
+	     "(x)\n\nab",
+	  "(\"IMAGE\" \"Png\" (\"NAME\" \"a \\\"b\\\"\" \"x\" \"y\") NIL \"d e\" \"7bit\" 2 \"m\" "
+	  "(\"Attachment\" (\"filename\" "
 	  "\"c d\")) (\"de\" \"en-GB\") \"l\")" },
 	{ CT "text/html; charset=UTF-8\nContent-Language: de\nContent-Disposition: inline\n\n",
-	  "(\"text\" \"html\" (\"charset\" \"UTF-8\") NIL NIL \"7bit\" 0 0 NIL (\"inline\" NIL) (\"de\") NIL)" },
+	  "(\"text\" \"html\" (\"charset\" \"UTF-8\") NIL NIL \"7bit\" 0 0 NIL (\"inline\" NIL) "
+	  "(\"de\") NIL)" },
 	{ CT "a/b; n==?utf-8?b?YS9i?=; m=\xe4\n\n",
-	  "(\"a\" \"b\" (\"n\" \"=?utf-8?b?YS9i?=\" \"m\" {1}\r\n\xe4) NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
+	  "(\"a\" \"b\" (\"n\" \"=?utf-8?b?YS9i?=\" \"m\" {1}\r\n\xe4) NIL NIL \"7bit\" 0 NIL NIL "
+	  "NIL NIL)" },
 	/* RFC 2231: plain ones first, the rest by name, pieces joined when none is missing. */
 	{ CT "a/b; z*1=y; z*0=x; c=d; y*=utf-8''%20; x*1=2\n\n",
-	  "(\"a\" \"b\" (\"c\" \"d\" \"x*1\" \"2\" \"y*\" \"utf-8''%20\" \"z\" \"xy\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
+	  "(\"a\" \"b\" (\"c\" \"d\" \"x*1\" \"2\" \"y*\" \"utf-8''%20\" \"z\" \"xy\") NIL NIL "
+	  "\"7bit\" 0 NIL NIL NIL NIL)" },
 	{ CT "a/b; n*0*=utf-8''a%20; n*1=\"b%c\"\n\n",
 	  "(\"a\" \"b\" (\"n*\" \"utf-8''a%20b%25c\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
-	{ CT "a/b; n*0=a%; n*1*=%20\n\n", "(\"a\" \"b\" (\"n*\" \"''a%25%20\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
+	{ CT "a/b; n*0=a%; n*1*=%20\n\n",
+	  "(\"a\" \"b\" (\"n*\" \"''a%25%20\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
 	/* What cannot be read as a parameter is left out. */
 	{ CT "a/b; c=d e; f=g; h=; i; j=k\n\n",
 	  "(\"a\" \"b\" (\"c\" \"d\" \"f\" \"g\" \"h\" \"\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
 	{ CT "a/b; c=\"d\n\n", "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL NIL NIL NIL)" },
-	{ CT "multipart/mixed; boundary=b\nContent-Location: l\n\n--b\n\nx\n--b\n" CT "image/png\n\ny\n--b--",
-	  "((" TEXT_PLAIN "1 0 NIL NIL NIL NIL)(\"image\" \"png\" NIL NIL NIL \"7bit\" 1 NIL NIL NIL NIL) \"mixed\" (\"boundary\" "
+	{ CT "multipart/mixed; boundary=b\nContent-Location: l\n\n--b\n\nx\n--b\n" CT
+	     "image/png\n\ny\n--b--",
+	  "((" TEXT_PLAIN "1 0 NIL NIL NIL NIL)(\"image\" \"png\" NIL NIL NIL \"7bit\" 1 NIL NIL "
+			  "NIL NIL) \"mixed\" (\"boundary\" "
 	  "\"b\") NIL NIL \"l\")" },
 	/* IMAP's grammar wants a part in every multipart. */
-	{ CT "multipart/mixed; boundary=b\n\n", "((" TEXT_PLAIN "0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)" },
-	{ CT "multipart/mixed\n\n", "((" TEXT_PLAIN "0 0 NIL NIL NIL NIL) \"mixed\" NIL NIL NIL NIL)" },
+	{ CT "multipart/mixed; boundary=b\n\n",
+	  "((" TEXT_PLAIN "0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)" },
+	{ CT "multipart/mixed\n\n",
+	  "((" TEXT_PLAIN "0 0 NIL NIL NIL NIL) \"mixed\" NIL NIL NIL NIL)" },
 	{ CT "Message/RFC822\n\nSubject: s\n\nx\n",
-	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) (" TEXT_PLAIN
-	  "3 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL)" },
+	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 17 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL "
+	  "NIL) (" TEXT_PLAIN "3 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL)" },
 	{ CT "multipart/digest; boundary=b\n\n--b\n\nSubject: s\n\n--b--",
-	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 14 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) (" TEXT_PLAIN
+	  "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 14 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL "
+	  "NIL) (" TEXT_PLAIN
 	  "0 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL) \"digest\" (\"boundary\" \"b\") NIL NIL NIL)" },
 	{ CT "message/rfc822\n\n" CT "multipart/mixed; boundary=b\n\n--b\n\nx\n--b--",
-	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 60 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) ((" TEXT_PLAIN
+	  "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 60 (NIL NIL NIL NIL NIL NIL NIL NIL NIL "
+	  "NIL) ((" TEXT_PLAIN
 	  "1 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL) 5 NIL NIL NIL NIL)" },
 };
 
@@ -89,18 +104,30 @@ static void test_body(void **state)
 	struct buf out;
 
 	buf_init(&out, 10000);
-	add(CT "multipart/mixed; boundary=b\nContent-ID: x\n\n--b\nContent-ID: y\n\nx\n--b--", false, &out);
-	assert_string_equal(buf_cstr(&out),
-			    "((\"text\" \"plain\" (\"charset\" \"us-ascii\") \"y\" NIL \"7bit\" 1 0) \"mixed\")");
+	add(CT "multipart/mixed; boundary=b\nContent-ID: x\n\n--b\nContent-ID: y\n\nx\n--b--",
+	    false, &out);
+	assert_string_equal(buf_cstr(&out), "((\"text\" \"plain\" (\"charset\" \"us-ascii\") \"y\" "
+					    "NIL \"7bit\" 1 0) \"mixed\")");
 	buf_free(&out);
 }
 
 static void test_damaged_cache(void **state)
 {
 	static const char *const bad[] = {
-		"", "(", ")", "()", "NIL", "(NIL)", "(\"text\" \"plain\"", "(\"a\" \"b\" NIL NIL NIL NIL)", "(() \"mixed\")",
-		"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 1 2))", "(\"a\" \"b\" {99}\r\nx NIL NIL \"7bit\" 1)",
-		"(\"a\" \"b\" {1}x NIL NIL \"7bit\" 1)", "(\"a\" \"b\" (NIL NIL NIL \"7bit\" 1)", "(\"a\" \"b\\",
+		"",
+		"(",
+		")",
+		"()",
+		"NIL",
+		"(NIL)",
+		"(\"text\" \"plain\"",
+		"(\"a\" \"b\" NIL NIL NIL NIL)",
+		"(() \"mixed\")",
+		"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 1 2))",
+		"(\"a\" \"b\" {99}\r\nx NIL NIL \"7bit\" 1)",
+		"(\"a\" \"b\" {1}x NIL NIL \"7bit\" 1)",
+		"(\"a\" \"b\" (NIL NIL NIL \"7bit\" 1)",
+		"(\"a\" \"b\\",
 		"(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 1 NIL NIL 1)",
 	};
 	struct buf out;

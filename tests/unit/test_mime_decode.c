@@ -67,14 +67,19 @@ static void test_cte(void **state)
 static const struct {
 	const char *charset, *in, *want;
 } texts[] = {
-	{ "utf-8", "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
+	{ "utf-8", "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
+	  "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
 	{ "UTF8", "a\xff\xc3(\xed\xa0\x80", "a" BAD BAD "(" BAD BAD BAD },
 	{ "us-ascii", "a\xc3\xa4", "a\xc3\xa4" },
-	{ "iso-8859-1", "\xe4" "b", "\xc3\xa4" "b" },
+	{ "iso-8859-1",
+	  "\xe4"
+	  "b",
+	  "\xc3\xa4"
+	  "b" },
 	{ "windows-1252", "\x80", "\xe2\x82\xac" },
 	{ "iso-2022-jp", "\x1b$B$\"\x1b(Bx", "\xe3\x81\x82x" },
 	{ "utf-16be", "\0a", "" },
-	{ "no-such-charset", "a\xe4", "a" BAD },
+	{ "no-such-charset", "a\xc3\xa4\xe4", "a\xc3\xa4" BAD },
 	{ "utf-8//IGNORE", "a\xff", "a" BAD },
 	{ "../../x", "a\xff", "a" BAD },
 	{ "ISO-2022-CN-EXT", "a\xff", "a" BAD },
@@ -141,7 +146,9 @@ static const struct {
 	{ "=?utf-8?x?a?= =?utf-8?q?a =?", "=?utf-8?x?a?= =?utf-8?q?a =?" },
 	{ "=??q?a?=", "=??q?a?=" },
 	{ "=?=?=?utf-8?q?z?=", "=?=?z" },
-	{ "=?utf-8?q?" "?=x", "x" },
+	{ "=?utf-8?q?"
+	  "?=x",
+	  "x" },
 	{ "=?x-none?q?=E4?=", BAD },
 	{ "raw \xc3\xa4 \xe4", "raw \xc3\xa4 " BAD },
 	{ "=?", "=?" },
@@ -166,10 +173,8 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encodings),
-		cmocka_unit_test(test_cte),
-		cmocka_unit_test(test_charsets),
-		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_encodings), cmocka_unit_test(test_cte),
+		cmocka_unit_test(test_charsets),  cmocka_unit_test(test_known),
 		cmocka_unit_test(test_words),
 	};
 

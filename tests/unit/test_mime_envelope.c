@@ -15,24 +15,30 @@ static const struct {
 	const char *want;
 } envelopes[] = {
 	{ { "", 0 }, "(" NIL8 " " NIL2 ")" },
-	{ SPAN("Subject:\nDate: \nIn-Reply-To:\nMessage-ID: \nFrom:\nTo: \n\n"), "(\"\" \"\" NIL NIL NIL NIL NIL NIL \"\" \"\")" },
-	{ SPAN("Date: d\nSubject: s\nFrom: A <a@b>\nSender: c@d\nReply-To: e@f\nTo: g@h, i@j\nCc: k@l\nBcc: m@n\n"
+	{ SPAN("Subject:\nDate: \nIn-Reply-To:\nMessage-ID: \nFrom:\nTo: \n\n"),
+	  "(\"\" \"\" NIL NIL NIL NIL NIL NIL \"\" \"\")" },
+	{ SPAN("Date: d\nSubject: s\nFrom: A <a@b>\nSender: c@d\nReply-To: e@f\nTo: g@h, i@j\nCc: "
+	       "k@l\nBcc: m@n\n"
 	       "In-Reply-To: <1>\nMessage-ID: <2>\n\nSubject: not me\n"),
-	  "(\"d\" \"s\" ((\"A\" NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"e\" \"f\")) ((NIL NIL \"g\" \"h\")(NIL NIL "
+	  "(\"d\" \"s\" ((\"A\" NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"e\" \"f\")) "
+	  "((NIL NIL \"g\" \"h\")(NIL NIL "
 	  "\"i\" \"j\")) ((NIL NIL \"k\" \"l\")) ((NIL NIL \"m\" \"n\")) \"<1>\" \"<2>\")" },
 	/* Sender and Reply-To default to From, also when they name nobody. */
 	{ SPAN("From: a@b\nSender:\nReply-To: (nobody)\n"),
-	  "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"a\" \"b\")) ((NIL NIL \"a\" \"b\")) " NIL5 ")" },
+	  "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"a\" \"b\")) ((NIL NIL \"a\" \"b\")) " NIL5
+	  ")" },
 	/* Lists are joined, of the others the last counts. */
 	{ SPAN("Subject: 1\nSubject: 2\nTo: a@b\nTo: c@d\n"),
 	  "(NIL \"2\" NIL NIL NIL ((NIL NIL \"a\" \"b\")(NIL NIL \"c\" \"d\")) NIL NIL NIL NIL)" },
 	{ SPAN("To: g: a@b;\n"),
-	  "(" NIL5 " ((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL)) NIL NIL NIL NIL)" },
+	  "(" NIL5
+	  " ((NIL NIL \"g\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL NIL)) NIL NIL NIL NIL)" },
 	{ SPAN("Subject:  a \t b\r\n\t c \r\n"), "(NIL \"a b c\" " NIL8 ")" },
 	{ SPAN("Date: a\n\tb \n"), "(\"a\tb \" NIL " NIL8 ")" },
 	{ SPAN("Subject: \"q\" \\\n"), "(NIL \"\\\"q\\\" \\\\\" " NIL8 ")" },
 	{ SPAN("Subject: \xe4\n"), "(NIL {1}\r\n\xe4 " NIL8 ")" },
-	{ SPAN("Subject: a\0b\n"), "(NIL {5}\r\na\xef\xbf\xbd" "b " NIL8 ")" },
+	{ SPAN("Subject: a\0b\n"), "(NIL {5}\r\na\xef\xbf\xbd"
+				   "b " NIL8 ")" },
 	{ SPAN("Subject: a\rb\n"), "(NIL \"a b\" " NIL8 ")" },
 	{ SPAN("To: \"\" <a@b>\n"), "(" NIL5 " ((NIL NIL \"a\" \"b\")) NIL NIL NIL NIL)" },
 };
@@ -71,7 +77,8 @@ static void test_full(void **state)
 		struct buf out;
 
 		buf_init(&out, max);
-		mime_envelope_add(SPAN("From: a@b\nTo: c@d, e@f\nSubject: s\nMessage-ID: <x>\n\n"), &out);
+		mime_envelope_add(SPAN("From: a@b\nTo: c@d, e@f\nSubject: s\nMessage-ID: <x>\n\n"),
+				  &out);
 		assert_true(out.n <= max);
 		assert_true(out.failed || out.p[out.n - 1] == ')');
 		buf_free(&out);

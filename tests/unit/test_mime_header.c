@@ -6,7 +6,10 @@
 #include <cmocka.h>
 /* clang-format on */
 
-/* The fields of a block as "name=value;", values unfolded, lines without colon as "name!;", then the body's offset. */
+/*
+ * The fields of a block as "name=value;", values unfolded, lines without colon as "name!;", then
+ * the body's offset.
+ */
 static void render(struct span in, struct buf *out)
 {
 	struct mime_header h = mime_header_of(in);
@@ -52,7 +55,8 @@ static void test_walk(void **state)
 		buf_init(&out, 1000);
 		render(span_str(walks[i].in), &out);
 		assert_string_equal(buf_cstr(&out), walks[i].want);
-		assert_int_equal(mime_header_size(span_str(walks[i].in)), strtoul(strrchr(walks[i].want, '@') + 1, NULL, 10));
+		assert_int_equal(mime_header_size(span_str(walks[i].in)),
+				 strtoul(strrchr(walks[i].want, '@') + 1, NULL, 10));
 		buf_free(&out);
 	}
 }

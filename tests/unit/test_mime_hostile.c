@@ -1,6 +1,7 @@
 /*
- * Messages made to be expensive. Everything that is done with a message at delivery, FETCH and SEARCH must stay
- * linear: four times the size may cost about four times the processor time, where quadratic work costs sixteen times.
+ * Messages made to be expensive. Everything that is done with a message at delivery, FETCH and
+ * SEARCH must stay linear: four times the size may cost about four times the processor time, where
+ * quadratic work costs sixteen times.
  */
 #include "mime/address.h"
 #include "mime/bodystruct.h"
@@ -19,8 +20,8 @@
 enum {
 	SMALL = 48 << 10, /* bytes of the smaller message */
 	GROWTH = 4,
-	RATIO_MAX = 10,   /* between 4 (linear) and 16 (quadratic) */
-	ROUNDS = 5,       /* the quickest of these counts */
+	RATIO_MAX = 10,	  /* between 4 (linear) and 16 (quadratic) */
+	ROUNDS = 5,	  /* the quickest of these counts */
 	NOISE_NS = 300000 /* what is quicker than that is quick enough */
 };
 
@@ -61,22 +62,30 @@ static const struct {
 	{ "continuations", SPAN("Content-Type: a/b"), SPAN("; c*0*=%"), SPAN("\n\n") },
 	{ "parameter quotes open", SPAN("Content-Type: a/b"), SPAN("; c=\"\\\""), SPAN("\n\n") },
 	{ "languages", SPAN("MIME-Version: 1\nContent-Language: x"), SPAN(",x"), SPAN("\n\n") },
-	{ "long boundary", SPAN("Content-Type: multipart/mixed; boundary="), SPAN("x"), SPAN("\n\n--x\n") },
+	{ "long boundary", SPAN("Content-Type: multipart/mixed; boundary="), SPAN("x"),
+	  SPAN("\n\n--x\n") },
 	{ "parts", SPAN(MULTI), SPAN("--b\n\nx\n"), SPAN("") },
 	{ "parts without header", SPAN(MULTI), SPAN("--b\n"), SPAN("") },
 	{ "dashes", SPAN(MULTI), SPAN("--\n"), SPAN("") },
 	{ "nested multiparts", SPAN(""), SPAN(MULTI "--b\n"), SPAN("") },
 	{ "nested messages", SPAN(""), SPAN("Content-Type: message/rfc822\n\n"), SPAN("") },
-	{ "digests", SPAN(""), SPAN("Content-Type: multipart/digest; boundary=b\n\n--b\n\n"), SPAN("") },
+	{ "digests", SPAN(""), SPAN("Content-Type: multipart/digest; boundary=b\n\n--b\n\n"),
+	  SPAN("") },
 	{ "CR only", SPAN("A: b\r\r"), SPAN("x\r"), SPAN("") },
 	{ "LF only", SPAN("A: b\n\n"), SPAN("\n"), SPAN("") },
 	{ "NULs", SPAN(""), SPAN("\0"), SPAN("") },
 	{ "8-bit subject", SPAN("Subject: "), SPAN("\xe4\0"), SPAN("\n\n") },
-	{ "base64 garbage", SPAN("Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n"), SPAN("!=A"), SPAN("") },
-	{ "quoted-printable open", SPAN("Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n"), SPAN("="), SPAN("") },
-	{ "quoted-printable blanks", SPAN("Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n="), SPAN(" "), SPAN("x") },
+	{ "base64 garbage", SPAN("Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n"),
+	  SPAN("!=A"), SPAN("") },
+	{ "quoted-printable open",
+	  SPAN("Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n"),
+	  SPAN("="), SPAN("") },
+	{ "quoted-printable blanks",
+	  SPAN("Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n="),
+	  SPAN(" "), SPAN("x") },
 	{ "needle almost", SPAN("A: b\n\n"), SPAN("aaaaaaaab"), SPAN("") },
-	{ "bad charset", SPAN("Content-Type: text/plain; charset=gb18030\n\n"), SPAN("\xff"), SPAN("") },
+	{ "bad charset", SPAN("Content-Type: text/plain; charset=gb18030\n\n"), SPAN("\xff"),
+	  SPAN("") },
 	{ "Date garbage", SPAN("Date: "), SPAN("("), SPAN("\n\n") },
 };
 
@@ -168,7 +177,8 @@ static void test_linear(void **state)
 		make(i, SMALL * GROWTH, &message);
 		large = cost(cs, buf_span(&message), &out);
 		if (large > NOISE_NS && large > RATIO_MAX * small)
-			fail_msg("%s: %lld ns, four times the size %lld ns", generators[i].name, (long long)small, (long long)large);
+			fail_msg("%s: %lld ns, four times the size %lld ns", generators[i].name,
+				 (long long)small, (long long)large);
 	}
 	buf_free(&message);
 	buf_free(&out);

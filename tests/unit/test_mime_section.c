@@ -9,8 +9,10 @@
 static void test_parse(void **state)
 {
 	static const char *const bad[] = {
-		"MIME", ".", "1.", "1..2", "0", "1.0", "01.x", "1.HEADERS", " 1", "1 ", "4294967296", "1.MIME.1", "HEADER.1",
-		"-1", "1.HEADER.FIELDS.", "TEXT.MIME",
+		"MIME",	      ".",	  "1.",	       "1..2", "0",
+		"1.0",	      "01.x",	  "1.HEADERS", " 1",   "1 ",
+		"4294967296", "1.MIME.1", "HEADER.1",  "-1",   "1.HEADER.FIELDS.",
+		"TEXT.MIME",
 	};
 	struct mime_section s;
 
@@ -19,7 +21,8 @@ static void test_parse(void **state)
 	assert_int_equal(mime_section_parse(SPAN("text"), &s), ERR_OK);
 	assert_true(s.kind == MIME_SECTION_TEXT && s.depth == 0);
 	assert_int_equal(mime_section_parse(SPAN("1.22.333.Header.Fields.NOT"), &s), ERR_OK);
-	assert_true(s.kind == MIME_SECTION_FIELDS_NOT && s.depth == 3 && s.path[1] == 22 && s.path[2] == 333);
+	assert_true(s.kind == MIME_SECTION_FIELDS_NOT && s.depth == 3 && s.path[1] == 22 &&
+		    s.path[2] == 333);
 	assert_int_equal(mime_section_parse(SPAN("4294967295"), &s), ERR_OK);
 	assert_true(s.kind == MIME_SECTION_ALL && s.depth == 1 && s.path[0] == UINT32_MAX);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -42,14 +45,13 @@ static void test_too_deep(void **state)
 }
 
 /* The shape of the example of RFC 3501 section 6.4.5, cut short. */
-static const char example[] =
-	"Subject: top\nContent-Type: multipart/mixed; boundary=o\n\n"
-	"--o\nX: 1\n\none\n"
-	"--o\nContent-Type: message/rfc822\n\n"
-	"Subject: inner\nContent-Type: multipart/alternative; boundary=i\n\n"
-	"--i\nX: 2.1\n\na\n--i\n\nb\n--i--\n\n"
-	"--o\nContent-Type: message/rfc822\n\nSubject: single\n\nc\nd\n"
-	"--o--\n";
+static const char example[] = "Subject: top\nContent-Type: multipart/mixed; boundary=o\n\n"
+			      "--o\nX: 1\n\none\n"
+			      "--o\nContent-Type: message/rfc822\n\n"
+			      "Subject: inner\nContent-Type: multipart/alternative; boundary=i\n\n"
+			      "--i\nX: 2.1\n\na\n--i\n\nb\n--i--\n\n"
+			      "--o\nContent-Type: message/rfc822\n\nSubject: single\n\nc\nd\n"
+			      "--o--\n";
 
 static const char single[] = "Subject: s\n\nbody\n";
 
@@ -71,7 +73,8 @@ static const struct {
 	{ example, "1.HEADER", NULL },
 	{ example, "1.1", NULL },
 	{ example, "2.MIME", "Content-Type: message/rfc822\n\n" },
-	{ example, "2.HEADER", "Subject: inner\nContent-Type: multipart/alternative; boundary=i\n\n" },
+	{ example, "2.HEADER",
+	  "Subject: inner\nContent-Type: multipart/alternative; boundary=i\n\n" },
 	{ example, "2.TEXT", "--i\nX: 2.1\n\na\n--i\n\nb\n--i--\n" },
 	{ example, "2.1", "a" },
 	{ example, "2.1.MIME", "X: 2.1\n\n" },
@@ -85,7 +88,8 @@ static const struct {
 	{ example, "4", NULL },
 	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "1", "A: b\n\nx" },
 	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "1.HEADER", "A: b\n\n" },
-	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "HEADER", "Content-Type: message/rfc822\n\n" },
+	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "HEADER",
+	  "Content-Type: message/rfc822\n\n" },
 	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "1.1", "x" },
 	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "1.1.1", NULL },
 	{ "Content-Type: multipart/mixed\n\nx", "1", NULL },

@@ -7,7 +7,10 @@
 #include <cmocka.h>
 /* clang-format on */
 
-/* A part as kind and body in CRLF form with its lines: t "text", m(...) a message, x(...) a multipart, o other. */
+/*
+ * A part as kind and body in CRLF form with its lines: t "text", m(...) a message, x(...) a
+ * multipart, o other.
+ */
 static void render(struct span message, const struct mime_tree *t, uint32_t i, struct buf *out)
 {
 	const struct mime_part *p = &t->part[i];
@@ -46,8 +49,10 @@ static const struct {
 	{ "A: b\r\n\r\nx\r\ny\r\n", "t\"x^/y^/\"6+2" },
 	{ "Content-Type: image/png\n\nx", "o\"x\"1+0" },
 	{ "Content-Type: garbage\n\nx", "t\"x\"1+0" },
-	{ MP("b") "\npre\n--b\n\none\n--b\nA: b\n\ntwo\n\n--b--\nepi\n", "x49+11(t\"one\"3+0t\"two/\"5+1)" },
-	{ "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--\r\n", "x19+4(t\"one\"3+0)" },
+	{ MP("b") "\npre\n--b\n\none\n--b\nA: b\n\ntwo\n\n--b--\nepi\n",
+	  "x49+11(t\"one\"3+0t\"two/\"5+1)" },
+	{ "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b--\r\n",
+	  "x19+4(t\"one\"3+0)" },
 	{ MP("\"b c\"") "\n--b c\n\none", "x12+2(t\"one\"3+0)" },
 	/* Trailing blanks; a line that only begins with the boundary; the empty part at the end. */
 	{ MP("b") "\n--b \t\n\n1\n--bb\n\n2\n--b\n", "x28+7(t\"1\"1+0t\"2\"1+0t\"\"0+0)" },
@@ -57,16 +62,21 @@ static const struct {
 	{ "Content-Type: multipart/mixed\n\n--b\n\n1", "x\"--b//1\"8+2" },
 	{ MP("b") "\n--b--\n--b\n\n1", "x\"--b--/--b//1\"15+3" },
 	{ MP("b") "\n--b\nA: no blank line\n--b\n\n1\n--b--", "x38+5(t\"\"0+0t\"1\"1+0)" },
-	/* An outer boundary ends inner parts; the longer of two that match counts, then the inner. */
-	{ MP("a") "\n--a\n" MP("b") "\n--b\n\n1\n--a\n\n2\n--a--", "x75+9(x8+2(t\"1\"1+0)t\"2\"1+0)" },
+	/*
+	 * An outer boundary ends inner parts; the longer of two that match counts, then the inner.
+	 */
+	{ MP("a") "\n--a\n" MP("b") "\n--b\n\n1\n--a\n\n2\n--a--",
+	  "x75+9(x8+2(t\"1\"1+0)t\"2\"1+0)" },
 	{ MP("a") "\n--a\n" MP("ab") "\n--ab\n\n1\n--ab--\n--a--", "x75+7(x17+3(t\"1\"1+0))" },
 	{ MP("ab") "\n--ab\n" MP("a") "\n--a\n\n1\n--ab--", "x67+6(x8+2(t\"1\"1+0))" },
-	{ MP("a") "\n--a\n" MP("a") "\n--a\n\n1\n--a--\n--a\n\n2\n--a--", "x82+10(x15+3(t\"1\"1+0)t\"2\"1+0)" },
+	{ MP("a") "\n--a\n" MP("a") "\n--a\n\n1\n--a--\n--a\n\n2\n--a--",
+	  "x82+10(x15+3(t\"1\"1+0)t\"2\"1+0)" },
 	{ RFC822 "\nA: b\n\nx", "m9+2(t\"x\"1+0)" },
 	{ RFC822 "\n", "m0+0(t\"\"0+0)" },
 	{ RFC822 "\n" RFC822 "\nA: b\n\nx", "m41+4(m9+2(t\"x\"1+0))" },
 	{ MP("b") "\n--b\n" RFC822 "\nA: b\n--b--", "x48+4(m4+0(t\"\"0+0))" },
-	{ "Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n\nx\n--b\nContent-Type: text/plain\n\nA\n--b--",
+	{ "Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n\nx\n--b\nContent-Type: "
+	  "text/plain\n\nA\n--b--",
 	  "x59+9(m9+2(t\"x\"1+0)t\"A\"1+0)" },
 	{ MP("\"\"") "\n--\n\nx\n----", "x13+3(t\"x\"1+0)" },
 };
@@ -245,12 +255,9 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_trees),
-		cmocka_unit_test(test_nul),
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_count),
-		cmocka_unit_test(test_encode),
-		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_trees),  cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_depth),  cmocka_unit_test(test_count),
+		cmocka_unit_test(test_encode), cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
