@@ -24,6 +24,7 @@ struct helper {
 	struct chan *master; /* own */
 	struct span conf;    /* bytes of the sealed configuration; own; empty when none */
 	void *ctx;           /* the program's */
+	const char *timestamp; /* borrowed: of log lines */
 };
 
 /* Exits with a log line when the program was not started by the master. */

@@ -185,8 +185,10 @@ static void on_accept(void *ctx, int fd)
 {
 	static const struct stream_limits limits = { .in_max = LINE_MAX_BYTES };
 	struct control *k = ctx;
+	pid_t pid;
 	uid_t uid;
-	if (k->count >= CLIENTS_MAX || !net_peer_cred(fd, NULL, &uid, NULL)) {
+	gid_t gid;
+	if (k->count >= CLIENTS_MAX || !net_peer_cred(fd, &pid, &uid, &gid)) {
 		close(fd);
 		return;
 	}

@@ -95,10 +95,15 @@ static const struct chan_row rows[] = {
 
 /* --- end ------------------------------------------------------------------------------ */
 
-/* A helper of the table ended by itself: later restarts wait longer while it dies young. */
+/*
+ * A helper of the table ended by itself: later restarts wait longer while it dies young. A worker that had been
+ * given work says nothing of the next one: only one that never got ready counts.
+ */
 static void backoff_note(struct master *m, const struct child *c)
 {
 	struct backoff *b = &m->backoff[c->row];
+	if (c->row == PROC_WORKER && c->ready)
+		return;
 	if (loop_now(m->loop) - c->started > SHORT_LIFE_MS)
 		b->failures = 0;
 	uint64_t wait = (uint64_t)BACKOFF_FIRST_MS << (b->failures < 12 ? b->failures : 12);

@@ -46,6 +46,7 @@ void helper_start(struct helper *h, enum msg_role role, const struct chan_row *r
 		  const char *timestamp, void *ctx)
 {
 	h->ctx = ctx;
+	h->timestamp = timestamp;
 	log_from_fd(CHILD_FD_LOG, timestamp);
 	h->master = chan_new(h->loop, CHILD_FD_CHAN, role, ROLE_MASTER, rows, n, master_gone, h);
 }
@@ -78,11 +79,13 @@ enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c)
 
 enum err helper_log(void *ctx, struct chan *c, struct msg_in *m)
 {
+	struct helper *h = ctx;
 	if (!msg_end(m))
 		return ERR_PROTO;
 	int fd = msg_take_fd(m);
 	if (fd < 0 || dup2(fd, CHILD_FD_LOG) < 0)
 		return ERR_PROTO;
 	close(fd);
+	log_from_fd(CHILD_FD_LOG, h->timestamp);
 	return ERR_OK;
 }

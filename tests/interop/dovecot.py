@@ -27,11 +27,11 @@ class Stdio(imaplib.IMAP4_stream):
         conf = f"{self._site.dir}/dovecot.conf"
         if not os.path.exists(conf):
             with open(conf, "w") as f:
-                f.write(f"log_path = {self._site.dir}/dovecot.log\nstats_writer_socket_path =\nbase_dir = {self._site.dir}/dc\n"
+                f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {self._site.dir}/dc\n"
                         "namespace inbox {\n  inbox = yes\n}\n")
-        argv = [PROGRAM, "-c", conf, "-u", USER, "-o", f"mail_location=maildir:{home}/Maildir"]
+        argv = [PROGRAM, "-c", conf, "-o", f"mail_location=maildir:{home}/Maildir"]
         ids = {"user": UID, "group": GID, "extra_groups": []} if ROOT else {}
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(f"{self._site.dir}/dovecot.log", "ab"),
                                         env={"HOME": home, "USER": USER, "PATH": os.environ["PATH"]}, cwd="/", **ids)
         self.writefile = self.process.stdin
         self.readfile = self.process.stdout

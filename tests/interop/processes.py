@@ -31,19 +31,23 @@ def test_restart(site):
         wait_for(lambda: can_login(site), 10)
 
 
+def process_status(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
 def test_separation(site):
     if not ROOT:
         return
     for program in ("roost-login", "roost-auth", "roost-control"):
         for pid in site.kids(program):
-            with open(f"/proc/{pid}/status") as f:
-                status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+            status = process_status(pid)
             assert status["Uid"].split()[0] != "0", (program, status["Uid"])
             assert status["CapEff"].strip("0") == "", (program, status["CapEff"])
             assert status["NoNewPrivs"] == "1", program
     imap = site.imap(USER)
-    owners = [os.stat(f"/proc/{p}").st_uid for p in site.kids("roost-worker")]
-    assert UID in owners, owners
+    owners = [process_status(p)["Uid"].split()[0] for p in site.kids("roost-worker")]
+    assert str(UID) in owners, owners
     imap.logout()
 
 
@@ -76,7 +80,9 @@ def test_reload(site):
     wait_for(lambda: b"Second generation." in site.imap(USER, login=False).welcome, 10)
     assert imap.noop()[0] == "OK"
     site.write_conf("login_greting = broken\n")
-    refused = site.adm("reload")
+    told = site.adm("reload")
+    assert told.returncode == 78 and "roost.conf:" in told.stderr and "login_greeting" in told.stderr, told
+    refused = site.adm("-S", f"{site.dir}/run/control", "reload")
     assert refused.returncode == 70, refused
     assert "login_greeting" in site.log(), "the nearest name is told"
     assert imap.noop()[0] == "OK" and can_login(site)

@@ -4,7 +4,7 @@ import subprocess
 
 RC = """\
 IMAPAccount roost
-Host 127.0.0.1
+Host localhost
 Port {port}
 User {user}
 Pass secret

@@ -117,7 +117,7 @@ def wait_for(what, seconds=10, step=0.02):
 
 
 def children_of(pid):
-    """(pid, name of the row) of the processes that the master started."""
+    """(pid, program) of the processes that the master started."""
     found = []
     for p in os.listdir("/proc"):
         if not p.isdigit():
@@ -125,13 +125,11 @@ def children_of(pid):
         try:
             with open(f"/proc/{p}/stat") as f:
                 stat = f.read()
-            with open(f"/proc/{p}/cmdline", "rb") as f:
-                words = f.read().split(b"\0")
         except OSError:
             continue
-        if int(stat.rpartition(")")[2].split()[1]) == pid:
-            program = os.path.basename(words[0].decode()) if words and words[0] else ""
-            found.append((int(p), program))
+        name, rest = stat[stat.index("(") + 1:stat.rindex(")")], stat[stat.rindex(")") + 1:].split()
+        if int(rest[1]) == pid:
+            found.append((int(p), name))
     return found
 
 
@@ -245,11 +243,13 @@ class Site:
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def adm(self, *words):
-        return subprocess.run([f"{self.prefix}/bin/roostadm", "-c", f"{self.dir}/roost.conf", *words],
+        where = [] if words[0] == "-S" else ["-c", f"{self.dir}/roost.conf"]
+        return subprocess.run([f"{self.prefix}/bin/roostadm", *where, *words],
                               capture_output=True, text=True, timeout=60)
 
     def kids(self, program):
-        return [pid for pid, name in children_of(self.proc.pid) if name == program]
+        """Process ids by program; the kernel keeps 15 bytes of a name."""
+        return [pid for pid, name in children_of(self.proc.pid) if name == program[:15]]
 
     # --- clients
 
