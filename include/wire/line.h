@@ -54,7 +54,10 @@ struct lf_form {
 	bool held; /* the last byte was CR: what follows decides */
 };
 
-/* Writes in, converted, to out (room for in.n + 1 bytes); returns how many. A CR at the very end of all input is never written. */
+/*
+ * Writes in, converted, to out (room for in.n + 1 bytes); returns how many. A CR at the very end
+ * of all input is never written.
+ */
 size_t lf_form(struct lf_form *f, struct span in, char *out);
 
 #endif

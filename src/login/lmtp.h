@@ -63,7 +63,8 @@ struct lmtp {
 	unsigned count;
 	struct dot_decoder dot;
 	struct lf_form lf;
-	uint64_t size;           /* bytes written of the message so far, in LF form */
+	uint64_t octets;         /* of the message so far, as it came (RFC 1870) */
+	uint64_t size;           /* the same in LF form: bytes written */
 	unsigned bad;            /* bad commands in a row */
 };
 

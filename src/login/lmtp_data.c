@@ -1,7 +1,8 @@
 /*
  * DATA: files staged by the recipients' workers, the message streamed into all of them as it comes, then
  * committed; one reply a recipient, in order (RFC 2033 4.2). The message is never held in memory: what one read
- * brought goes out in one write a recipient, with LF line ends as mail is stored. What fails for one recipient fails for him alone.
+ * brought goes out in few writes a recipient, with LF line ends as mail is stored. What fails for one recipient
+ * fails for him alone.
  */
 #include "base/must.h"
 #include "lmtp.h"
@@ -10,7 +11,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { LINES_MAX = 65536 }; /* bytes of one write */
+enum { LINES_MAX = 16384 }; /* bytes of one write; on the stack */
 
 static const char temporary[] = "Temporary internal error";
 
@@ -50,7 +51,7 @@ void lmtp_data(struct lmtp *lm)
 
 static void start_stream(struct lmtp *lm)
 {
-	lm->size = 0;
+	lm->size = lm->octets = 0;
 	dot_init(&lm->dot);
 	lm->lf = (struct lf_form){ false };
 	lmtp_say(lm, "354 OK");
@@ -113,7 +114,7 @@ static void write_all(struct lmtp *lm, struct span bytes)
 	DL_FOREACH(lm->rcpts, r) {
 		if (r->state != RCPT_STAGED)
 			continue;
-		if (max > 0 && lm->size > max)
+		if (max > 0 && lm->octets > max)
 			rcpt_result(r, 552, "5.3.4", "Message is larger than this server accepts");
 		else
 			write_to(r, bytes);
@@ -142,12 +143,11 @@ static void commit(struct lmtp *lm)
 void lmtp_stream(struct lmtp *lm)
 {
 	struct span in = stream_input(lm->c->stream), piece;
-	size_t before = in.n;
-
+	size_t before = in.n, n = 0;
 	char lines[LINES_MAX + 1]; /* and a CR held from before */
-	size_t n = 0;
 
 	while (lm->dot.state != DOT_DONE && dot_next(&lm->dot, &in, &piece)) {
+		lm->octets += piece.n;
 		while (piece.n > 0) {
 			struct span part = span_cut(piece, 0, LINES_MAX - n);
 
