@@ -2,12 +2,12 @@
  * A configuration as every role reads it.
  *
  * A struct conf is immutable once made (by conf_load in the master, by conf_import in the others)
- * and owns everything that is reached through it; pointers stay valid until conf_free.
- * A reload makes a new one; a session keeps the one that it began with.
+ * and owns everything that is reached through it; pointers stay valid until conf_free. A reload
+ * makes a new one; a session keeps the one that it began with.
  *
- * Settings are read by row with the getter of the row's type; the wrong getter, or a row
- * that the role of an imported configuration may not see, is a bug and aborts. Values were checked
- * when the file was read: getters never fail.
+ * Settings are read by row with the getter of the row's type; the wrong getter, or a row that the
+ * role of an imported configuration may not see, is a bug and aborts. Values were checked when
+ * the file was read: getters never fail.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -18,21 +18,28 @@
 
 struct conf;
 
-void conf_free(struct conf **c); /* NULL allowed; nulls. Frees the protocol views too. Wipes file contents. */
+/* NULL allowed; nulls. Frees the protocol views too; wipes the contents of files. */
+void conf_free(struct conf **c);
 
 /*
- * The same settings as seen in protocol name ("imap", "lmtp"): those of protocol sections laid over the
- * global ones. Borrowed from c (c itself when nothing differs). The lists below are the same for all views.
+ * The same settings as seen in protocol name ("imap", "lmtp"): those of protocol sections laid
+ * over the global ones. Borrowed from c (c itself when nothing differs). The lists below are the
+ * same for all views.
  */
 const struct conf *conf_protocol(const struct conf *c, const char *name);
 
 bool conf_bool(const struct conf *c, enum conf_id id);
-uint64_t conf_u64(const struct conf *c, enum conf_id id);     /* UINT, SIZE (bytes), TIME (milliseconds) */
-unsigned conf_enum(const struct conf *c, enum conf_id id);    /* one of the enums in conf/settings.h */
-const char *conf_str(const struct conf *c, enum conf_id id);  /* STRING, also the word of an ENUM; never NULL */
-struct span conf_file(const struct conf *c, enum conf_id id); /* FILE: the content; empty when unset */
-const char *const *conf_words(const struct conf *c, enum conf_id id); /* WORDS: ended by NULL; never NULL */
-bool conf_has_word(const struct conf *c, enum conf_id id, const char *word); /* WORDS, ASCII case-insensitive */
+/* UINT, SIZE (bytes), TIME (milliseconds). */
+uint64_t conf_u64(const struct conf *c, enum conf_id id);
+/* One of the enums in conf/settings.h. */
+unsigned conf_enum(const struct conf *c, enum conf_id id);
+/* STRING, also the word of an ENUM; never NULL. */
+const char *conf_str(const struct conf *c, enum conf_id id);
+/* FILE: the content; empty when unset. */
+struct span conf_file(const struct conf *c, enum conf_id id);
+/* WORDS: ended by NULL; never NULL. And whether word is one of them, ASCII case-insensitive. */
+const char *const *conf_words(const struct conf *c, enum conf_id id);
+bool conf_has_word(const struct conf *c, enum conf_id id, const char *word);
 
 /* The facility for log_open (a LOG_ value of syslog.h). */
 int conf_syslog_facility(const struct conf *c);
@@ -67,7 +74,10 @@ struct conf_namespace {
 	size_t mailboxes_n;
 };
 
-/* Never empty: without any section there is one private namespace with inbox = yes. Disabled ones are not in it. */
+/*
+ * Never empty: without any section there is one private namespace with inbox = yes. Disabled
+ * ones are not in it.
+ */
 const struct conf_namespace *conf_namespaces(const struct conf *c, size_t *n_r);
 
 /* ---- password and user databases: for auth ---- */
@@ -119,7 +129,7 @@ struct conf_listener {
 	const char *name;              /* inet: "imaps"; unix: absolute path */
 	const char *service;           /* "imap-login" */
 	const char *protocol;          /* "imap", "lmtp" */
-	const char *const *address;    /* inet: words of address, else of listen: "*", "::", 127.0.0.1, [::1] */
+	const char *const *address;    /* inet: "*", "::", 127.0.0.1, [::1]; ended by NULL */
 	uint64_t port;                 /* inet: 1..65535 */
 	bool ssl, haproxy, reuse_port; /* inet: ssl: TLS from the first byte */
 	uint64_t mode;                 /* unix: file mode */
@@ -146,11 +156,14 @@ struct conf_service {
 	size_t listeners_n;
 };
 
-/* Always finds "imap-login", "lmtp", "imap", "auth", "auth-worker"; NULL for a name that neither defaults nor file know. */
+/* Always finds imap-login, lmtp, imap, auth, auth-worker; NULL for what nobody knows. */
 const struct conf_service *conf_service(const struct conf *c, const char *name);
 
-/* What to bind: listeners of the protocols in `protocols`, defaults merged (imap 143, imaps 993 with ssl; lmtp: unix socket
- * base_dir/lmtp), port = 0 left out, ssl listeners left out when ssl = no. */
+/*
+ * What to bind: listeners of the protocols in `protocols`, defaults merged (imap 143, imaps 993
+ * with ssl; lmtp: unix socket base_dir/lmtp), port = 0 left out, ssl listeners left out when
+ * ssl = no.
+ */
 const struct conf_listener *conf_listeners(const struct conf *c, size_t *n_r);
 
 /* ---- what stands there for later ---- */

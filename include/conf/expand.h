@@ -1,6 +1,7 @@
 /*
- * % variables in settings: %u %{user}, with modifiers between % and letter (%Lu lower, %Uu upper), %% for a percent sign.
- * What is substituted is never looked at again: a user name cannot smuggle variables in.
+ * % variables in settings: %u %{user}, with modifiers between % and letter (%Lu lower, %Uu
+ * upper), %% for a percent sign. What is substituted is never looked at again: a user name cannot
+ * smuggle variables in.
  */
 #ifndef CONF_EXPAND_H
 #define CONF_EXPAND_H
@@ -23,12 +24,15 @@ enum err expand(const char *format, const struct expand_var *vars, struct buf *o
 enum err expand_span(struct span format, const struct expand_var *vars, struct buf *out, struct errtext *t);
 
 /*
- * The same for paths. ERR_CANNOT when a value (unless is_path) holds '/' or NUL or is "." or "..", and when the result has a
- * component ".." or holds a NUL.
+ * The same for paths. ERR_CANNOT when a value (unless is_path) holds '/' or NUL or is "." or
+ * "..", and when the result has a component ".." or holds a NUL.
  */
 enum err expand_path(struct span format, const struct expand_var *vars, struct buf *out, struct errtext *t);
 
-/* Rows for a user: %u user, %n username (before the first '@'), %d domain (after it), %h home; ended. */
+/*
+ * Rows for a user: %u user, %n username (before the first '@'), %d domain (after it), %h home;
+ * ended.
+ */
 enum { EXPAND_USER_VARS = 5 };
 void expand_user(struct expand_var vars[EXPAND_USER_VARS], struct span user, struct span home);
 

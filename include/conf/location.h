@@ -25,8 +25,9 @@ struct conf_location {
 };
 
 /*
- * vars as for expand_path (with %h when home is known); home may be "". *out is written only on success.
- * ERR_SYNTAX, ERR_NOTFOUND (variable), ERR_CANNOT (driver or key that is not served, path escapes), ERR_MEMORY; t names the part.
+ * vars as for expand_path (with %h when home is known); home may be "". *out is written only on
+ * success. ERR_SYNTAX, ERR_NOTFOUND (variable), ERR_CANNOT (driver or key that is not served,
+ * path escapes), ERR_MEMORY; t names the part.
  */
 enum err conf_location_parse(const char *text, const struct expand_var *vars, const char *home, struct arena *a,
 			     struct conf_location *out, struct errtext *t);

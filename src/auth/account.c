@@ -40,25 +40,27 @@ static const struct kind {
 	{ "gid", CONF_MAIL_GID, CONF_FIRST_VALID_GID, CONF_LAST_VALID_GID, gid_of },
 };
 
-static enum err in_bounds(const struct conf *c, const struct kind *k, uint32_t id, const char *from, struct errtext *t)
+static enum err in_bounds(const struct conf *c, const struct kind *k, uint32_t id, const char *from,
+			  struct errtext *t)
 {
 	uint64_t first = conf_u64(c, k->first), last = conf_u64(c, k->last);
 
 	if (id == UINT32_MAX)
 		return err_say(t, ERR_PERM, "%s %u is no id (from %s)", k->key, id, from);
 	if (id < first)
-		return err_say(t, ERR_PERM, "%s %u is below first_valid_%s=%llu (from %s)", k->key, id, k->key,
-			       (unsigned long long)first, from);
+		return err_say(t, ERR_PERM, "%s %u is below first_valid_%s=%llu (from %s)", k->key,
+			       id, k->key, (unsigned long long)first, from);
 	if (last != 0 && id > last)
-		return err_say(t, ERR_PERM, "%s %u is above last_valid_%s=%llu (from %s)", k->key, id, k->key,
-			       (unsigned long long)last, from);
+		return err_say(t, ERR_PERM, "%s %u is above last_valid_%s=%llu (from %s)", k->key,
+			       id, k->key, (unsigned long long)last, from);
 	if (id == 0)
-		return err_say(t, ERR_PERM, "%s 0 is root; mail is never served as root (from %s)", k->key, from);
+		return err_say(t, ERR_PERM, "%s 0 is root; mail is never served as root (from %s)",
+			       k->key, from);
 	return ERR_OK;
 }
 
-static enum err take_id(const struct conf *c, const struct kind *k, const struct fields *f, const char *driver,
-			uint32_t *id_r, struct errtext *t)
+static enum err take_id(const struct conf *c, const struct kind *k, const struct fields *f,
+			const char *driver, uint32_t *id_r, struct errtext *t)
 {
 	const char *text = fields_get(f, k->key), *from = driver;
 	uint32_t id = 0;
@@ -68,16 +70,18 @@ static enum err take_id(const struct conf *c, const struct kind *k, const struct
 		from = k->key[0] == 'u' ? "mail_uid" : "mail_gid";
 	}
 	if (!*text)
-		return err_say(t, ERR_CANNOT, "no %s from userdb %s, and mail_%s is not set", k->key, driver, k->key);
+		return err_say(t, ERR_CANNOT, "no %s from userdb %s, and mail_%s is not set",
+			       k->key, driver, k->key);
 	if (!span_u32(span_str(text), &id) && !k->by_name(text, &id))
-		return err_say(t, ERR_CANNOT, "%s \"%.60s\" is neither a number nor a known name (from %s)", k->key,
-			       text, from);
+		return err_say(t, ERR_CANNOT,
+			       "%s \"%.60s\" is neither a number nor a known name (from %s)",
+			       k->key, text, from);
 	*id_r = id;
 	return in_bounds(c, k, id, from, t);
 }
 
-static enum err take_home(const struct conf *c, const struct who *w, const struct fields *f, const char **home_r,
-			  struct errtext *t)
+static enum err take_home(const struct conf *c, const struct who *w, const struct fields *f,
+			  const char **home_r, struct errtext *t)
 {
 	const char *home = fields_get(f, "home");
 	struct expand_var vars[WHO_VARS];
@@ -99,9 +103,12 @@ static enum err take_home(const struct conf *c, const struct who *w, const struc
 }
 
 /* Fields that are not part of the account itself. */
-static enum err take_extra(const struct who *w, const struct fields *f, struct span *extra_r, struct errtext *t)
+static enum err take_extra(const struct who *w, const struct fields *f, struct span *extra_r,
+			   struct errtext *t)
 {
-	static const char *const own[] = { "uid", "gid", "home", "mail", "user", "allow_all_users", "blocking" };
+	static const char *const own[] = { "uid",     "gid",  "home",
+					   "mail",    "user", "allow_all_users",
+					   "blocking" };
 	struct buf out;
 	bool ok = true;
 
@@ -123,8 +130,8 @@ static enum err take_extra(const struct who *w, const struct fields *f, struct s
 	return ok ? ERR_OK : err_say(t, ERR_LIMIT, "the extra fields are too long");
 }
 
-enum err userdb_account(const struct conf *c, const struct who *w, const struct fields *f, const char *driver,
-			struct account *a_r)
+enum err userdb_account(const struct conf *c, const struct who *w, const struct fields *f,
+			const char *driver, struct account *a_r)
 {
 	const char *user = fields_get(f, "user"), *mail = fields_get(f, "mail");
 	struct account a = { .user = user && *user ? user : w->user, .mail = mail ? mail : "" };

@@ -60,7 +60,8 @@ static enum err add_one(struct fields *f, struct span word, const struct fields_
 	return e;
 }
 
-enum err fields_add(struct fields *f, struct span text, const struct fields_how *how, struct errtext *t)
+enum err fields_add(struct fields *f, struct span text, const struct fields_how *how,
+		    struct errtext *t)
 {
 	struct span word;
 	enum err e = ERR_OK;

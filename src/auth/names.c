@@ -29,7 +29,8 @@ static enum err clean(const struct conf *c, struct span given, struct buf *out, 
 	const char *realm = conf_str(c, CONF_AUTH_DEFAULT_REALM);
 
 	if (given.n == 0 || given.n > USER_GIVEN_MAX)
-		return err_say(t, ERR_SYNTAX, "the user name is %s", given.n ? "too long" : "empty");
+		return err_say(t, ERR_SYNTAX, "the user name is %s",
+			       given.n ? "too long" : "empty");
 	if (!utf8_valid(given))
 		return err_say(t, ERR_SYNTAX, "the user name is not UTF-8");
 	for (size_t i = 0; i < given.n; i++) {

@@ -94,7 +94,8 @@ static struct pwfile *file_at(struct pwdb *p, const char *path)
 	return f;
 }
 
-enum err pwdb_find(struct pwdb *p, const struct expand_var *vars, struct pw_entry *e_r, struct errtext *t)
+enum err pwdb_find(struct pwdb *p, const struct expand_var *vars, struct pw_entry *e_r,
+		   struct errtext *t)
 {
 	struct buf path, key;
 	enum err e;

@@ -1,4 +1,7 @@
-/* A database of driver passwd-file: its arguments, and the file (or files, when the path has variables). */
+/*
+ * A database of driver passwd-file: its arguments, and the file (or files, when the path has
+ * variables).
+ */
 #ifndef AUTH_PWDB_H
 #define AUTH_PWDB_H
 

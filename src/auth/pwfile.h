@@ -1,6 +1,7 @@
 /*
- * Files like passwd(5): user:password:uid:gid:gecos:home:shell:extra fields. Read whole, kept in memory,
- * read again when time, size or inode have changed. Empty lines and lines that begin with '#' or ':' do not count.
+ * Files like passwd(5): user:password:uid:gid:gecos:home:shell:extra fields. Read whole, kept in
+ * memory, read again when time, size or inode have changed. Empty lines and lines that begin with
+ * '#' or ':' do not count.
  */
 #ifndef AUTH_PWFILE_H
 #define AUTH_PWFILE_H
@@ -24,8 +25,9 @@ void pwfile_free(struct pwfile **f);         /* NULL allowed; nulls; wipes */
 const char *pwfile_path(const struct pwfile *f);
 
 /*
- * The entry of user; valid until the next call. ERR_NOTFOUND: no such user (*e_r is then the file's first entry, to
- * spend the same time on; empty when there is none). Other errors: the file cannot be read, t says why.
+ * The entry of user; valid until the next call. ERR_NOTFOUND: no such user (*e_r is then the
+ * file's first entry, to spend the same time on; empty when there is none). Other errors: the
+ * file cannot be read, t says why.
  */
 enum err pwfile_find(struct pwfile *f, struct span user, struct pw_entry *e_r, struct errtext *t);
 

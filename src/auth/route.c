@@ -10,11 +10,11 @@
 #include <utlist.h>
 
 enum {
-	REQUESTS_MAX = 8192,  /* in all; more are answered "temporary failure" */
-	DELAYED_MAX = 4096,   /* failures held back at a time; more are answered at once */
-	QUEUE_MS = 10000,     /* how long a request waits for a worker to exist */
-	WORK_MS = 60000,      /* how long a worker may take */
-	CLIENT_MS = 120000,   /* how long a client may take; login is stricter */
+	REQUESTS_MAX = 8192, /* in all; more are answered "temporary failure" */
+	DELAYED_MAX = 4096,  /* failures held back at a time; more are answered at once */
+	QUEUE_MS = 10000,    /* how long a request waits for a worker to exist */
+	WORK_MS = 60000,     /* how long a worker may take */
+	CLIENT_MS = 120000,  /* how long a client may take; login is stricter */
 	STEP_MAX = 12288,
 	NAME_MAX_BYTES = 1024,
 	REQUEST_ARENA_MAX = 64 * 1024,
@@ -31,7 +31,7 @@ enum request_state {
 struct front {
 	struct route *r;
 	uint32_t child;
-	struct chan *chan;        /* own */
+	struct chan *chan;	  /* own */
 	struct request *requests; /* by their id */
 	struct front *prev, *next;
 };
@@ -39,23 +39,23 @@ struct front {
 struct worker {
 	struct route *r;
 	struct chan *chan; /* own */
-	unsigned busy;     /* requests that it works on */
+	unsigned busy;	   /* requests that it works on */
 	struct worker *prev, *next;
 };
 
 struct request {
-	uint32_t own;           /* our number, what workers know */
-	uint32_t id;            /* the front's number */
+	uint32_t own; /* our number, what workers know */
+	uint32_t id;  /* the front's number */
 	struct front *front;
-	struct worker *worker;  /* REQ_WORKING, REQ_CLIENT */
+	struct worker *worker; /* REQ_WORKING, REQ_CLIENT */
 	enum request_state state;
 	bool lookup;
-	struct arena *a;        /* own */
-	struct msg_conn conn;   /* in the arena */
-	struct span word;       /* mechanism; lookup: the user */
+	struct arena *a;      /* own */
+	struct msg_conn conn; /* in the arena */
+	struct span word;     /* mechanism; lookup: the user */
 	bool has_initial;
-	struct span initial;    /* until it is sent */
-	uint8_t code;           /* REQ_DELAYED */
+	struct span initial; /* until it is sent */
+	uint8_t code;	     /* REQ_DELAYED */
 	struct span reason, given;
 	struct loop_timer timer;
 	UT_hash_handle hh_own, hh_front;
@@ -97,7 +97,8 @@ static void request_free(struct request *q)
 	free(q);
 }
 
-static void send_fail(struct front *f, uint32_t id, bool lookup, uint8_t code, struct span reason, struct span given)
+static void send_fail(struct front *f, uint32_t id, bool lookup, uint8_t code, struct span reason,
+		      struct span given)
 {
 	struct msg m;
 
@@ -152,8 +153,8 @@ static struct worker *least_busy(const struct route *r)
 	struct worker *w, *best = NULL;
 
 	DL_FOREACH(r->workers, w)
-		if (!chan_dead(w->chan) && (!best || w->busy < best->busy))
-			best = w;
+	if (!chan_dead(w->chan) && (!best || w->busy < best->busy))
+		best = w;
 	return best;
 }
 
@@ -228,11 +229,13 @@ static struct request *of_front(struct front *f, uint32_t id)
 	return q;
 }
 
-/* --- from logins and control ------------------------------------------------------------------ */
+/*
+ * --- from logins and control ------------------------------------------------------------------
+ */
 
 /* word, initial: borrowed from the message. */
-static enum err take_request(struct front *f, uint32_t id, bool lookup, const struct msg_conn *conn, struct span word,
-			     bool has_initial, struct span initial)
+static enum err take_request(struct front *f, uint32_t id, bool lookup, const struct msg_conn *conn,
+			     struct span word, bool has_initial, struct span initial)
 {
 	struct request *q;
 
@@ -328,7 +331,8 @@ static void front_free(struct front *f)
 {
 	struct request *q, *next;
 
-	HASH_ITER(hh_front, f->requests, q, next) {
+	HASH_ITER(hh_front, f->requests, q, next)
+	{
 		if (q->worker)
 			chan_send_empty(q->worker->chan, MSG_WORK_ABORT, q->own);
 		request_free(q);
@@ -345,9 +349,13 @@ static void front_closed(void *ctx, struct chan *ch, enum err why)
 	front_free(ctx);
 }
 
-/* --- from workers -------------------------------------------------------------------------------- */
+/*
+ * --- from workers
+ * --------------------------------------------------------------------------------
+ */
 
-/* The request that an answer is for. NULL: it was aborted meanwhile, or (bad_r) the worker has no business with it. */
+/* The request that an answer is for. NULL: it was aborted meanwhile, or (bad_r) the worker has no
+ * business with it. */
 static struct request *answered(struct worker *w, struct msg_in *m, bool *bad_r)
 {
 	struct request *q;
@@ -376,7 +384,8 @@ static enum err on_challenge(void *ctx, struct chan *ch, struct msg_in *in)
 }
 
 /* The master first: when the login comes with the ticket, the master knows it. */
-static void send_ticket(struct request *q, const struct msg_user *user, const uint8_t ticket[TICKET_SIZE])
+static void send_ticket(struct request *q, const struct msg_user *user,
+			const uint8_t ticket[TICKET_SIZE])
 {
 	struct msg m;
 
@@ -441,7 +450,8 @@ static enum err on_fail(void *ctx, struct chan *ch, struct msg_in *in)
 		return ERR_OK;
 	}
 	q->code = code;
-	request_enter(q, REQ_DELAYED, conf_u64(q->front->r->conf, CONF_AUTH_FAILURE_DELAY), on_delayed);
+	request_enter(q, REQ_DELAYED, conf_u64(q->front->r->conf, CONF_AUTH_FAILURE_DELAY),
+		      on_delayed);
 	q->worker = NULL;
 	return ERR_OK;
 }
@@ -460,8 +470,8 @@ static void worker_free(struct worker *w)
 
 	DL_DELETE(r->workers, w);
 	HASH_ITER(hh_own, r->requests, q, next)
-		if (q->worker == w)
-			request_fail(q, AUTH_FAIL_TEMP);
+	if (q->worker == w)
+		request_fail(q, AUTH_FAIL_TEMP);
 	chan_free(&w->chan);
 	free(w);
 }
@@ -473,7 +483,8 @@ static void worker_closed(void *ctx, struct chan *ch, enum err why)
 	worker_free(ctx);
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
 
 struct route *route_new(struct loop *l, struct chan *master, const struct conf *c)
 {
@@ -493,9 +504,9 @@ void route_free(struct route **r)
 	if (!*r)
 		return;
 	DL_FOREACH_SAFE((*r)->fronts, f, next_f)
-		front_free(f);
+	front_free(f);
 	DL_FOREACH_SAFE((*r)->workers, w, next_w)
-		worker_free(w);
+	worker_free(w);
 	free(*r);
 	*r = NULL;
 }
@@ -506,12 +517,12 @@ static void add_worker(struct route *r, int fd)
 	struct request *q, *next;
 
 	w->r = r;
-	w->chan = chan_new(r->loop, fd, ROLE_AUTH, ROLE_AUTHWORKER, worker_rows, ARRAY_LEN(worker_rows),
-			   worker_closed, w);
+	w->chan = chan_new(r->loop, fd, ROLE_AUTH, ROLE_AUTHWORKER, worker_rows,
+			   ARRAY_LEN(worker_rows), worker_closed, w);
 	DL_APPEND(r->workers, w);
 	HASH_ITER(hh_own, r->requests, q, next)
-		if (q->state == REQ_QUEUED)
-			request_send(q);
+	if (q->state == REQ_QUEUED)
+		request_send(q);
 }
 
 static void add_front(struct route *r, uint32_t child, enum msg_role role, int fd)
@@ -520,7 +531,8 @@ static void add_front(struct route *r, uint32_t child, enum msg_role role, int f
 
 	f->r = r;
 	f->child = child;
-	f->chan = chan_new(r->loop, fd, ROLE_AUTH, role, front_rows, ARRAY_LEN(front_rows), front_closed, f);
+	f->chan = chan_new(r->loop, fd, ROLE_AUTH, role, front_rows, ARRAY_LEN(front_rows),
+			   front_closed, f);
 	DL_APPEND(r->fronts, f);
 }
 

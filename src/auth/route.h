@@ -1,7 +1,7 @@
 /*
- * The router of roost-auth: requests of logins go to the worker with the least to do, answers go back; failures
- * are held for auth_failure_delay; success becomes a ticket that the master hears of before the login does.
- * It reads no passwords' meaning, no database, and links no SASL.
+ * The router of roost-auth: requests of logins go to the worker with the least to do, answers go
+ * back; failures are held for auth_failure_delay; success becomes a ticket that the master hears
+ * of before the login does. It reads no passwords' meaning, no database, and links no SASL.
  */
 #ifndef AUTH_ROUTE_H
 #define AUTH_ROUTE_H

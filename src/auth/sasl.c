@@ -1,6 +1,7 @@
 /*
- * Cyrus SASL, kept on a short lead: no configuration file, no auxiliary property store, only two plug-ins, user
- * names copied as they are, and the verdict is our own callback's, not what the library makes of it.
+ * Cyrus SASL, kept on a short lead: no configuration file, no auxiliary property store, only two
+ * plug-ins, user names copied as they are, and the verdict is our own callback's, not what the
+ * library makes of it.
  */
 #include "sasl.h"
 #include "base/mem.h"
@@ -42,12 +43,14 @@ static int verify_file(void *ctx, const char *file, sasl_verify_type_t type)
 	return SASL_CONTINUE;
 }
 
-static int get_option(void *ctx, const char *plugin, const char *option, const char **result, unsigned *n)
+static int get_option(void *ctx, const char *plugin, const char *option, const char **result,
+		      unsigned *n)
 {
 	static const struct {
 		const char *name, *value;
 	} options[] = {
-		{ "pwcheck_method", "none" }, /* after our callback has said no, nobody else is asked */
+		{ "pwcheck_method",
+		  "none" }, /* after our callback has said no, nobody else is asked */
 		{ "auxprop_plugin", "none" },
 		{ "mech_list", "PLAIN LOGIN" },
 		{ "log_level", "0" },
@@ -90,7 +93,8 @@ enum err exchange_init(struct errtext *t)
 		while (list && list[j] && strcmp(list[j], served[i].mech) != 0)
 			j++;
 		if (!list || !list[j])
-			return err_say(t, ERR_NOTFOUND, "SASL library: no plug-in for %s (Debian: libsasl2-modules)",
+			return err_say(t, ERR_NOTFOUND,
+				       "SASL library: no plug-in for %s (Debian: libsasl2-modules)",
 				       served[i].mech);
 	}
 	return ERR_OK;
@@ -109,8 +113,8 @@ bool exchange_serves(struct span mech)
 	return false;
 }
 
-static int check_password(sasl_conn_t *conn, void *ctx, const char *user, const char *pass, unsigned n,
-			  struct propctx *props)
+static int check_password(sasl_conn_t *conn, void *ctx, const char *user, const char *pass,
+			  unsigned n, struct propctx *props)
 {
 	struct exchange *x = ctx;
 
@@ -121,8 +125,8 @@ static int check_password(sasl_conn_t *conn, void *ctx, const char *user, const 
 	return x->right ? SASL_OK : SASL_BADAUTH;
 }
 
-static int copy_user(sasl_conn_t *conn, void *ctx, const char *in, unsigned n, unsigned flags, const char *realm,
-		     char *out, unsigned out_max, unsigned *out_n)
+static int copy_user(sasl_conn_t *conn, void *ctx, const char *in, unsigned n, unsigned flags,
+		     const char *realm, char *out, unsigned out_max, unsigned *out_n)
 {
 	if (n >= out_max)
 		return SASL_BUFOVER;
@@ -133,8 +137,9 @@ static int copy_user(sasl_conn_t *conn, void *ctx, const char *in, unsigned n, u
 }
 
 /* To act as another is a right of its own; nobody has it. */
-static int allow_same(sasl_conn_t *conn, void *ctx, const char *wanted, unsigned wanted_n, const char *own,
-		      unsigned own_n, const char *realm, unsigned realm_n, struct propctx *props)
+static int allow_same(sasl_conn_t *conn, void *ctx, const char *wanted, unsigned wanted_n,
+		      const char *own, unsigned own_n, const char *realm, unsigned realm_n,
+		      struct propctx *props)
 {
 	return span_ieq(span_of(wanted, wanted_n), span_of(own, own_n)) ? SASL_OK : SASL_NOAUTHZ;
 }
@@ -153,7 +158,8 @@ enum err exchange_new(struct span mech, const char *service, exchange_check_fn *
 	x->ctx = ctx;
 	for (size_t i = 0; i < mech.n; i++)
 		x->mech[i] = ascii_upper(mech.p[i]);
-	x->callbacks[0] = (sasl_callback_t){ SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(check_password), x };
+	x->callbacks[0] =
+		(sasl_callback_t){ SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(check_password), x };
 	x->callbacks[1] = (sasl_callback_t){ SASL_CB_CANON_USER, CALLBACK(copy_user), x };
 	x->callbacks[2] = (sasl_callback_t){ SASL_CB_PROXY_POLICY, CALLBACK(allow_same), x };
 	x->callbacks[3] = (sasl_callback_t){ SASL_CB_LIST_END, NULL, NULL };
@@ -178,7 +184,8 @@ void exchange_free(struct exchange **x)
 	*x = NULL;
 }
 
-static enum exchange_state verdict(const struct exchange *x, int rc, const char *out, unsigned n, struct span *out_r)
+static enum exchange_state verdict(const struct exchange *x, int rc, const char *out, unsigned n,
+				   struct span *out_r)
 {
 	*out_r = span_of(out, out ? n : 0);
 	if (rc == SASL_CONTINUE)
@@ -187,18 +194,20 @@ static enum exchange_state verdict(const struct exchange *x, int rc, const char 
 }
 
 /*
- * The library's LOGIN loses the memory of the password when it does not like the name; so it never sees such a name.
+ * The library's LOGIN loses the memory of the password when it does not like the name; so it
+ * never sees such a name.
  */
 static bool name_is_bad(struct exchange *x, struct span in)
 {
 	if (!x->asks_name)
 		return false;
 	x->asks_name = false;
-	return in.n == 0 || in.n > LOGIN_NAME_MAX_BYTES || memchr(in.p, 0, in.n) || (unsigned char)in.p[0] <= ' ' ||
-	       (unsigned char)in.p[in.n - 1] <= ' ';
+	return in.n == 0 || in.n > LOGIN_NAME_MAX_BYTES || memchr(in.p, 0, in.n) ||
+	       (unsigned char)in.p[0] <= ' ' || (unsigned char)in.p[in.n - 1] <= ' ';
 }
 
-enum exchange_state exchange_start(struct exchange *x, bool has_in, struct span in, struct span *out_r)
+enum exchange_state exchange_start(struct exchange *x, bool has_in, struct span in,
+				   struct span *out_r)
 {
 	const char *out = NULL;
 	unsigned n = 0;
@@ -207,7 +216,8 @@ enum exchange_state exchange_start(struct exchange *x, bool has_in, struct span 
 	x->asks_name = strcmp(x->mech, "LOGIN") == 0;
 	if (in.n > 0 && name_is_bad(x, in))
 		return EXCHANGE_FAIL;
-	rc = sasl_server_start(x->conn, x->mech, has_in ? (in.p ? in.p : "") : NULL, (unsigned)in.n, &out, &n);
+	rc = sasl_server_start(x->conn, x->mech, has_in ? (in.p ? in.p : "") : NULL, (unsigned)in.n,
+			       &out, &n);
 	return verdict(x, rc, out, n, out_r);
 }
 

@@ -8,7 +8,10 @@
 #include "base/err.h"
 #include "base/span.h"
 
-/* Once a process, before it is confined: loads the plug-ins of the mechanisms that are served, and no others. */
+/*
+ * Once a process, before it is confined: loads the plug-ins of the mechanisms that are served,
+ * and no others.
+ */
 enum err exchange_init(struct errtext *t);
 void exchange_done(void);
 
@@ -31,7 +34,10 @@ enum err exchange_new(struct span mech, const char *service, exchange_check_fn *
 		      struct exchange **x_r, struct errtext *t);
 void exchange_free(struct exchange **x); /* NULL allowed; nulls */
 
-/* first: in is the initial response (has_in: there was one). *out_r is borrowed until the next call. */
+/*
+ * first: in is the initial response (has_in: there was one). *out_r is borrowed until the next
+ * call.
+ */
 enum exchange_state exchange_start(struct exchange *x, bool has_in, struct span in, struct span *out_r);
 enum exchange_state exchange_step(struct exchange *x, struct span in, struct span *out_r);
 

@@ -11,16 +11,11 @@ static const struct {
 	enum kind kind;
 	const char *begins; /* data of another beginning is not of this scheme */
 } schemes[] = {
-	{ "PLAIN", KIND_PLAIN, "" },
-	{ "CLEAR", KIND_PLAIN, "" },
-	{ "CLEARTEXT", KIND_PLAIN, "" },
-	{ "CRYPT", KIND_CRYPT, "" },
-	{ "DES-CRYPT", KIND_CRYPT, "" },
-	{ "MD5", KIND_CRYPT, "$1$" },
-	{ "MD5-CRYPT", KIND_CRYPT, "$1$" },
-	{ "SHA256-CRYPT", KIND_CRYPT, "$5$" },
-	{ "SHA512-CRYPT", KIND_CRYPT, "$6$" },
-	{ "BLF-CRYPT", KIND_CRYPT, "$2" },
+	{ "PLAIN", KIND_PLAIN, "" },	       { "CLEAR", KIND_PLAIN, "" },
+	{ "CLEARTEXT", KIND_PLAIN, "" },       { "CRYPT", KIND_CRYPT, "" },
+	{ "DES-CRYPT", KIND_CRYPT, "" },       { "MD5", KIND_CRYPT, "$1$" },
+	{ "MD5-CRYPT", KIND_CRYPT, "$1$" },    { "SHA256-CRYPT", KIND_CRYPT, "$5$" },
+	{ "SHA512-CRYPT", KIND_CRYPT, "$6$" }, { "BLF-CRYPT", KIND_CRYPT, "$2" },
 };
 
 static int find_scheme(struct span name)
@@ -70,8 +65,8 @@ static bool verify_crypt(struct span data, struct span password)
 	return match;
 }
 
-enum err scheme_verify(struct span stored, const char *default_scheme, struct span password, bool *match_r,
-		       struct errtext *t)
+enum err scheme_verify(struct span stored, const char *default_scheme, struct span password,
+		       bool *match_r, struct errtext *t)
 {
 	struct span data, name = split_scheme(stored, default_scheme, &data);
 	int i = find_scheme(name);

@@ -7,13 +7,14 @@
 
 enum { TRY_ARENA_MAX = 256 * 1024 };
 
-struct try {
+struct
+try {
 	const struct asker *asker;
-	struct arena *a;     /* own */
+	struct arena *a; /* own */
 	struct who who;
 	bool secured;
-	struct exchange *x;  /* own; NULL for a lookup */
-	struct span out;     /* of x */
+	struct exchange *x; /* own; NULL for a lookup */
+	struct span out;    /* of x */
 	struct account account;
 	enum verdict verdict;
 	bool mech_refused;
@@ -61,8 +62,8 @@ static void log_debug_try(const struct try *t, const char *what)
 	char user[256];
 
 	if (conf_bool(t->asker->conf, CONF_AUTH_DEBUG))
-		log_debug("auth(%s,%s,<%s>): %s", log_quote(span_str(t->given), user, sizeof(user)), t->who.rip,
-			  t->who.session, what);
+		log_debug("auth(%s,%s,<%s>): %s", log_quote(span_str(t->given), user, sizeof(user)),
+			  t->who.rip, t->who.session, what);
 }
 
 /* The name that the databases see; false: it can be nobody's. */
@@ -80,7 +81,8 @@ static bool take_name(struct try *t, struct span given)
 		t->who.user = keep(t, buf_span(&name));
 	else
 		log_info("auth(%s,%s,<%s>): invalid user name: %s",
-			 log_quote(span_str(t->given), shown, sizeof(shown)), t->who.rip, t->who.session, why.text);
+			 log_quote(span_str(t->given), shown, sizeof(shown)), t->who.rip,
+			 t->who.session, why.text);
 	buf_free(&name);
 	return !e;
 }
@@ -130,7 +132,8 @@ enum try_state try_start(struct try *t, struct span mech, bool has_in, struct sp
 	struct errtext why;
 
 	t->who.mech = keep(t, span_cut(mech, 0, 32));
-	if (!exchange_serves(mech) || !conf_has_word(t->asker->conf, CONF_AUTH_MECHANISMS, t->who.mech))
+	if (!exchange_serves(mech) ||
+	    !conf_has_word(t->asker->conf, CONF_AUTH_MECHANISMS, t->who.mech))
 		return refuse_mech(t, "mechanism is not served");
 	if (!plaintext_allowed(t))
 		return refuse_mech(t, "plain text is not allowed without TLS");

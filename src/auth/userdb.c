@@ -224,8 +224,8 @@ static bool is_skipped(const struct db *db, const struct chain *ch)
 	return (db->conf->skip == 1 && ch->ok) || (db->conf->skip == 2 && !ch->ok);
 }
 
-enum found userdb_find(const struct userdb *u, struct who *w, userdb_exists_fn *exists, void *ctx, struct fields *f,
-		       const char **driver_r)
+enum found userdb_find(const struct userdb *u, struct who *w, userdb_exists_fn *exists, void *ctx,
+		       struct fields *f, const char **driver_r)
 {
 	struct expand_var vars[WHO_VARS];
 	struct ask q = { .w = w, .vars = vars, .exists = exists, .ctx = ctx };
@@ -234,7 +234,8 @@ enum found userdb_find(const struct userdb *u, struct who *w, userdb_exists_fn *
 	who_vars(w, vars);
 	for (size_t i = 0; i < u->n && !ch.done; i++) {
 		const struct conf_userdb *conf = u->db[i].conf;
-		const unsigned result[3] = { conf->result_success, conf->result_failure, conf->result_internalfail };
+		const unsigned result[3] = { conf->result_success, conf->result_failure,
+					     conf->result_internalfail };
 		struct errtext t = { "" };
 		enum found found;
 

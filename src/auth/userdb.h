@@ -1,6 +1,6 @@
 /*
- * Userdbs: static, passwd-file, passwd (the name service), prefetch (the userdb_ fields that a passdb gave).
- * And what is shared with the chain of passdbs in users.c.
+ * Userdbs: static, passwd-file, passwd (the name service), prefetch (the userdb_ fields that a
+ * passdb gave). And what is shared with the chain of passdbs in users.c.
  */
 #ifndef AUTH_USERDB_H
 #define AUTH_USERDB_H
@@ -32,13 +32,16 @@ bool userdb_need_nss(const struct userdb *u);
 /* Asked by a static userdb, which by itself knows everybody. */
 typedef enum found userdb_exists_fn(void *ctx, struct who *w);
 
-/* Fills f with what the databases say (uid, gid, home, mail, ...); *driver_r: who said it last. Logs failures. */
+/*
+ * Fills f with what the databases say (uid, gid, home, mail, ...); *driver_r: who said it last.
+ * Logs failures.
+ */
 enum found userdb_find(const struct userdb *u, struct who *w, userdb_exists_fn *exists, void *ctx, struct fields *f,
 		       const char **driver_r);
 
 /*
- * Fields to an account: defaults from mail_uid, mail_gid, mail_home; names to numbers; ids outside first_valid_uid and
- * kin refused by a log line that names setting and value.
+ * Fields to an account: defaults from mail_uid, mail_gid, mail_home; names to numbers; ids
+ * outside first_valid_uid and kin refused by a log line that names setting and value.
  */
 enum err userdb_account(const struct conf *c, const struct who *w, const struct fields *f, const char *driver,
 			struct account *a_r);

@@ -10,7 +10,7 @@
 
 struct passdb {
 	const struct conf_passdb *conf; /* borrowed */
-	struct pwdb *pw;                /* own; NULL: its args are wrong */
+	struct pwdb *pw;		/* own; NULL: its args are wrong */
 };
 
 struct users {
@@ -37,7 +37,8 @@ void who_log(enum log_level level, const struct who *w, const char *driver, cons
 {
 	char user[256], session[128];
 
-	log_write(level, "%s(%s,%s,<%s>): %s", driver, log_quote(span_str(w->user), user, sizeof(user)), w->rip,
+	log_write(level, "%s(%s,%s,<%s>): %s", driver,
+		  log_quote(span_str(w->user), user, sizeof(user)), w->rip,
 		  log_quote(span_str(w->session), session, sizeof(session)), text);
 }
 
@@ -139,10 +140,12 @@ static enum found find_entry(const struct passdb *p, const struct who *w, struct
 }
 
 /* What the database adds: defaults, the entry's own fields, overrides. */
-static enum err take_fields(const struct passdb *p, struct who *w, struct span extra, struct errtext *t)
+static enum err take_fields(const struct passdb *p, struct who *w, struct span extra,
+			    struct errtext *t)
 {
 	struct expand_var vars[WHO_VARS];
-	const struct fields_how weak = { "", vars, true }, own = { "", NULL, false }, strong = { "", vars, false };
+	const struct fields_how weak = { "", vars, true }, own = { "", NULL, false },
+				strong = { "", vars, false };
 	enum err e;
 
 	who_vars(w, vars);
@@ -157,17 +160,20 @@ static enum found obey_fields(const struct passdb *p, struct who *w)
 {
 	const char *nets = fields_get(&w->passdb, "allow_nets");
 	const char *user = fields_get(&w->passdb, "user");
-	static const char *const unserved[] = { "proxy", "proxy_maybe", "allow_real_nets", "delay_until" };
+	static const char *const unserved[] = { "proxy", "proxy_maybe", "allow_real_nets",
+						"delay_until" };
 
 	for (size_t i = 0; i < ARRAY_LEN(unserved); i++) {
 		if (fields_get(&w->passdb, unserved[i])) {
 			who_log(LOG_LVL_ERROR, w, p->conf->driver,
-				"the entry has a field that is not served here (proxy, allow_real_nets, delay_until)");
+				"the entry has a field that is not served here (proxy, "
+				"allow_real_nets, delay_until)");
 			return FOUND_FAILED;
 		}
 	}
 	if (nets && !nets_allow(nets, w->rip)) {
-		who_log(LOG_LVL_INFO, w, p->conf->driver, "allow_nets check failed: address is not in allowed networks");
+		who_log(LOG_LVL_INFO, w, p->conf->driver,
+			"allow_nets check failed: address is not in allowed networks");
 		return FOUND_NO;
 	}
 	if (user && *user)
@@ -196,7 +202,8 @@ static enum found verify_entry(const struct users *u, const struct passdb *p, st
 	return obey_fields(p, w);
 }
 
-static enum found verify_one(const struct users *u, const struct passdb *p, struct who *w, struct span password)
+static enum found verify_one(const struct users *u, const struct passdb *p, struct who *w,
+			     struct span password)
 {
 	struct pw_entry entry;
 	enum found found = find_entry(p, w, &entry);
@@ -226,7 +233,8 @@ static void deny_one(const struct passdb *p, const struct who *w, struct chain *
 	ch->done = true;
 }
 
-enum verdict users_verify(struct users *u, struct who *w, struct span password, const char **reason_r)
+enum verdict users_verify(struct users *u, struct who *w, struct span password,
+			  const char **reason_r)
 {
 	struct chain ch = { 0 };
 	const char *reason;
@@ -315,7 +323,8 @@ enum verdict users_account(struct users *u, struct who *w, bool authenticated, s
 	switch (userdb_find(u->userdb, w, exists, &q, &f, &driver)) {
 	case FOUND_NO:
 		if (authenticated)
-			who_log(LOG_LVL_ERROR, w, "userdb", "the user has a password, but no userdb knows him");
+			who_log(LOG_LVL_ERROR, w, "userdb",
+				"the user has a password, but no userdb knows him");
 		return authenticated ? VERDICT_TEMP : VERDICT_UNKNOWN;
 	case FOUND_FAILED:
 		return VERDICT_TEMP;

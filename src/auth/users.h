@@ -1,6 +1,7 @@
 /*
- * The databases of users as the configuration lists them: passdbs say whether a password is right, userdbs
- * say as whom and where the mail lies. Lives in the auth-worker; may block. Logs what went wrong, as Dovecot words it:
+ * The databases of users as the configuration lists them: passdbs say whether a password is
+ * right, userdbs say as whom and where the mail lies. Lives in the auth-worker; may block. Logs
+ * what went wrong, as Dovecot words it:
  *
  *	passwd-file(user,rip,<session>): unknown user
  *	passwd-file(user,rip,<session>): Password mismatch
@@ -51,13 +52,21 @@ struct users;
 struct users *users_new(const struct conf *c);
 void users_free(struct users **u);
 
-/* BAD for all that the client must not tell apart. *reason_r: "" or what a DISABLED user hears (arena). */
+/*
+ * BAD for all that the client must not tell apart. *reason_r: "" or what a DISABLED user hears
+ * (arena).
+ */
 enum verdict users_verify(struct users *u, struct who *w, struct span password, const char **reason_r);
 
-/* authenticated: users_verify said OK for w, so that nobody asks again whether the user exists. */
+/*
+ * authenticated: users_verify said OK for w, so that nobody asks again whether the user exists.
+ */
 enum verdict users_account(struct users *u, struct who *w, bool authenticated, struct account *a_r);
 
-/* Directories that hold files of the databases (their paths up to the first variable); a: for the list. NULL-terminated. */
+/*
+ * Directories that hold files of the databases (their paths up to the first variable); a: for the
+ * list. NULL-terminated.
+ */
 const char **users_dirs(const struct users *u, struct arena *a);
 
 /* Whether a database asks the name service, which may open sockets and files anywhere. */

@@ -1,6 +1,7 @@
 /*
- * roost-auth-worker: whole SASL exchanges and lookups, one after the other; it may block on a file or the name
- * service while its siblings go on. Starts as root, because password files are root's, and keeps to those files.
+ * roost-auth-worker: whole SASL exchanges and lookups, one after the other; it may block on a
+ * file or the name service while its siblings go on. Starts as root, because password files are
+ * root's, and keeps to those files.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,9 +27,9 @@ struct running {
 
 struct auth_worker {
 	struct helper h;
-	struct conf *conf;       /* own */
+	struct conf *conf; /* own */
 	struct asker asker;
-	struct chan *auth;       /* own; NULL: none now */
+	struct chan *auth;	 /* own; NULL: none now */
 	struct running *running; /* own; exchanges that wait for the client */
 };
 
@@ -52,7 +53,7 @@ static void forget_all(struct auth_worker *w)
 	struct running *r, *next;
 
 	HASH_ITER(hh, w->running, r, next)
-		forget(w, r);
+	forget(w, r);
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -73,7 +74,8 @@ static uint8_t fail_code(const struct try *t)
 	}
 }
 
-static void send_fail(struct auth_worker *w, uint32_t id, uint8_t code, const char *reason, const char *given)
+static void send_fail(struct auth_worker *w, uint32_t id, uint8_t code, const char *reason,
+		      const char *given)
 {
 	struct msg m;
 
@@ -122,7 +124,9 @@ static void answer(struct auth_worker *w, struct running *r, enum try_state stat
 	forget(w, r);
 }
 
-/* --- questions ------------------------------------------------------------------------------- */
+/*
+ * --- questions -------------------------------------------------------------------------------
+ */
 
 static struct running *begin(struct auth_worker *w, uint32_t id, const struct msg_conn *c)
 {
@@ -214,13 +218,16 @@ static void auth_closed(void *ctx, struct chan *ch, enum err why)
 	chan_free(&w->auth);
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/*
+ * --- life
+ * ----------------------------------------------------------------------------------------
+ */
 
 enum { PATHS_MAX = 64 };
 
 /*
- * Plug-ins are loaded and databases known by now. The name service opens files under /etc, and modules of other
- * people open anything: with userdb passwd the process stays unconfined.
+ * Plug-ins are loaded and databases known by now. The name service opens files under /etc, and
+ * modules of other people open anything: with userdb passwd the process stays unconfined.
  */
 static enum err on_begin(void *ctx, struct chan *ch, struct msg_in *m)
 {
@@ -229,7 +236,9 @@ static enum err on_begin(void *ctx, struct chan *ch, struct msg_in *m)
 	bool nss = users_need_nss(w->asker.users);
 	struct arena *a = arena_new(1 << 20);
 	const char **dirs = users_dirs(w->asker.users, a);
-	struct confine_path paths[PATHS_MAX] = { { "/etc", false }, { "/usr/lib", false }, { "/lib", false } };
+	struct confine_path paths[PATHS_MAX] = { { "/etc", false },
+						 { "/usr/lib", false },
+						 { "/lib", false } };
 	size_t n = 3;
 	enum err e;
 
@@ -288,7 +297,8 @@ int main(int argc, char **argv)
 	helper_init(&w.h, argc, argv);
 	if (conf_import(w.h.conf, CONF_AUTH, &w.conf) != ERR_OK)
 		log_fatal(EXIT_INTERNAL, "the configuration handed over cannot be read");
-	helper_start(&w.h, ROLE_AUTHWORKER, rows, ARRAY_LEN(rows), conf_str(w.conf, CONF_LOG_TIMESTAMP), &w);
+	helper_start(&w.h, ROLE_AUTHWORKER, rows, ARRAY_LEN(rows),
+		     conf_str(w.conf, CONF_LOG_TIMESTAMP), &w);
 	/* As Dovecot's worker calls itself: programs that watch logs know the form. */
 	snprintf(name, sizeof(name), "auth-worker(%d)", (int)getpid());
 	log_name(name);

@@ -1,6 +1,7 @@
 /*
- * What the values mean together: errors that would otherwise show at the first login, and a warning
- * for everything that is accepted without having an effect. Nothing is ignored in silence.
+ * What the values mean together: errors that would otherwise show at the first login, and a
+ * warning for everything that is accepted without having an effect. Nothing is ignored in
+ * silence.
  */
 #include "finish.h"
 #include "value.h"
@@ -14,7 +15,7 @@ struct check {
 	struct conf *c;
 	struct notes *notes;
 	const char *path; /* the main file */
-	bool contents;    /* contents of files were read */
+	bool contents;	  /* contents of files were read */
 };
 
 struct place {
@@ -179,7 +180,9 @@ static void check_protocols(struct check *k)
 		if (in_list("pop3 sieve submission", words[i]))
 			WARN(k, at, "protocols: %s: accepted but has no effect here", words[i]);
 		else
-			FAIL(k, at, "protocols: unknown protocol \"%.100s\"; the nearest known name is \"%s\"",
+			FAIL(k, at,
+			     "protocols: unknown protocol \"%.100s\"; the nearest known name is "
+			     "\"%s\"",
 			     words[i], nearest_in(known, words[i]));
 	}
 }
@@ -187,8 +190,9 @@ static void check_protocols(struct check *k)
 static void check_mechanisms(struct check *k)
 {
 	static const char *const served[] = { "plain", "login", NULL };
-	static const char known[] = "cram-md5 digest-md5 scram-sha-1 scram-sha-256 apop ntlm gssapi "
-				    "gss-spnego external anonymous otp skey oauthbearer xoauth2 rpa";
+	static const char known[] =
+		"cram-md5 digest-md5 scram-sha-1 scram-sha-256 apop ntlm gssapi "
+		"gss-spnego external anonymous otp skey oauthbearer xoauth2 rpa";
 	const char *const *words = conf_words(k->c, CONF_AUTH_MECHANISMS);
 	struct place at = place_of_id(k, CONF_AUTH_MECHANISMS);
 
@@ -196,10 +200,12 @@ static void check_mechanisms(struct check *k)
 		if (in_list("plain login", words[i]))
 			continue;
 		if (in_list(known, words[i]))
-			WARN(k, at, "auth_mechanisms: %s: accepted but has no effect here", words[i]);
+			WARN(k, at, "auth_mechanisms: %s: accepted but has no effect here",
+			     words[i]);
 		else
 			FAIL(k, at,
-			     "auth_mechanisms: unknown mechanism \"%.100s\"; the nearest known name is \"%s\"",
+			     "auth_mechanisms: unknown mechanism \"%.100s\"; the nearest known "
+			     "name is \"%s\"",
 			     words[i], nearest_in(served, words[i]));
 	}
 }
@@ -215,12 +221,15 @@ static void check_ssl(struct check *k)
 {
 	struct place at = place_of_id(k, CONF_SSL);
 
-	if (conf_enum(k->c, CONF_SSL) == CONF_SSL_NO || !conf_has_word(k->c, CONF_PROTOCOLS, "imap"))
+	if (conf_enum(k->c, CONF_SSL) == CONF_SSL_NO ||
+	    !conf_has_word(k->c, CONF_PROTOCOLS, "imap"))
 		return;
 	if (!has_file(k, CONF_SSL_CERT))
-		FAIL(k, at, "ssl = %s needs a certificate: ssl_cert = </path", conf_str(k->c, CONF_SSL));
+		FAIL(k, at, "ssl = %s needs a certificate: ssl_cert = </path",
+		     conf_str(k->c, CONF_SSL));
 	if (!has_file(k, CONF_SSL_KEY))
-		FAIL(k, at, "ssl = %s needs a private key: ssl_key = </path", conf_str(k->c, CONF_SSL));
+		FAIL(k, at, "ssl = %s needs a private key: ssl_key = </path",
+		     conf_str(k->c, CONF_SSL));
 }
 
 static void check_ranges(struct check *k)
@@ -281,7 +290,8 @@ static void check_texts(struct check *k)
 	buf_init(&out, 4096);
 	expand_user(vars, SPAN("user@example.org"), SPAN("/home/user"));
 	if (expand(conf_str(k->c, CONF_AUTH_USERNAME_FORMAT), vars, &out, &t))
-		FAIL(k, place_of_id(k, CONF_AUTH_USERNAME_FORMAT), "auth_username_format: %s", t.text);
+		FAIL(k, place_of_id(k, CONF_AUTH_USERNAME_FORMAT), "auth_username_format: %s",
+		     t.text);
 	buf_clear(&out);
 	if (expand_path(span_str(conf_str(k->c, CONF_MAIL_HOME)), vars, &out, &t))
 		FAIL(k, place_of_id(k, CONF_MAIL_HOME), "mail_home: %s", t.text);
@@ -309,15 +319,18 @@ static void check_locations(struct check *k)
 		const char *key = n->kind == SECT_PROTOCOL ? "mail_location" : "location";
 		const struct set_value *set = node_find(n, key);
 
-		if ((n->kind == SECT_PROTOCOL || n->kind == SECT_NAMESPACE) && set && set->value.len > 0)
-			check_location(k, (struct place){ set->file, set->line }, key, set->value.text);
+		if ((n->kind == SECT_PROTOCOL || n->kind == SECT_NAMESPACE) && set &&
+		    set->value.len > 0)
+			check_location(k, (struct place){ set->file, set->line }, key,
+				       set->value.text);
 	}
 }
 
 static void check_mailbox(struct check *k, const struct node *n)
 {
-	static const char *const known[] = { "\\All",  "\\Archive", "\\Drafts", "\\Flagged", "\\Important",
-					     "\\Junk", "\\Sent",    "\\Trash",	NULL };
+	static const char *const known[] = { "\\All",	  "\\Archive",	 "\\Drafts",
+					     "\\Flagged", "\\Important", "\\Junk",
+					     "\\Sent",	  "\\Trash",	 NULL };
 	const struct set_value *set = node_find(n, "special_use");
 
 	for (size_t i = 0; set && set->value.words[i]; i++) {
@@ -326,7 +339,8 @@ static void check_mailbox(struct check *k, const struct node *n)
 
 		if (!span_ieq_str(span_str(word), near))
 			FAIL(k, ((struct place){ set->file, set->line }),
-			     "special_use: unknown \"%.100s\"; the nearest known name is \"%s\"", word, near);
+			     "special_use: unknown \"%.100s\"; the nearest known name is \"%s\"",
+			     word, near);
 	}
 }
 
@@ -352,11 +366,12 @@ static void check_namespaces(struct check *k)
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(c->ns[i].prefix, c->ns[j].prefix) == 0)
 				FAIL(k, place_of(k, NULL, ""),
-				     "namespaces \"%s\" and \"%s\" have the same prefix", c->ns[j].name,
-				     c->ns[i].name);
+				     "namespaces \"%s\" and \"%s\" have the same prefix",
+				     c->ns[j].name, c->ns[i].name);
 	}
 	if (inboxes != 1)
-		FAIL(k, place_of(k, NULL, ""), "one namespace must have inbox = yes, not %zu", inboxes);
+		FAIL(k, place_of(k, NULL, ""), "one namespace must have inbox = yes, not %zu",
+		     inboxes);
 	for (const struct node *n = c->root->child; n; n = n->next) {
 		struct conf_namespace ns;
 

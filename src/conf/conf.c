@@ -49,7 +49,8 @@ uint64_t conf_u64(const struct conf *c, enum conf_id id)
 {
 	enum conf_type type = conf_rows[id].type;
 
-	must(type == CONF_T_UINT || type == CONF_T_SIZE || type == CONF_T_TIME || type == CONF_T_MODE);
+	must(type == CONF_T_UINT || type == CONF_T_SIZE || type == CONF_T_TIME ||
+	     type == CONF_T_MODE);
 	return value_of(c, id)->num;
 }
 
@@ -93,9 +94,10 @@ int conf_syslog_facility(const struct conf *c)
 {
 	/* In the order of the row's words. */
 	static const int facility[] = {
-		LOG_MAIL,   LOG_AUTH,   LOG_AUTHPRIV, LOG_CRON,	  LOG_DAEMON, LOG_FTP,	  LOG_KERN,
-		LOG_LPR,    LOG_NEWS,   LOG_SYSLOG,   LOG_USER,	  LOG_UUCP,   LOG_LOCAL0, LOG_LOCAL1,
-		LOG_LOCAL2, LOG_LOCAL3, LOG_LOCAL4,   LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7,
+		LOG_MAIL,   LOG_AUTH,	LOG_AUTHPRIV, LOG_CRON,	  LOG_DAEMON,
+		LOG_FTP,    LOG_KERN,	LOG_LPR,      LOG_NEWS,	  LOG_SYSLOG,
+		LOG_USER,   LOG_UUCP,	LOG_LOCAL0,   LOG_LOCAL1, LOG_LOCAL2,
+		LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5,   LOG_LOCAL6, LOG_LOCAL7,
 	};
 	unsigned n = conf_enum(c, CONF_SYSLOG_FACILITY);
 

@@ -30,7 +30,10 @@ static void dump_row(struct dump *d, const struct conf_row *row, const struct co
 	buf_add_char(d->out, '\n');
 }
 
-/* Where a value equal to the row's default says nothing: not in filters, nor over built-in values. */
+/*
+ * Where a value equal to the row's default says nothing: not in filters, nor over built-in
+ * values.
+ */
 static bool defaults_are_silent(const struct node *n)
 {
 	return !n->builtin && !(n->kind != SECT_ROOT && (sects[n->kind].flags & SECT_SETTINGS));

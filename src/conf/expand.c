@@ -10,7 +10,8 @@ struct modifiers {
 	bool lower, upper;
 };
 
-static const struct expand_var *find_var(const struct expand_var *vars, char letter, struct span name)
+static const struct expand_var *find_var(const struct expand_var *vars, char letter,
+					 struct span name)
 {
 	for (; vars->letter || vars->name; vars++) {
 		if (letter && vars->letter == letter)
@@ -49,7 +50,8 @@ static enum err expand_one(struct span *rest, const struct expand_var *vars, boo
 		m.upper = *rest->p == 'U';
 	}
 	if (rest->n == 0)
-		return err_say(t, ERR_SYNTAX, "\"%%\" stands at the end; write \"%%%%\" for a percent sign");
+		return err_say(t, ERR_SYNTAX,
+			       "\"%%\" stands at the end; write \"%%%%\" for a percent sign");
 	if (*rest->p == '%') {
 		buf_add_char(out, '%');
 		*rest = span_from(*rest, 1);
@@ -110,7 +112,8 @@ enum err expand_span(struct span format, const struct expand_var *vars, struct b
 	return expand_any(format, vars, false, out, t);
 }
 
-enum err expand(const char *format, const struct expand_var *vars, struct buf *out, struct errtext *t)
+enum err expand(const char *format, const struct expand_var *vars, struct buf *out,
+		struct errtext *t)
 {
 	return expand_any(span_str(format), vars, false, out, t);
 }
@@ -148,10 +151,8 @@ void expand_user(struct expand_var vars[EXPAND_USER_VARS], struct span user, str
 	struct span local = at == SIZE_MAX ? user : span_cut(user, 0, at);
 	struct span domain = at == SIZE_MAX ? SPAN("") : span_from(user, at + 1);
 	const struct expand_var rows[EXPAND_USER_VARS] = {
-		{ 'u', "user", user, false },
-		{ 'n', "username", local, false },
-		{ 'd', "domain", domain, false },
-		{ 'h', "home", home, true },
+		{ 'u', "user", user, false },	  { 'n', "username", local, false },
+		{ 'd', "domain", domain, false }, { 'h', "home", home, true },
 		{ 0, NULL, SPAN(""), false },
 	};
 

@@ -4,9 +4,9 @@
  *   "RCF1"  u32 fingerprint of the table  u32 role
  *   one value for each row that the role sees, in the order of enum conf_id
  *   u32 views, each: string protocol, then for each such row: u8 0 (as above) or u8 1 and a value
- *   for worker:  u32 namespaces, each: string name, fields, u32 mailboxes, each: string name, fields
- *                u32 plugin pairs, each: string key, string value
- *   for auth:    u32 passdbs, u32 userdbs, each: string name, fields
+ *   for worker:  u32 namespaces, each: string name, fields, u32 mailboxes, each: string name,
+ * fields u32 plugin pairs, each: string key, string value for auth:    u32 passdbs, u32 userdbs,
+ * each: string name, fields
  *
  *   value: number: u64 | string, file content: u32 length, bytes | words: u32 count, strings
  *   integers in the byte order of the machine: the file never leaves it
@@ -122,7 +122,8 @@ static void put_for_worker(struct buf *out, const struct conf *c)
 		put_struct(out, &sects[SECT_NAMESPACE], ns->name, ns);
 		put_u32(out, ns->mailboxes_n);
 		for (size_t j = 0; j < ns->mailboxes_n; j++)
-			put_struct(out, &sects[SECT_MAILBOX], ns->mailboxes[j].name, &ns->mailboxes[j]);
+			put_struct(out, &sects[SECT_MAILBOX], ns->mailboxes[j].name,
+				   &ns->mailboxes[j]);
 	}
 	put_u32(out, c->plugin_n);
 	for (size_t i = 0; i < c->plugin_n; i++) {
@@ -380,8 +381,10 @@ static void take_all(struct reader *r, struct conf *c)
 		take_plugin(r, c);
 	}
 	if (c->role == CONF_AUTH) {
-		c->passdb = take_list(r, SECT_PASSDB, offsetof(struct conf_passdb, name), &c->passdb_n);
-		c->userdb = take_list(r, SECT_USERDB, offsetof(struct conf_userdb, name), &c->userdb_n);
+		c->passdb =
+			take_list(r, SECT_PASSDB, offsetof(struct conf_passdb, name), &c->passdb_n);
+		c->userdb =
+			take_list(r, SECT_USERDB, offsetof(struct conf_userdb, name), &c->userdb_n);
 	}
 	r->ok = r->ok && r->rest.n == 0;
 }

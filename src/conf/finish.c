@@ -115,7 +115,8 @@ static size_t count(const struct node *in, enum sect_kind kind)
 	return n;
 }
 
-/* An array of the structs of all sections of one kind inside in, each with its name. NULL at the limit; n_r counts. */
+/* An array of the structs of all sections of one kind inside in, each with its name. NULL at the
+ * limit; n_r counts. */
 static void *make_list(struct arena *a, const struct node *in, enum sect_kind kind, size_t name_off,
 		       size_t *n_r)
 {
@@ -220,7 +221,8 @@ static bool fill_listener(struct conf *c, const struct node *n, struct conf_list
 	l->kind = n->kind == SECT_INET ? CONF_INET : n->kind == SECT_UNIX ? CONF_UNIX : CONF_FIFO;
 	l->service = n->parent->name;
 	l->protocol = protocol_of(n->parent->name);
-	l->name = path && *n->name != '/' ? arena_printf(c->arena, "%s/%s", base_dir, n->name) : n->name;
+	l->name = path && *n->name != '/' ? arena_printf(c->arena, "%s/%s", base_dir, n->name)
+					  : n->name;
 	if (!path && !l->address[0])
 		l->address = conf_words(c, CONF_LISTEN);
 	if (path) {

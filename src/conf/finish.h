@@ -1,4 +1,7 @@
-/* From the tree as written to the typed result: defaults, lists, protocol views, what follows from the whole. */
+/*
+ * From the tree as written to the typed result: defaults, lists, protocol views, what follows
+ * from the whole.
+ */
 #ifndef CONF_FINISH_H
 #define CONF_FINISH_H
 
@@ -8,7 +11,10 @@
 /* Fills c from root. Failures (only of memory) are noted as errors. */
 void finish_fill(struct conf *c, const struct node *root, struct notes *notes);
 
-/* Fills a section's struct at base with what n (may be NULL) sets and defaults; false at the arena's limit. */
+/*
+ * Fills a section's struct at base with what n (may be NULL) sets and defaults; false at the
+ * arena's limit.
+ */
 bool finish_struct(struct arena *a, const struct sect *sect, const struct node *n, void *base);
 
 /* The views carry the same lists as the whole; they are known only at the end. */
@@ -17,7 +23,10 @@ void conf_share_lists(struct conf *c);
 /* Every row at its default. */
 bool finish_defaults(struct conf *c);
 
-/* check.c: errors in what the values mean together; warnings for what has no effect. path: the main file. */
+/*
+ * check.c: errors in what the values mean together; warnings for what has no effect. path: the
+ * main file.
+ */
 void check_all(struct conf *c, const char *path, bool contents, struct notes *notes);
 
 #endif

@@ -1,4 +1,5 @@
-/* Lines of dovecot.conf 2.3. A quote protects '#', and is ended by the same quote without a backslash before it. */
+/* Lines of dovecot.conf 2.3. A quote protects '#', and is ended by the same quote without a
+ * backslash before it. */
 #include "lex.h"
 
 static bool is_white(char c)
@@ -78,7 +79,9 @@ static void bad(struct stmt *s, const char *why)
 static void lex_include(struct span line, struct stmt *s)
 {
 	static const struct span include = { "!include", 8 }, try = { "!include_try", 12 };
-	struct span word = span_starts(line, try) ? try : include;
+	struct span word = span_starts(line, try) ?
+	try : include
+		;
 	struct span rest = span_from(line, word.n);
 
 	if (!span_starts(line, word) || rest.n == 0 || !is_white(*rest.p)) {

@@ -25,8 +25,9 @@ struct stmt {
 };
 
 /*
- * Takes one physical line (without its LF) and appends it to line, comment and blanks at its ends removed.
- * True when the line goes on (it ended in a backslash). *glued_r: a '#' without a blank before it began a comment.
+ * Takes one physical line (without its LF) and appends it to line, comment and blanks at its ends
+ * removed. True when the line goes on (it ended in a backslash). *glued_r: a '#' without a blank
+ * before it began a comment.
  */
 bool lex_join(struct span physical, struct buf *line, bool *glued_r);
 

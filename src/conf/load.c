@@ -34,7 +34,9 @@ static enum err load(const char *path, const struct span *text, unsigned flags, 
 	return ERR_OK;
 }
 
-/* Absolute, so that what is relative to the file means the same wherever it is read or printed. */
+/*
+ * Absolute, so that what is relative to the file means the same wherever it is read or printed.
+ */
 enum err conf_load(const char *path, unsigned flags, struct conf **c_r, struct buf *errors,
 		   struct buf *warnings)
 {

@@ -68,9 +68,11 @@ static enum err take_driver(struct location_parser *p, struct span name, struct 
 		p->loc.driver = CONF_DRIVER_MBOX;
 		p->loc.layout = CONF_LAYOUT_FS;
 	} else if (name.n == 0) {
-		return err_say(t, ERR_CANNOT, "it is empty; write driver:path, like maildir:~/Maildir");
+		return err_say(t, ERR_CANNOT,
+			       "it is empty; write driver:path, like maildir:~/Maildir");
 	} else {
-		return err_say(t, ERR_CANNOT, "driver \"%.*s\" is not served here; there are: maildir mbox",
+		return err_say(t, ERR_CANNOT,
+			       "driver \"%.*s\" is not served here; there are: maildir mbox",
 			       (int)(name.n < 64 ? name.n : 64), name.p);
 	}
 	return ERR_OK;
@@ -115,8 +117,8 @@ static enum err take_index(struct location_parser *p, struct span v, struct errt
 static enum err take_key(struct location_parser *p, struct span field, struct errtext *t)
 {
 	static const char *const later[] = {
-		"ALT",	    "MAILBOXDIR", "DIRNAME", "FULLDIRNAME", "VOLATILEDIR", "INDEXPVT",
-		"INDEXCACHE", "UTF-8",	  "BROKENCHAR", "ITERINDEX",  "NO-NOSELECT",
+		"ALT", "MAILBOXDIR", "DIRNAME", "FULLDIRNAME", "VOLATILEDIR", "INDEXPVT",
+		"INDEXCACHE", "UTF-8", "BROKENCHAR", "ITERINDEX", "NO-NOSELECT",
 	};
 	size_t eq = span_find(field, '=');
 	struct span key = eq == SIZE_MAX ? field : span_cut(field, 0, eq);
@@ -135,7 +137,8 @@ static enum err take_key(struct location_parser *p, struct span field, struct er
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (span_eq_str(key, later[i]))
 			return err_say(t, ERR_CANNOT, "key %s is not served here", later[i]);
-	return err_say(t, ERR_SYNTAX, "unknown key \"%.*s\"", (int)(key.n < 64 ? key.n : 64), key.p);
+	return err_say(t, ERR_SYNTAX, "unknown key \"%.*s\"", (int)(key.n < 64 ? key.n : 64),
+		       key.p);
 }
 
 static enum err parse_fields(struct location_parser *p, struct span rest, struct buf *field,
@@ -160,7 +163,9 @@ static enum err parse_fields(struct location_parser *p, struct span rest, struct
 enum err conf_location_parse(const char *text, const struct expand_var *vars, const char *home,
 			     struct arena *a, struct conf_location *out, struct errtext *t)
 {
-	struct location_parser p = { vars, home ? home : "", a, { .subscriptions = "subscriptions" } };
+	struct location_parser p = {
+		vars, home ? home : "", a, { .subscriptions = "subscriptions" }
+	};
 	struct buf field;
 	enum err e;
 

@@ -1,9 +1,9 @@
 /*
  * What the rooms of conf share: rows, values, the tree of sections as written, struct conf.
  *
- * conf_load reads files into a tree of struct node (sections with the rows that were set in them);
- * finish.c lays defaults under it and fills struct conf, the typed result. conf_import fills
- * struct conf without a tree. Everything lies in the arena of struct conf.
+ * conf_load reads files into a tree of struct node (sections with the rows that were set in
+ * them); finish.c lays defaults under it and fills struct conf, the typed result. conf_import
+ * fills struct conf without a tree. Everything lies in the arena of struct conf.
  */
 #ifndef CONF_MODEL_H
 #define CONF_MODEL_H
@@ -37,7 +37,10 @@ struct conf_value {
 	const char *file;         /* the path when written as "<path", else NULL */
 };
 
-/* table.c: the rows; the first CONF_N stand in the order of enum conf_id, behind them what nobody reads. */
+/*
+ * table.c: the rows; the first CONF_N stand in the order of enum conf_id, behind them what nobody
+ * reads.
+ */
 extern const struct conf_row conf_rows[];
 extern const size_t conf_rows_n;
 

@@ -1,4 +1,7 @@
-/* Errors and warnings of one reading: "file:line: sentence", one a line, capped. And the nearest known name. */
+/*
+ * Errors and warnings of one reading: "file:line: sentence", one a line, capped. And the nearest
+ * known name.
+ */
 #ifndef CONF_NOTES_H
 #define CONF_NOTES_H
 

@@ -1,5 +1,6 @@
 /*
- * Statements to a tree. One loop over lines; sections nest by a pointer to the open one, not by recursion.
+ * Statements to a tree. One loop over lines; sections nest by a pointer to the open one, not by
+ * recursion.
  */
 #include "parse.h"
 #include "lex.h"
@@ -35,13 +36,13 @@ struct parser {
 	struct source source;
 	unsigned flags;
 	struct node *root, *open; /* open: the section that statements belong to */
-	unsigned depth;           /* of open */
-	unsigned skip;            /* sections open inside one that was refused */
+	unsigned depth;		  /* of open */
+	unsigned skip;		  /* sections open inside one that was refused */
 	unsigned sections;
 	bool builtin;
-	unsigned line;            /* of the statement */
-	struct buf value;         /* own: with references resolved */
-	struct buf scratch;       /* own: the lexer's */
+	unsigned line;	    /* of the statement */
+	struct buf value;   /* own: with references resolved */
+	struct buf scratch; /* own: the lexer's */
 };
 
 static void fail(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -99,7 +100,8 @@ static void fail_unknown(struct parser *p, struct span key)
 	const struct conf_row *row;
 
 	if (span_eq_str(key, "dovecot_config_version")) {
-		fail(p, "this file is written for Dovecot 2.4; only the grammar of 2.3 is read here");
+		fail(p,
+		     "this file is written for Dovecot 2.4; only the grammar of 2.3 is read here");
 		return;
 	}
 	row = find_row24(key);
@@ -211,7 +213,8 @@ static bool file_fits(struct parser *p, const struct conf_row *row, const struct
 		return false;
 	}
 	if (!is_file && row->type == CONF_T_FILE && s->value.n > 0 && *s->value.p != '$') {
-		fail(p, "%s must be the content of a file: write %s = </path", row->name, row->name);
+		fail(p, "%s must be the content of a file: write %s = </path", row->name,
+		     row->name);
 		return false;
 	}
 	return true;
@@ -347,7 +350,8 @@ static void fail_section(struct parser *p, struct span key)
 		}
 		nearest_try(&near, sects[k].name);
 	}
-	fail(p, "unknown section \"%.*s\"; the nearest known name is \"%s\"", SHOWN(key), near.best);
+	fail(p, "unknown section \"%.*s\"; the nearest known name is \"%s\"", SHOWN(key),
+	     near.best);
 }
 
 static bool known_protocol(struct parser *p, struct span name)
@@ -361,7 +365,8 @@ static bool known_protocol(struct parser *p, struct span name)
 			return true;
 		nearest_try(&near, conf_protocols_known[i]);
 	}
-	fail(p, "unknown protocol \"%.*s\"; the nearest known name is \"%s\"", SHOWN(name), near.best);
+	fail(p, "unknown protocol \"%.*s\"; the nearest known name is \"%s\"", SHOWN(name),
+	     near.best);
 	return false;
 }
 

@@ -104,7 +104,8 @@ static bool is_open(const struct source *s, const struct stat *st)
 static bool within_caps(struct source *s, const char *path, const char *file, unsigned line)
 {
 	if (s->depth == SOURCE_DEPTH)
-		note_error(s->notes, file, line, "includes are deeper than %d at %s", SOURCE_DEPTH, path);
+		note_error(s->notes, file, line, "includes are deeper than %d at %s", SOURCE_DEPTH,
+			   path);
 	else if (s->files >= SOURCE_FILES || s->total >= SOURCE_TOTAL_MAX)
 		note_error(s->notes, file, line, "too many files or bytes with %s", path);
 	else
@@ -112,7 +113,8 @@ static bool within_caps(struct source *s, const char *path, const char *file, un
 	return false;
 }
 
-bool source_push_file(struct source *s, const char *path, const char *file, unsigned line, void *mark)
+bool source_push_file(struct source *s, const char *path, const char *file, unsigned line,
+		      void *mark)
 {
 	struct errtext t;
 	struct stat st;
@@ -154,7 +156,8 @@ static void keep_matches(struct source *s, const glob_t *g, unsigned line)
 	struct frame *f = source_top(s);
 
 	if (g->gl_pathc > SOURCE_FILES) {
-		note_error(s->notes, f->path, line, "the include names more than %d files", SOURCE_FILES);
+		note_error(s->notes, f->path, line, "the include names more than %d files",
+			   SOURCE_FILES);
 		return;
 	}
 	f->pending = arena_array(s->a, g->gl_pathc, sizeof(*f->pending));

@@ -55,13 +55,19 @@ void source_free(struct source *s);
 /* Text in memory as a file. mark is the reader's. */
 bool source_push_text(struct source *s, const char *path, struct span text, void *mark);
 
-/* Opens a file as the next to be read; says why in the notes when it cannot (as an error at file:line). */
+/*
+ * Opens a file as the next to be read; says why in the notes when it cannot (as an error at
+ * file:line).
+ */
 bool source_push_file(struct source *s, const char *path, const char *file, unsigned line, void *mark);
 
 /* Files that pattern names (relative to the top frame) are read next. try: none is no error. */
 void source_include(struct source *s, struct span pattern, bool try, unsigned line);
 
-/* *line_r is valid until the next call; *number_r is the number of its first physical line. mark: for files opened by includes. */
+/*
+ * line_r is valid until the next call; *number_r is the number of its first physical line. mark:
+ * for files opened by includes.
+ */
 enum source_event source_next(struct source *s, void *mark, struct span *line_r, unsigned *number_r);
 void source_pop(struct source *s);
 

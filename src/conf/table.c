@@ -396,7 +396,7 @@ const struct sect sects[SECT_N] = {
 };
 
 const char *const conf_protocols_known[] = {
-	"auth",	      "doveadm", "imap",       "imap-hibernate", "imap-urlauth", "indexer-worker", "lda",
-	"lmtp",	      "pop3",	 "quota-status", "sieve",	  "stats",	  "submission",	    NULL,
+	"auth", "doveadm", "imap", "imap-hibernate", "imap-urlauth", "indexer-worker", "lda", "lmtp",
+	"pop3", "quota-status", "sieve", "stats", "submission", NULL,
 };
 const char *const conf_protocols_served[] = { "imap", "lmtp", NULL };

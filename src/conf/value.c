@@ -1,6 +1,6 @@
 /*
- * Values of settings, type by type. Units are those of dovecot.conf 2.3: sizes in powers of 1024, times
- * without unit are seconds.
+ * Values of settings, type by type. Units are those of dovecot.conf 2.3: sizes in powers of 1024,
+ * times without unit are seconds.
  */
 #include "value.h"
 #include "base/must.h"
@@ -123,12 +123,9 @@ static const struct {
 	const char *name, *other; /* any beginning of either is the unit */
 	uint64_t ms;
 } time_units[] = {
-	{ "weeks", "weeks", 7 * 86400000ull },
-	{ "days", "days", 86400000 },
-	{ "hours", "hours", 3600000 },
-	{ "mins", "minutes", 60000 },
-	{ "secs", "seconds", 1000 },
-	{ "msecs", "milliseconds", 1 },
+	{ "weeks", "weeks", 7 * 86400000ull }, { "days", "days", 86400000 },
+	{ "hours", "hours", 3600000 },	       { "mins", "minutes", 60000 },
+	{ "secs", "seconds", 1000 },	       { "msecs", "milliseconds", 1 },
 };
 
 static uint64_t time_unit(struct span unit)
@@ -152,9 +149,10 @@ static enum err parse_time(struct span text, struct conf_value *v, struct errtex
 			       (int)text.n, text.p);
 	factor = time_unit(unit);
 	if (factor == 0)
-		return err_say(t, ERR_SYNTAX,
-			       "unknown unit in time \"%.*s\" (msecs, secs, mins, hours, days, weeks)",
-			       (int)text.n, text.p);
+		return err_say(
+			t, ERR_SYNTAX,
+			"unknown unit in time \"%.*s\" (msecs, secs, mins, hours, days, weeks)",
+			(int)text.n, text.p);
 	if (!multiply(num, factor, &v->num) || v->num > INT64_MAX)
 		return err_say(t, ERR_SYNTAX, "time \"%.*s\" is too long", (int)text.n, text.p);
 	return ERR_OK;

@@ -5,8 +5,9 @@
 #include "model.h"
 
 /*
- * Reads text as the row's type; what it keeps is copied into a. ERR_SYNTAX: t says what is wrong with the value,
- * without naming the setting. ERR_LIMIT: the arena is full. FILE rows take the text as the content.
+ * Reads text as the row's type; what it keeps is copied into a. ERR_SYNTAX: t says what is wrong
+ * with the value, without naming the setting. ERR_LIMIT: the arena is full. FILE rows take the
+ * text as the content.
  */
 enum err value_parse(const struct conf_row *row, struct span text, struct arena *a,
 		     struct conf_value *v_r, struct errtext *t);

@@ -1,4 +1,5 @@
-/* Lines of a passwd-file, stored passwords, networks of allow_nets: text of an administrator, or of one who got hold of the file. */
+/* Lines of a passwd-file, stored passwords, networks of allow_nets: text of an administrator, or of
+ * one who got hold of the file. */
 #include "base/must.h"
 #include "src/auth/names.h"
 #include "src/auth/pwfile.h"

@@ -1,4 +1,5 @@
-/* What a client may send in an exchange: first byte the mechanism, then steps with a length byte each. */
+/* What a client may send in an exchange: first byte the mechanism, then steps with a length byte
+ * each. */
 #include "base/must.h"
 #include "src/auth/sasl.h"
 
@@ -39,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	ready = true;
 	if (n < 2)
 		return 0;
-	must(exchange_new(data[0] & 1 ? SPAN("PLAIN") : SPAN("LOGIN"), "imap", check, &calls, &x, NULL) == ERR_OK);
+	must(exchange_new(data[0] & 1 ? SPAN("PLAIN") : SPAN("LOGIN"), "imap", check, &calls, &x,
+			  NULL) == ERR_OK);
 	rest = span_from(rest, 1);
 	has = (data[0] & 2) && take(&rest, &step);
 	state = exchange_start(x, has, step, &out);

@@ -1,4 +1,5 @@
-/* A configuration file of anybody: no crash; what is accepted is printed, read back and printed the same. */
+/* A configuration file of anybody: no crash; what is accepted is printed, read back and printed the
+ * same. */
 #include "base/must.h"
 #include "conf/dump.h"
 #include "conf/export.h"

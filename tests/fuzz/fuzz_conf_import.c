@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* The first byte chooses the role; the head of a real export goes in front, so that the fuzzer passes it. */
+/* The first byte chooses the role; the head of a real export goes in front, so that the fuzzer
+ * passes it. */
 static void put_head(enum conf_role role, struct buf *out)
 {
 	static const char text[] = "ssl = no\nmail_location = maildir:~/Maildir\nprotocols = lmtp\n"
@@ -16,7 +17,8 @@ static void put_head(enum conf_role role, struct buf *out)
 
 	buf_init(&errors, 4096);
 	buf_init(&warnings, 4096);
-	must(conf_load_text(SPAN(text), "/f", CONF_LOAD_NO_FILES, &c, &errors, &warnings) == ERR_OK);
+	must(conf_load_text(SPAN(text), "/f", CONF_LOAD_NO_FILES, &c, &errors, &warnings) ==
+	     ERR_OK);
 	must(conf_export(c, role, out) == ERR_OK);
 	conf_free(&c);
 	buf_free(&errors);

@@ -12,7 +12,8 @@ static inline struct conf *auth_conf(const char *lines)
 	buf_init(&text, 100000);
 	buf_init(&errors, 100000);
 	buf_init(&warnings, 100000);
-	buf_printf(&text, "ssl = no\nprotocols = lmtp\nmail_location = maildir:~/Maildir\n%s", lines);
+	buf_printf(&text, "ssl = no\nprotocols = lmtp\nmail_location = maildir:~/Maildir\n%s",
+		   lines);
 	if (conf_load_text(buf_span(&text), "/test", CONF_LOAD_NO_FILES, &c, &errors, &warnings))
 		fprintf(stderr, "%s", buf_cstr(&errors));
 	buf_free(&text);

@@ -46,7 +46,8 @@ static void test_names(void **state)
 	name_is(USERDB "auth_username_format =\n", SPAN("Me"), "Me");
 	name_is(USERDB "auth_default_realm = x.org\n", SPAN("me"), "me@x.org");
 	name_is(USERDB "auth_default_realm = x.org\n", SPAN("me@y"), "me@y");
-	name_is(USERDB "auth_username_chars = \"a@#/\"\nauth_username_translation = \"#@/@\"\n", SPAN("a#a"), "a@a");
+	name_is(USERDB "auth_username_chars = \"a@#/\"\nauth_username_translation = \"#@/@\"\n",
+		SPAN("a#a"), "a@a");
 	/* What a name holds is not looked at again. */
 	name_is(USERDB "auth_username_chars =\n", SPAN("%d%{home}"), "%d%{home}");
 	name_is(USERDB "auth_username_chars =\n", SPAN("J\xc3\xb6"), "j\xc3\xb6");

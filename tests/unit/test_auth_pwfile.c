@@ -19,7 +19,9 @@ static void test_parse(void **state)
 {
 	struct pw_entry e;
 
-	assert_true(pw_parse(SPAN("me@x:{PLAIN}a b:1000:100:Me, Myself:/home/me:/bin/sh:nologin userdb_mail=maildir:~/M\r"), &e));
+	assert_true(pw_parse(SPAN("me@x:{PLAIN}a b:1000:100:Me, Myself:/home/me:/bin/sh:nologin "
+				  "userdb_mail=maildir:~/M\r"),
+			     &e));
 	is(e.user, "me@x");
 	is(e.password, "{PLAIN}a b");
 	is(e.uid, "1000");
@@ -51,7 +53,8 @@ static bool matches(const char *stored, const char *scheme, struct span password
 
 static void test_schemes(void **state)
 {
-	static const char *const stored[] = { "{PLAIN}pass", "{clear}pass", "{CLEARTEXT}pass", "pass" };
+	static const char *const stored[] = { "{PLAIN}pass", "{clear}pass", "{CLEARTEXT}pass",
+					      "pass" };
 
 	for (size_t i = 0; i < sizeof(stored) / sizeof(*stored); i++) {
 		assert_true(matches(stored[i], "PLAIN", SPAN("pass")));
@@ -98,7 +101,8 @@ static void test_crypt(void **state)
 		assert_false(matches(stored, "CRYPT", SPAN("")));
 	}
 	assert_true(tried >= 6);
-	assert_false(matches("{SHA512-CRYPT}$1$salt$", "CRYPT", SPAN("pass"))); /* another kind than it says */
+	assert_false(matches("{SHA512-CRYPT}$1$salt$", "CRYPT",
+			     SPAN("pass"))); /* another kind than it says */
 	assert_false(matches("!", "CRYPT", SPAN("pass")));
 	assert_false(matches("*", "CRYPT", SPAN("*")));
 	assert_false(matches("*0", "CRYPT", SPAN("pass")));
@@ -127,7 +131,8 @@ static void test_unknown_scheme(void **state)
 	struct errtext t;
 	bool match;
 
-	assert_int_equal(scheme_verify(SPAN("{ARGON2ID}x"), "CRYPT", SPAN("p"), &match, &t), ERR_CANNOT);
+	assert_int_equal(scheme_verify(SPAN("{ARGON2ID}x"), "CRYPT", SPAN("p"), &match, &t),
+			 ERR_CANNOT);
 	assert_non_null(strstr(t.text, "ARGON2ID"));
 	scheme_pretend(SPAN("{ARGON2ID}x"), "CRYPT", SPAN("p"));
 	scheme_pretend(SPAN(""), "CRYPT", SPAN("p"));
@@ -158,7 +163,7 @@ static void test_file(void **state)
 	assert_int_equal(pwfile_find(f, SPAN("last"), &e, &t), ERR_OK);
 	is(e.password, "4");
 	assert_int_equal(pwfile_find(f, SPAN("c"), &e, &t), ERR_NOTFOUND);
-	is(e.password, "1"); /* the first entry, to spend the same time on */
+	is(e.password, "1");	    /* the first entry, to spend the same time on */
 	write_file(path, "c:33\n"); /* size and time differ */
 	assert_int_equal(pwfile_find(f, SPAN("c"), &e, &t), ERR_OK);
 	is(e.password, "33");
@@ -178,10 +183,9 @@ static void test_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse), cmocka_unit_test(test_schemes),
-		cmocka_unit_test(test_crypt), cmocka_unit_test(test_dovecot_made),
-		cmocka_unit_test(test_unknown_scheme),
-		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_parse),	       cmocka_unit_test(test_schemes),
+		cmocka_unit_test(test_crypt),	       cmocka_unit_test(test_dovecot_made),
+		cmocka_unit_test(test_unknown_scheme), cmocka_unit_test(test_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * The router between a login, two workers and the master, which the test plays: who hears what, in which
- * order, and what happens when somebody dies or breaks the rules.
+ * The router between a login, two workers and the master, which the test plays: who hears what, in
+ * which order, and what happens when somebody dies or breaks the rules.
  */
 #include "src/auth/route.h"
 #include "auth_conf.h"
@@ -122,11 +122,14 @@ static enum err on_empty(void *ctx, struct chan *c, struct msg_in *m)
 
 static const struct chan_row master_rows[] = { { MSG_TICKET, on_ticket } };
 static const struct chan_row login_rows[] = {
-	{ MSG_AUTH_OK, on_auth_ok },	 { MSG_AUTH_FAIL, on_auth_fail }, { MSG_AUTH_CHALLENGE, on_blob },
-	{ MSG_USER_OK, on_auth_ok },	 { MSG_USER_FAIL, on_auth_fail },
+	{ MSG_AUTH_OK, on_auth_ok },	 { MSG_AUTH_FAIL, on_auth_fail },
+	{ MSG_AUTH_CHALLENGE, on_blob }, { MSG_USER_OK, on_auth_ok },
+	{ MSG_USER_FAIL, on_auth_fail },
 };
 static const struct chan_row worker_rows[] = {
-	{ MSG_WORK_START, on_work }, { MSG_WORK_LOOKUP, on_work }, { MSG_WORK_CONT, on_blob },
+	{ MSG_WORK_START, on_work },
+	{ MSG_WORK_LOOKUP, on_work },
+	{ MSG_WORK_CONT, on_blob },
 	{ MSG_WORK_ABORT, on_empty },
 };
 
@@ -137,8 +140,8 @@ static void on_closed(void *ctx, struct chan *c, enum err why)
 	note(s, ascii_upper(s->who) == s->who ? 'W' : ascii_upper(s->who), 0, 0);
 }
 
-static void open_side(struct bench *b, struct side *s, char who, int fd, enum msg_role role, const struct chan_row *rows,
-		      size_t n)
+static void open_side(struct bench *b, struct side *s, char who, int fd, enum msg_role role,
+		      const struct chan_row *rows, size_t n)
 {
 	s->who = who;
 	s->b = b;
@@ -151,7 +154,8 @@ static void add_worker(struct bench *b, int i)
 
 	assert_int_equal(chan_pair(fd), ERR_OK);
 	assert_true(route_peer(b->r, 10 + (uint32_t)i, ROLE_AUTHWORKER, fd[0]));
-	open_side(b, &b->worker[i], (char)('1' + i), fd[1], ROLE_AUTHWORKER, worker_rows, ARRAY_LEN(worker_rows));
+	open_side(b, &b->worker[i], (char)('1' + i), fd[1], ROLE_AUTHWORKER, worker_rows,
+		  ARRAY_LEN(worker_rows));
 }
 
 static void open_bench(struct bench *b, int workers)
@@ -162,7 +166,8 @@ static void open_bench(struct bench *b, int workers)
 	b->loop = loop_new();
 	b->c = auth_conf("userdb {\n driver = passwd\n}\nauth_failure_delay = 60 msecs\n");
 	assert_int_equal(chan_pair(fd), ERR_OK);
-	b->to_master = chan_new(b->loop, fd[0], ROLE_AUTH, ROLE_MASTER, NULL, 0, on_closed, &b->master);
+	b->to_master =
+		chan_new(b->loop, fd[0], ROLE_AUTH, ROLE_MASTER, NULL, 0, on_closed, &b->master);
 	open_side(b, &b->master, 'm', fd[1], ROLE_MASTER, master_rows, ARRAY_LEN(master_rows));
 	b->r = route_new(b->loop, b->to_master, b->c);
 	assert_int_equal(chan_pair(fd), ERR_OK);
@@ -211,7 +216,9 @@ static struct event hear(struct bench *b, char who, enum msg_type type)
 	return e;
 }
 
-static const struct msg_conn conn = { .service = { "imap", 4 }, .session = { "s", 1 }, .rip = { "192.0.2.7", 9 } };
+static const struct msg_conn conn = { .service = { "imap", 4 },
+				      .session = { "s", 1 },
+				      .rip = { "192.0.2.7", 9 } };
 
 static void start(struct bench *b, uint32_t id, const char *initial)
 {
@@ -237,7 +244,9 @@ static void lookup(struct bench *b, uint32_t id, const char *user)
 
 static void work_ok(struct side *w, uint32_t id, const char *name)
 {
-	const struct msg_user user = { .user = span_str(name), .uid = 1000, .gid = 1000, .home = { "/h", 2 } };
+	const struct msg_user user = {
+		.user = span_str(name), .uid = 1000, .gid = 1000, .home = { "/h", 2 }
+	};
 	struct msg m;
 
 	msg_init(&m, MSG_WORK_OK, id);
@@ -360,7 +369,8 @@ static void test_balance(void **state)
 	start(&b, 2, "b");
 	second = hear(&b, '2', MSG_WORK_START);
 	assert_int_not_equal(first.id, second.id);
-	work_ok(&b.worker[1], first.id, "thief"); /* the other's request: that worker is thrown out */
+	work_ok(&b.worker[1], first.id,
+		"thief"); /* the other's request: that worker is thrown out */
 	assert_int_equal(next(&b, 2000).code, AUTH_FAIL_TEMP); /* what it had fails */
 	assert_int_equal(next(&b, 2000).who, 'W');
 	work_ok(&b.worker[0], first.id, "me");
@@ -408,9 +418,12 @@ static void test_login_breaks_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_success),	   cmocka_unit_test(test_exchange),
-		cmocka_unit_test(test_failure_is_held_back), cmocka_unit_test(test_lookup),
-		cmocka_unit_test(test_balance),	   cmocka_unit_test(test_no_worker),
+		cmocka_unit_test(test_success),
+		cmocka_unit_test(test_exchange),
+		cmocka_unit_test(test_failure_is_held_back),
+		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_balance),
+		cmocka_unit_test(test_no_worker),
 		cmocka_unit_test(test_login_breaks_rules),
 	};
 

@@ -1,4 +1,5 @@
-/* Whole exchanges through the SASL library: PLAIN and LOGIN, with and without initial response, and what is refused. */
+/* Whole exchanges through the SASL library: PLAIN and LOGIN, with and without initial response, and
+ * what is refused. */
 #include "src/auth/sasl.h"
 #include "src/auth/try.h"
 #include "auth_conf.h"
@@ -21,11 +22,14 @@ struct fixture {
 static void open_try(struct fixture *f, const char *more, bool secured)
 {
 	char lines[2000];
-	struct try_conn conn = { SPAN("imap"), SPAN("sess"), SPAN("192.0.2.7"), SPAN("192.0.2.1"), secured };
+	struct try_conn conn = { SPAN("imap"), SPAN("sess"), SPAN("192.0.2.7"), SPAN("192.0.2.1"),
+				 secured };
 
 	snprintf(lines, sizeof(lines),
-		 "auth_mechanisms = plain login\npassdb {\n driver = passwd-file\n args = scheme=PLAIN %s\n}\n"
-		 "userdb {\n driver = static\n args = uid=1000 gid=1000 home=/h/%%u\n}\n%s", users_path, more);
+		 "auth_mechanisms = plain login\npassdb {\n driver = passwd-file\n args = "
+		 "scheme=PLAIN %s\n}\n"
+		 "userdb {\n driver = static\n args = uid=1000 gid=1000 home=/h/%%u\n}\n%s",
+		 users_path, more);
 	f->c = auth_conf(lines);
 	assert_non_null(f->c);
 	f->k = (struct asker){ f->c, users_new(f->c) };
@@ -61,7 +65,8 @@ static void test_plain(void **state)
 	assert_int_equal(plain(SPAN("me@x\0me@x\0pass"), &v), TRY_OK);
 	assert_int_equal(plain(SPAN("\0me@x\0wrong"), &v), TRY_FAIL);
 	assert_int_equal(v, VERDICT_BAD);
-	assert_int_equal(plain(SPAN("other\0me@x\0pass"), &v), TRY_FAIL); /* nobody acts as another */
+	assert_int_equal(plain(SPAN("other\0me@x\0pass"), &v),
+			 TRY_FAIL); /* nobody acts as another */
 	assert_int_equal(v, VERDICT_BAD);
 	assert_int_equal(plain(SPAN("\0none@x\0pass"), &v), TRY_FAIL);
 	assert_int_equal(v, VERDICT_BAD);
@@ -118,7 +123,8 @@ static void test_login_bad_name(void **state)
 	assert_int_equal(try_step(f.t, SPAN("")), TRY_FAIL);
 	close_try(&f);
 	open_try(&f, "", true);
-	assert_int_equal(try_start(f.t, SPAN("LOGIN"), true, span_of(name, sizeof(name))), TRY_FAIL);
+	assert_int_equal(try_start(f.t, SPAN("LOGIN"), true, span_of(name, sizeof(name))),
+			 TRY_FAIL);
 	close_try(&f);
 }
 

@@ -10,7 +10,8 @@
 #include <pwd.h>
 #include <unistd.h>
 
-static const char users_text[] = "me:{PLAIN}pass:1000:1001::/home/me::userdb_mail=maildir:~/M userdb_quota_rule=*:storage=1G\n"
+static const char users_text[] = "me:{PLAIN}pass:1000:1001::/home/me::userdb_mail=maildir:~/M "
+				 "userdb_quota_rule=*:storage=1G\n"
 				 "root:{PLAIN}pass:0:0::/root\n"
 				 "low:{PLAIN}pass:33:33::/home/low\n"
 				 "off:{PLAIN}pass:1000:1000::/home/off::nologin reason=gone\n"
@@ -60,8 +61,14 @@ static void close_users(struct fixture *f)
 
 static void ask(struct fixture *f, const char *user)
 {
-	f->w = (struct who){ .a = f->a, .user = user, .service = "imap", .session = "s", .rip = "192.0.2.7",
-			     .lip = "192.0.2.1", .mech = "PLAIN", .passdb = { .a = f->a } };
+	f->w = (struct who){ .a = f->a,
+			     .user = user,
+			     .service = "imap",
+			     .session = "s",
+			     .rip = "192.0.2.7",
+			     .lip = "192.0.2.1",
+			     .mech = "PLAIN",
+			     .passdb = { .a = f->a } };
 }
 
 static enum verdict verify(struct fixture *f, const char *user, const char *password)
@@ -72,8 +79,8 @@ static enum verdict verify(struct fixture *f, const char *user, const char *pass
 	return users_verify(f->u, &f->w, span_str(password), &reason);
 }
 
-#define FILES                                                            \
-	"passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n}\n" \
+#define FILES                                                                                      \
+	"passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n}\n"                             \
 	"userdb {\n driver = passwd-file\n args = @\n}\n"
 
 static void test_verify(void **state)
@@ -128,6 +135,29 @@ static void test_account(void **state)
 	close_users(&f);
 }
 
+/* The line for the administrator names user, setting and value. */
+static void test_low_uid_is_named(void **state)
+{
+	char path[] = "/tmp/test_users_log.XXXXXX", line[512] = "";
+	struct fixture f;
+	struct account a;
+	FILE *log;
+
+	close(mkstemp(path));
+	open_users(&f, FILES);
+	assert_true(log_open(path, "", "", "", "test", 0));
+	ask(&f, "low");
+	assert_int_equal(users_account(f.u, &f.w, false, &a), VERDICT_TEMP);
+	log_open("/dev/null", "", "", "", "test", 0);
+	log = fopen(path, "r");
+	assert_non_null(log);
+	assert_non_null(fgets(line, sizeof(line), log));
+	fclose(log);
+	unlink(path);
+	assert_non_null(strstr(line, "user low: uid 33 is below first_valid_uid=500 (from passwd-file)"));
+	close_users(&f);
+}
+
 static void test_root_never(void **state)
 {
 	struct fixture f;
@@ -147,7 +177,8 @@ static void test_static(void **state)
 	struct account a;
 
 	open_users(&f, "passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n}\n"
-		       "userdb {\n driver = static\n args = uid=1000 gid=1000 home=/srv/%d/%n mail=maildir:/m/%u\n}\n");
+		       "userdb {\n driver = static\n args = uid=1000 gid=1000 home=/srv/%d/%n "
+		       "mail=maildir:/m/%u\n}\n");
 	ask(&f, "me");
 	assert_int_equal(users_account(f.u, &f.w, false, &a), VERDICT_OK);
 	assert_string_equal(a.home, "/srv//me");
@@ -201,7 +232,8 @@ static void test_passwd(void **state)
 	struct account a;
 
 	assert_non_null(pw);
-	open_users(&f, "userdb {\n driver = passwd\n override_fields = home=/o/%u\n}\nfirst_valid_uid = 1");
+	open_users(&f, "userdb {\n driver = passwd\n override_fields = "
+		       "home=/o/%u\n}\nfirst_valid_uid = 1");
 	assert_true(users_need_nss(f.u));
 	ask(&f, "daemon");
 	assert_int_equal(users_account(f.u, &f.w, false, &a), VERDICT_OK);
@@ -234,7 +266,8 @@ static void test_chain(void **state)
 {
 	struct fixture f;
 
-	open_users(&f, "passdb {\n driver = passwd-file\n args = /absent/file\n result_internalfail = continue\n}\n"
+	open_users(&f, "passdb {\n driver = passwd-file\n args = /absent/file\n "
+		       "result_internalfail = continue\n}\n"
 		       "passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n}\n"
 		       "userdb {\n driver = passwd\n}\n");
 	assert_int_equal(verify(&f, "me", "pass"), VERDICT_OK);
@@ -247,14 +280,19 @@ static void test_chain(void **state)
 	assert_int_equal(verify(&f, "me", "pass"), VERDICT_BAD);
 	close_users(&f);
 
-	open_users(&f, "passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n mechanisms = login\n}\n"
-		       "userdb {\n driver = passwd\n}\n");
+	open_users(
+		&f,
+		"passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n mechanisms = login\n}\n"
+		"userdb {\n driver = passwd\n}\n");
 	assert_int_equal(verify(&f, "me", "pass"), VERDICT_BAD);
 	close_users(&f);
 
-	open_users(&f, "passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n result_success = continue-ok\n}\n"
-		       "passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n skip = authenticated\n"
-		       " result_failure = return-fail\n}\nuserdb {\n driver = passwd\n}\n");
+	open_users(
+		&f,
+		"passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n result_success = "
+		"continue-ok\n}\n"
+		"passdb {\n driver = passwd-file\n args = scheme=PLAIN @\n skip = authenticated\n"
+		" result_failure = return-fail\n}\nuserdb {\n driver = passwd\n}\n");
 	assert_int_equal(verify(&f, "me", "pass"), VERDICT_OK);
 	assert_int_equal(verify(&f, "me", "bad"), VERDICT_BAD);
 	close_users(&f);
@@ -264,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verify),	   cmocka_unit_test(test_account),
+		cmocka_unit_test(test_low_uid_is_named),
 		cmocka_unit_test(test_root_never), cmocka_unit_test(test_static),
 		cmocka_unit_test(test_static_all), cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_passwd),	   cmocka_unit_test(test_prefetch),

@@ -42,7 +42,8 @@ static void test_variables(void **state)
 {
 	expand_is("%u|%n|%d|%h|%%", "Me@Ex.org", "Me@Ex.org|Me|Ex.org|/home/x|%");
 	expand_is("%Lu %Un %Ud", "Me@Ex.org", "me@ex.org ME EX.ORG");
-	expand_is("%{user} %L{username} %{domain} %{home}", "Me@Ex.org", "Me@Ex.org me Ex.org /home/x");
+	expand_is("%{user} %L{username} %{domain} %{home}", "Me@Ex.org",
+		  "Me@Ex.org me Ex.org /home/x");
 	expand_is("%d-%n", "plain", "-plain");
 	expand_is("%u", "%h%%{home}", "%h%%{home}"); /* never expanded again */
 }
@@ -96,15 +97,19 @@ static void test_location(void **state)
 	assert_int_equal(l.layout, CONF_LAYOUT_MAILDIRPP);
 	assert_string_equal(l.subscriptions, "subscriptions");
 	assert_null(l.inbox);
-	assert_int_equal(locate("maildir:/m/%d/%n:LAYOUT=fs:INDEX=MEMORY:CONTROL=/c/%u:SUBSCRIPTIONS=subs:INBOX=~/in",
-				"me@x", "/h", a, &l, &t), ERR_OK);
+	assert_int_equal(locate("maildir:/m/%d/%n:LAYOUT=fs:INDEX=MEMORY:CONTROL=/c/"
+				"%u:SUBSCRIPTIONS=subs:INBOX=~/in",
+				"me@x", "/h", a, &l, &t),
+			 ERR_OK);
 	assert_string_equal(l.path, "/m/x/me");
 	assert_string_equal(l.control, "/c/me@x");
 	assert_string_equal(l.inbox, "/h/in");
 	assert_string_equal(l.subscriptions, "subs");
 	assert_true(l.index_memory);
 	assert_int_equal(l.layout, CONF_LAYOUT_FS);
-	assert_int_equal(locate("mbox:~/mail:INBOX=/var/mail/%u:INDEX=/i::x", "me", "/h", a, &l, &t), ERR_OK);
+	assert_int_equal(
+		locate("mbox:~/mail:INBOX=/var/mail/%u:INDEX=/i::x", "me", "/h", a, &l, &t),
+		ERR_OK);
 	assert_int_equal(l.driver, CONF_DRIVER_MBOX);
 	assert_string_equal(l.index, "/i:x");
 	/* A user name adds neither keys nor directories. */
@@ -147,8 +152,8 @@ static void test_bad_location(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_variables), cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_path),	  cmocka_unit_test(test_location),
+		cmocka_unit_test(test_variables),    cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_path),	     cmocka_unit_test(test_location),
 		cmocka_unit_test(test_bad_location),
 	};
 

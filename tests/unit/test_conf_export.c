@@ -1,4 +1,5 @@
-/* What a role gets: its rows and no others, the same after a round trip; damaged bytes are refused. */
+/* What a role gets: its rows and no others, the same after a round trip; damaged bytes are refused.
+ */
 #include "base/buf.h"
 #include "conf/export.h"
 #include "conf/load.h"
@@ -13,10 +14,12 @@ static struct conf *loaded(void)
 {
 	static const char text[] =
 		"ssl = yes\nmail_location = maildir:~/Maildir\nlisten = 127.0.0.1 ::1\n"
-		"passdb {\n driver = passwd-file\n args = scheme=PLAIN /etc/roost/users\n deny = yes\n}\n"
+		"passdb {\n driver = passwd-file\n args = scheme=PLAIN /etc/roost/users\n deny = "
+		"yes\n}\n"
 		"passdb {\n driver = passwd-file\n args = /etc/roost/more\n}\n"
 		"userdb {\n driver = static\n args = uid=1 gid=1 home=/srv/%u\n}\n"
-		"namespace inbox {\n inbox = yes\n mailbox Junk {\n special_use = \\Junk\n auto = create\n }\n}\n"
+		"namespace inbox {\n inbox = yes\n mailbox Junk {\n special_use = \\Junk\n auto = "
+		"create\n }\n}\n"
 		"protocol lmtp {\n mail_fsync = always\n hostname = mx\n}\nplugin {\n a = b\n}\n";
 	struct buf errors, warnings, whole;
 	struct conf *c = NULL;
@@ -96,7 +99,8 @@ static void test_worker(void **state)
 	assert_int_equal(n, 1);
 	assert_string_equal(ns->mailboxes[0].special_use[0], "\\Junk");
 	assert_int_equal(ns->mailboxes[0].autocreate, CONF_AUTO_CREATE);
-	assert_int_equal(conf_enum(conf_protocol(copy, "lmtp"), CONF_MAIL_FSYNC), CONF_FSYNC_ALWAYS);
+	assert_int_equal(conf_enum(conf_protocol(copy, "lmtp"), CONF_MAIL_FSYNC),
+			 CONF_FSYNC_ALWAYS);
 	assert_int_equal(conf_enum(copy, CONF_MAIL_FSYNC), CONF_FSYNC_OPTIMIZED);
 	assert_string_equal(conf_plugin(copy, &n)->value, "b");
 	assert_true(span_search(buf_span(&bytes), SPAN("TOPSECRET")) == SIZE_MAX);
@@ -115,7 +119,8 @@ static void test_damaged(void **state)
 	copy = through(c, CONF_WORKER, &bytes);
 	conf_free(&copy);
 	for (size_t n = 0; n < bytes.n; n += 7)
-		assert_int_equal(conf_import(span_cut(buf_span(&bytes), 0, n), CONF_WORKER, &copy), ERR_PROTO);
+		assert_int_equal(conf_import(span_cut(buf_span(&bytes), 0, n), CONF_WORKER, &copy),
+				 ERR_PROTO);
 	assert_int_equal(conf_import(buf_span(&bytes), CONF_LOGIN, &copy), ERR_PROTO);
 	buf_add_char(&bytes, 0);
 	assert_int_equal(conf_import(buf_span(&bytes), CONF_WORKER, &copy), ERR_PROTO);

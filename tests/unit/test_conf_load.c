@@ -1,4 +1,5 @@
-/* The grammar, the table, the checks, and `roost -n`: what is written is what is read, and errors name place and word. */
+/* The grammar, the table, the checks, and `roost -n`: what is written is what is read, and errors
+ * name place and word. */
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "conf/dump.h"
@@ -13,9 +14,9 @@
 #include <unistd.h>
 
 /* Enough for the checks of the whole. */
-#define PRELUDE \
-	"ssl = no\nmail_location = maildir:~/Maildir\n" \
-	"passdb {\n driver = passwd-file\n args = /etc/roost/users\n}\n" \
+#define PRELUDE                                                                                    \
+	"ssl = no\nmail_location = maildir:~/Maildir\n"                                            \
+	"passdb {\n driver = passwd-file\n args = /etc/roost/users\n}\n"                           \
 	"userdb {\n driver = static\n args = uid=vmail gid=vmail home=/srv/%u\n}\n"
 
 struct loaded {
@@ -123,20 +124,23 @@ static void test_lines(void **state)
 
 static void test_refs(void **state)
 {
-	struct loaded l = load_ok(PRELUDE "login_greeting = Hi\n"
-					  "login_greeting = $login_greeting there\n"
-					  "protocols = $protocols imap\n"
-					  "hostname = \"$login_greeting\"\n"
-					  "default_client_limit = $default_process_limit\n"
-					  "protocol imap {\n mail_log_prefix = $login_greeting $mail_fsync\n}\n");
+	struct loaded l = load_ok(
+		PRELUDE "login_greeting = Hi\n"
+			"login_greeting = $login_greeting there\n"
+			"protocols = $protocols imap\n"
+			"hostname = \"$login_greeting\"\n"
+			"default_client_limit = $default_process_limit\n"
+			"protocol imap {\n mail_log_prefix = $login_greeting $mail_fsync\n}\n");
 
 	assert_string_equal(conf_str(l.c, CONF_LOGIN_GREETING), "Hi there");
 	assert_string_equal(conf_words(l.c, CONF_PROTOCOLS)[2], "imap");
 	assert_string_equal(conf_str(l.c, CONF_HOSTNAME), "$login_greeting");
 	assert_int_equal(conf_u64(l.c, CONF_DEFAULT_CLIENT_LIMIT), 100);
-	assert_string_equal(conf_str(conf_protocol(l.c, "imap"), CONF_MAIL_LOG_PREFIX), "Hi there optimized");
+	assert_string_equal(conf_str(conf_protocol(l.c, "imap"), CONF_MAIL_LOG_PREFIX),
+			    "Hi there optimized");
 	unload(&l);
-	expect_error(PRELUDE "hostname = $nothing\n", "/t/roost.conf:11: \"$nothing\" refers to no setting");
+	expect_error(PRELUDE "hostname = $nothing\n",
+		     "/t/roost.conf:11: \"$nothing\" refers to no setting");
 }
 
 static void test_protocol_views(void **state)
@@ -152,19 +156,21 @@ static void test_protocol_views(void **state)
 	assert_int_equal(conf_enum(imap, CONF_MAIL_FSYNC), CONF_FSYNC_NEVER);
 	assert_int_equal(conf_enum(lmtp, CONF_MAIL_FSYNC), CONF_FSYNC_ALWAYS);
 	assert_ptr_equal(conf_protocol(l.c, "pop3"), l.c);
-	assert_non_null(strstr(buf_cstr(&l.warnings), "section \"protocol lda\": accepted but has no effect"));
+	assert_non_null(strstr(buf_cstr(&l.warnings),
+			       "section \"protocol lda\": accepted but has no effect"));
 	unload(&l);
 }
 
 static void test_namespaces(void **state)
 {
 	size_t n;
-	struct loaded l = load_ok(PRELUDE "namespace inbox {\n inbox = yes\n"
-					  " mailbox Drafts {\n special_use = \\Drafts\n auto = subscribe\n }\n"
-					  " mailbox \"Sent Messages\" {\n special_use = \\Sent\n }\n}\n"
-					  "namespace inbox {\n separator = /\n"
-					  " mailbox Drafts {\n autoexpunge = 30d\n }\n}\n"
-					  "namespace old {\n prefix = old/\n list = children\n disabled = yes\n}\n");
+	struct loaded l = load_ok(
+		PRELUDE "namespace inbox {\n inbox = yes\n"
+			" mailbox Drafts {\n special_use = \\Drafts\n auto = subscribe\n }\n"
+			" mailbox \"Sent Messages\" {\n special_use = \\Sent\n }\n}\n"
+			"namespace inbox {\n separator = /\n"
+			" mailbox Drafts {\n autoexpunge = 30d\n }\n}\n"
+			"namespace old {\n prefix = old/\n list = children\n disabled = yes\n}\n");
 	const struct conf_namespace *ns = conf_namespaces(l.c, &n);
 
 	assert_int_equal(n, 1);
@@ -184,7 +190,8 @@ static void test_namespaces(void **state)
 	assert_true(ns->inbox);
 	assert_int_equal(ns->list, CONF_NS_LIST_YES);
 	unload(&l);
-	expect_error(PRELUDE "namespace a {\n prefix = a/\n}\n", "one namespace must have inbox = yes");
+	expect_error(PRELUDE "namespace a {\n prefix = a/\n}\n",
+		     "one namespace must have inbox = yes");
 }
 
 static const struct conf_listener *listener(const struct conf *c, const char *name)
@@ -200,13 +207,15 @@ static const struct conf_listener *listener(const struct conf *c, const char *na
 
 static void test_listeners(void **state)
 {
-	struct loaded l = load_ok(PRELUDE "ssl_cert = </a\nssl_key = </b\n"
-					  "ssl = yes\nbase_dir = /run/r\n"
-					  "protocols = imap lmtp\nlisten = 127.0.0.1\n"
-					  "service imap-login {\n inet_listener imap {\n port = 10143\n }\n"
-					  " inet_listener other {\n port = 7\n address = 10.0.0.1 ::1\n }\n}\n"
-					  "service lmtp {\n unix_listener /var/spool/x {\n mode = 0660\n user = postfix\n }\n"
-					  " inet_listener lmtp {\n port = 10024\n }\n}\n");
+	struct loaded l = load_ok(
+		PRELUDE
+		"ssl_cert = </a\nssl_key = </b\n"
+		"ssl = yes\nbase_dir = /run/r\n"
+		"protocols = imap lmtp\nlisten = 127.0.0.1\n"
+		"service imap-login {\n inet_listener imap {\n port = 10143\n }\n"
+		" inet_listener other {\n port = 7\n address = 10.0.0.1 ::1\n }\n}\n"
+		"service lmtp {\n unix_listener /var/spool/x {\n mode = 0660\n user = postfix\n }\n"
+		" inet_listener lmtp {\n port = 10024\n }\n}\n");
 	const struct conf_listener *x;
 
 	x = listener(l.c, "imap");
@@ -227,7 +236,8 @@ static void test_listeners(void **state)
 	assert_int_equal(conf_service(l.c, "imap")->process_limit, 1024);
 	unload(&l);
 
-	l = load_ok(PRELUDE "protocols = imap\nservice imap-login {\n inet_listener imap {\n port = 0\n }\n}\n");
+	l = load_ok(PRELUDE "protocols = imap\nservice imap-login {\n inet_listener imap {\n port "
+			    "= 0\n }\n}\n");
 	assert_null(listener(l.c, "imap"));
 	assert_null(listener(l.c, "imaps")); /* ssl = no */
 	assert_null(conf_service(l.c, "nothing"));
@@ -241,10 +251,12 @@ static void test_errors(void **state)
 			       "userdb {\n driver = sql\n port = 1\n}\n");
 	const char *text = buf_cstr(&l.errors);
 	static const char *const expected[] = {
-		"/t/roost.conf:2: unknown setting \"login_greting\"; the nearest known name is \"login_greeting\"",
+		"/t/roost.conf:2: unknown setting \"login_greting\"; the nearest known name is "
+		"\"login_greeting\"",
 		"/t/roost.conf:3: first_valid_uid: number expected, not \"many\"",
 		"/t/roost.conf:4: ssl: one of \"no yes required\" expected, not \"perhaps\"",
-		"/t/roost.conf:5: unknown section \"namespce\"; the nearest known name is \"namespace\"",
+		"/t/roost.conf:5: unknown section \"namespce\"; the nearest known name is "
+		"\"namespace\"",
 		"/t/roost.conf:10: \"}\" without an open section",
 		"/t/roost.conf:11: neither",
 		"/t/roost.conf:14: unknown setting \"port\" in section userdb",
@@ -268,15 +280,18 @@ static void test_more_errors(void **state)
 	expect_error(PRELUDE "ssl_cert = /x\n", "write ssl_cert = </path");
 	expect_error(PRELUDE "namespace {\n mail_fsync = never\n}\n",
 		     "setting \"mail_fsync\" cannot stand in a namespace section");
-	expect_error(PRELUDE "inet_listener x {\n}\n", "section \"inet_listener\" cannot stand here");
-	expect_error(PRELUDE "service lmtp {\n", "/t/roost.conf:11: section \"service\" is never closed");
+	expect_error(PRELUDE "inet_listener x {\n}\n",
+		     "section \"inet_listener\" cannot stand here");
+	expect_error(PRELUDE "service lmtp {\n",
+		     "/t/roost.conf:11: section \"service\" is never closed");
 	expect_error(PRELUDE "protocol imp {\n}\n", "nearest known name is \"imap\"");
 	expect_error(PRELUDE "protocols = imap smtp\n", "unknown protocol \"smtp\"");
 	expect_error(PRELUDE "auth_mechanisms = plian\n", "nearest known name is \"plain\"");
 	expect_error(PRELUDE "imap_max_line_length = 64 q\n", "unknown unit");
 	expect_error(PRELUDE "auth_failure_delay = 2 fortnights\n", "unknown unit");
 	expect_error(PRELUDE "login_processes = 0\n", "login_processes must be 1 to 256");
-	expect_error(PRELUDE "last_valid_uid = 10\n", "last_valid_uid=10 is below first_valid_uid=500");
+	expect_error(PRELUDE "last_valid_uid = 10\n",
+		     "last_valid_uid=10 is below first_valid_uid=500");
 	expect_error(PRELUDE "mail_location = sdbox:~/x\n", "driver \"sdbox\" is not served");
 	expect_error(PRELUDE "mail_location = maildir:~/x:INBX=/y\n", "unknown key \"INBX\"");
 	expect_error(PRELUDE "auth_username_format = %Zu\n", "%Z");
@@ -285,8 +300,10 @@ static void test_more_errors(void **state)
 		     "master: not served here");
 	expect_error(PRELUDE "!include other.conf\n", "cannot be included here");
 	expect_error(PRELUDE "!inclde other.conf\n", "!include");
-	expect_error(PRELUDE "service lmtp {\n inet_listener l {\n port = 70000\n }\n}\n", "above 65535");
-	expect_error(PRELUDE "listen = here\n" "service lmtp {\n inet_listener l {\n port = 70\n }\n}\n",
+	expect_error(PRELUDE "service lmtp {\n inet_listener l {\n port = 70000\n }\n}\n",
+		     "above 65535");
+	expect_error(PRELUDE "listen = here\n"
+			     "service lmtp {\n inet_listener l {\n port = 70\n }\n}\n",
 		     "\"here\" is no address");
 }
 
@@ -298,13 +315,15 @@ static void test_no_effect(void **state)
 	unload(&l);
 	expect_warning(PRELUDE "mail_plugins = quota\n",
 		       "/t/roost.conf:11: mail_plugins: accepted but has no effect here");
-	expect_warning(PRELUDE "plugin {\n quota = maildir:User\n}\n", "plugin/quota: accepted but");
+	expect_warning(PRELUDE "plugin {\n quota = maildir:User\n}\n",
+		       "plugin/quota: accepted but");
 	expect_warning(PRELUDE "local 10.0.0.1 {\n local_name a.b {\n hostname = x\n }\n}\n",
 		       "section \"local 10.0.0.1\": accepted but");
 	expect_warning(PRELUDE "service auth {\n unix_listener /x/auth {\n mode = 0666\n }\n}\n",
 		       "section \"unix_listener /x/auth\": accepted but");
 	expect_warning(PRELUDE "protocols = imap pop3\n", "pop3: accepted but");
-	expect_warning(PRELUDE "protocol imap {\n log_path = /x\n}\n", "no effect in a protocol section");
+	expect_warning(PRELUDE "protocol imap {\n log_path = /x\n}\n",
+		       "no effect in a protocol section");
 	expect_warning(PRELUDE "hostname = a#b\n", "\"#\" begins a comment");
 }
 
@@ -356,36 +375,36 @@ static void assert_dump_reads_back(const char *text)
 
 static void test_dump(void **state)
 {
-	struct loaded l = load_ok(PRELUDE "auth_failure_delay = 2000 msecs\nmail_plugins = x\n"
-					  "ssl_cert = </etc/c.pem\nhostname = \" a # 'b\\\"\"\n"
-					  "service imap-login {\n inet_listener imap {\n port = 0\n }\n"
-					  " inet_listener imaps {\n port = 993\n }\n}\n");
+	struct loaded l =
+		load_ok(PRELUDE "auth_failure_delay = 2000 msecs\nmail_plugins = x\n"
+				"ssl_cert = </etc/c.pem\nhostname = \" a # 'b\\\"\"\n"
+				"service imap-login {\n inet_listener imap {\n port = 0\n }\n"
+				" inet_listener imaps {\n port = 993\n }\n}\n");
 	struct buf out;
 
 	dump_text(l.c, false, &out);
-	assert_string_equal(buf_cstr(&out),
-			    "hostname = \" a # 'b\\\"\"\n"
-			    "mail_location = maildir:~/Maildir\n"
-			    "# accepted, no effect here:\n"
-			    "mail_plugins = x\n"
-			    "ssl = no\n"
-			    "ssl_cert = </etc/c.pem\n"
-			    "service imap-login {\n"
-			    "  inet_listener imap {\n"
-			    "    port = 0\n"
-			    "  }\n"
-			    "  inet_listener imaps {\n"
-			    "    port = 993\n"
-			    "  }\n"
-			    "}\n"
-			    "passdb {\n"
-			    "  args = /etc/roost/users\n"
-			    "  driver = passwd-file\n"
-			    "}\n"
-			    "userdb {\n"
-			    "  args = uid=vmail gid=vmail home=/srv/%u\n"
-			    "  driver = static\n"
-			    "}\n");
+	assert_string_equal(buf_cstr(&out), "hostname = \" a # 'b\\\"\"\n"
+					    "mail_location = maildir:~/Maildir\n"
+					    "# accepted, no effect here:\n"
+					    "mail_plugins = x\n"
+					    "ssl = no\n"
+					    "ssl_cert = </etc/c.pem\n"
+					    "service imap-login {\n"
+					    "  inet_listener imap {\n"
+					    "    port = 0\n"
+					    "  }\n"
+					    "  inet_listener imaps {\n"
+					    "    port = 993\n"
+					    "  }\n"
+					    "}\n"
+					    "passdb {\n"
+					    "  args = /etc/roost/users\n"
+					    "  driver = passwd-file\n"
+					    "}\n"
+					    "userdb {\n"
+					    "  args = uid=vmail gid=vmail home=/srv/%u\n"
+					    "  driver = static\n"
+					    "}\n");
 	buf_free(&out);
 	unload(&l);
 }
@@ -393,12 +412,14 @@ static void test_dump(void **state)
 static void test_dump_reads_back(void **state)
 {
 	assert_dump_reads_back(PRELUDE);
-	assert_dump_reads_back(PRELUDE "hostname = \"$x\"\nlogin_greeting = \"<x\"\nimap_id_send = \" \\\\\"\n"
-				       "namespace a {\n inbox = yes\n mailbox \"b \\\"c\" {\n auto = create\n }\n}\n"
-				       "protocol imap {\n mail_fsync = optimized\n}\nmail_fsync = always\n"
-				       "plugin {\n a = \"it's # x\"\n b = <y\n}\n"
-				       "remote 10.0.0.0/8 {\n protocol imap {\n mail_debug = yes\n }\n hostname = q\n}\n"
-				       "service lmtp {\n unix_listener lmtp {\n mode = 0600\n }\n vsz_limit = 1G\n}\n");
+	assert_dump_reads_back(
+		PRELUDE
+		"hostname = \"$x\"\nlogin_greeting = \"<x\"\nimap_id_send = \" \\\\\"\n"
+		"namespace a {\n inbox = yes\n mailbox \"b \\\"c\" {\n auto = create\n }\n}\n"
+		"protocol imap {\n mail_fsync = optimized\n}\nmail_fsync = always\n"
+		"plugin {\n a = \"it's # x\"\n b = <y\n}\n"
+		"remote 10.0.0.0/8 {\n protocol imap {\n mail_debug = yes\n }\n hostname = q\n}\n"
+		"service lmtp {\n unix_listener lmtp {\n mode = 0600\n }\n vsz_limit = 1G\n}\n");
 }
 
 /* ---- files ---- */
@@ -435,8 +456,9 @@ static void test_includes(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(cmd, sizeof(cmd), "%s/d", dir);
 	assert_int_equal(mkdir(cmd, 0700), 0);
-	write_file(dir, "main.conf", PRELUDE "!include d/*.conf\n!include_try none/*.conf\n"
-					     "!include_try nothing.conf\nhostname = $hostname z\n");
+	write_file(dir, "main.conf",
+		   PRELUDE "!include d/*.conf\n!include_try none/*.conf\n"
+			   "!include_try nothing.conf\nhostname = $hostname z\n");
 	write_file(dir, "d/10.conf", "hostname = a\nssl_key = <key\n");
 	write_file(dir, "d/20.conf", "hostname = $hostname b\nplugin {\n!include ../p.inc\n}\n");
 	write_file(dir, "d/key", "secret\nlines\n");
@@ -449,13 +471,15 @@ static void test_includes(void **state)
 	assert_non_null(strstr(buf_cstr(&l.warnings), "p.inc:1: plugin/quota"));
 	unload(&l);
 
-	write_file(dir, "main.conf", PRELUDE "!include missing.conf\n!include d/30.conf\nssl_cert = <no\n");
+	write_file(dir, "main.conf",
+		   PRELUDE "!include missing.conf\n!include d/30.conf\nssl_cert = <no\n");
 	write_file(dir, "d/30.conf", "service lmtp {\n!include ../main.conf\n");
 	l = load_path(dir, "main.conf");
 	assert_int_equal(l.e, ERR_SYNTAX);
 	assert_non_null(strstr(buf_cstr(&l.errors), "main.conf:11: no file "));
 	assert_non_null(strstr(buf_cstr(&l.errors), "includes itself"));
-	assert_non_null(strstr(buf_cstr(&l.errors), "d/30.conf:1: section \"service\" is never closed"));
+	assert_non_null(
+		strstr(buf_cstr(&l.errors), "d/30.conf:1: section \"service\" is never closed"));
 	assert_non_null(strstr(buf_cstr(&l.errors), "main.conf:13: cannot open"));
 	unload(&l);
 
@@ -473,7 +497,8 @@ static void test_example(void **state)
 
 	buf_init(&l.errors, 100000);
 	buf_init(&l.warnings, 100000);
-	l.e = conf_load(TEST_SRCDIR "/../etc/roost.conf", CONF_LOAD_NO_CONTENT, &l.c, &l.errors, &l.warnings);
+	l.e = conf_load(TEST_SRCDIR "/../etc/roost.conf", CONF_LOAD_NO_CONTENT, &l.c, &l.errors,
+			&l.warnings);
 	if (l.e || l.warnings.n > 0)
 		fail_msg("%s%s", buf_cstr(&l.errors), buf_cstr(&l.warnings));
 	unload(&l);
@@ -504,13 +529,20 @@ static void test_manual(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_types),	       cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_refs),	       cmocka_unit_test(test_protocol_views),
-		cmocka_unit_test(test_namespaces),     cmocka_unit_test(test_listeners),
-		cmocka_unit_test(test_errors),	       cmocka_unit_test(test_more_errors),
-		cmocka_unit_test(test_no_effect),      cmocka_unit_test(test_dump),
-		cmocka_unit_test(test_dump_reads_back), cmocka_unit_test(test_includes),
-		cmocka_unit_test(test_example),	       cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_refs),
+		cmocka_unit_test(test_protocol_views),
+		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_more_errors),
+		cmocka_unit_test(test_no_effect),
+		cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_dump_reads_back),
+		cmocka_unit_test(test_includes),
+		cmocka_unit_test(test_example),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
