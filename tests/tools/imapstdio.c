@@ -31,8 +31,16 @@ struct tool {
 	struct acct_ns ns;
 	struct acct_config config;
 	struct imap_settings settings;
-	struct loop_timer work, house;
-	bool verbose;
+	struct loop_timer work;
+	struct loop_io *in;
+	struct conn *conns; /* those that live */
+	bool verbose, ending;
+};
+
+struct conn {
+	struct conn *next, **link;
+	struct tool *tool;
+	struct imap_session *session;
 };
 
 /* ---- the account's own work ---- */
@@ -47,12 +55,17 @@ static void on_work(void *ctx)
 		loop_timer_set(t->loop, &t->work, 100, on_work, t);
 }
 
-static void on_busy(void *ctx)
+static void busy(struct tool *t)
 {
-	struct tool *t = ctx;
-
 	if (acct_busy(t->acct) && !loop_timer_armed(&t->work))
 		loop_timer_set(t->loop, &t->work, 100, on_work, t);
+}
+
+static void on_busy(void *ctx)
+{
+	struct conn *c = ctx;
+
+	busy(c->tool);
 }
 
 /* ---- sessions ---- */
@@ -90,19 +103,26 @@ static void *watch(void *ctx, const char *const *paths, size_t n, void (*changed
 
 static void on_end(void *ctx, enum imap_end why, const char *text)
 {
-	struct tool *t = ctx;
+	struct conn *c = ctx;
+	struct tool *t = c->tool;
 
 	if (t->verbose)
 		fprintf(stderr, "session ended: %s\n", text);
-	on_busy(t);
+	busy(t);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	free(c);
+	if (t->ending && !t->conns)
+		loop_stop(t->loop);
 }
 
 static void on_accept(void *ctx, int fd_take)
 {
 	static const struct stream_handler none = { 0 };
 	struct tool *t = ctx;
-	struct imap_session *s;
-	struct imap_config c = {
+	struct conn *c = mem_alloc(sizeof(*c));
+	struct imap_config cfg = {
 		.acct = t->acct,
 		.loop = t->loop,
 		.stream = stream_new(t->loop, fd_take, NULL, &none, NULL),
@@ -111,11 +131,20 @@ static void on_accept(void *ctx, int fd_take)
 		.watch = { watch, unwatch, t },
 		.on_end = on_end,
 		.on_busy = on_busy,
-		.ctx = t,
+		.ctx = c,
 	};
 
-	if (imap_session_new(&c, &s))
+	c->tool = t;
+	if (imap_session_new(&cfg, &c->session)) {
 		fprintf(stderr, "no session: out of memory\n");
+		free(c);
+		return;
+	}
+	c->next = t->conns;
+	c->link = &t->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	t->conns = c;
 }
 
 /* ---- the command line ---- */
@@ -174,17 +203,27 @@ static void set_option(struct tool *t, char *text)
 		usage();
 }
 
+/* Sends all clients away; the loop stops when the last has gone. */
 static void on_signal(void *ctx)
 {
-	loop_stop(ctx);
+	struct tool *t = ctx;
+
+	t->ending = true;
+	for (struct conn *c = t->conns; c; c = c->next)
+		imap_session_kick(c->session, "Server is shutting down.");
+	if (!t->conns)
+		loop_stop(t->loop);
 }
 
 static void on_stdin(void *ctx, unsigned events)
 {
+	struct tool *t = ctx;
 	char c[256];
 
-	if (read(STDIN_FILENO, c, sizeof(c)) <= 0)
-		loop_stop(ctx);
+	if (t->ending || read(STDIN_FILENO, c, sizeof(c)) > 0)
+		return;
+	loop_remove(&t->in);
+	on_signal(t);
 }
 
 static void print_usage(void)
@@ -221,7 +260,6 @@ static void serve(struct tool *t, const char *path)
 {
 	struct errtext why = { "" };
 	struct acceptor *acceptor;
-	struct loop_io *in;
 	struct loop_signal *term;
 	int fd;
 
@@ -233,21 +271,26 @@ static void serve(struct tool *t, const char *path)
 	if (watch_set_new(t->loop, &t->watches))
 		t->watches = NULL;
 	acceptor = acceptor_new(t->loop, fd, on_accept, t);
-	term = loop_signal_add(t->loop, SIGTERM, on_signal, t->loop);
-	in = loop_add(t->loop, STDIN_FILENO, LOOP_READ, on_stdin, t->loop);
+	term = loop_signal_add(t->loop, SIGTERM, on_signal, t);
+	t->in = loop_add(t->loop, STDIN_FILENO, LOOP_READ, on_stdin, t);
 	puts("ready");
 	fflush(stdout);
 	loop_run(t->loop);
 	acceptor_free(&acceptor);
-	loop_remove(&in);
+	loop_remove(&t->in);
 	loop_signal_remove(&term);
 	close(fd);
+	loop_timer_stop(t->loop, &t->work);
+	acct_close(&t->acct);
+	watch_set_free(&t->watches);
+	loop_free(&t->loop);
 }
 
 int main(int argc, char **argv)
 {
 	struct tool t = { .ns.prefix = "" };
 	const char *socket_path = NULL;
+	char *index_dir = NULL;
 	int opt;
 
 	imap_settings_default(&t.settings);
@@ -270,9 +313,10 @@ int main(int argc, char **argv)
 	if (!t.ns.store.root || !socket_path)
 		usage();
 	if (!t.config.index_dir)
-		t.config.index_dir = mem_printf("%s/roost.index", t.ns.store.root);
+		t.config.index_dir = index_dir = mem_printf("%s/roost.index", t.ns.store.root);
 	open_account(&t);
 	serve(&t, socket_path);
 	print_usage();
-	return 0; /* sessions still open die with the process: that is what a kill test wants */
+	free(index_dir);
+	return 0;
 }
