@@ -30,6 +30,9 @@ static void test_text(void **state)
 	/* What we cannot say stays. */
 	assert_string_equal(rewritten(r, SPAN("V\t2\n\na.b\tc\n\001x\n"), "N", true), "V\t2\n\na.b\tc\n\001x\nN\n");
 	assert_null(rewritten(r, SPAN("inbox\n"), "INBOX", true));
+	/* A name that looks like the header of version 2 stays a name. */
+	assert_string_equal(rewritten(r, SPAN("\nV\t2\nB\n"), "C", true), "\nV\t2\nB\nC\n");
+	assert_string_equal(rewritten(r, SPAN("A\nV\t2\nB\n"), "A", false), "\nV\t2\nB\n");
 }
 
 static void test_names(void **state)
