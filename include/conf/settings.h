@@ -44,7 +44,7 @@
 	  "Log for debug lines; empty is info_log_path.") \
 	X(DEFAULT_CLIENT_LIMIT, "default_client_limit", NULL, UINT, "1000", M | L, 0, NULL, \
 	  "Most connections of one process, unless its service says otherwise.") \
-	X(DEFAULT_INTERNAL_GROUP, "default_internal_group", NULL, STRING, "roost", M, 0, NULL, \
+	X(DEFAULT_INTERNAL_GROUP, "default_internal_group", NULL, STRING, "roost", M, NOEFFECT, NULL, \
 	  "Group of our sockets.") \
 	X(DEFAULT_INTERNAL_USER, "default_internal_user", NULL, STRING, "roost", M, 0, NULL, \
 	  "User of the helper processes that need no rights.") \
@@ -52,9 +52,9 @@
 	  "User of the processes that speak with strangers.") \
 	X(DEFAULT_PROCESS_LIMIT, "default_process_limit", NULL, UINT, "100", M, 0, NULL, \
 	  "Most processes of one service, unless it says otherwise.") \
-	X(DEFAULT_VSZ_LIMIT, "default_vsz_limit", NULL, SIZE, "256 M", M, 0, NULL, \
+	X(DEFAULT_VSZ_LIMIT, "default_vsz_limit", NULL, SIZE, "256 M", M, NOEFFECT, NULL, \
 	  "Address space of one process, unless its service says otherwise; 0 is no limit.") \
-	X(DELIVER_LOG_FORMAT, "deliver_log_format", NULL, STRING, "msgid=%m: %$", W, 0, NULL, \
+	X(DELIVER_LOG_FORMAT, "deliver_log_format", NULL, STRING, "msgid=%m: %$", W, NOEFFECT, NULL, \
 	  "Log line of one delivery.") \
 	X(DISABLE_PLAINTEXT_AUTH, "disable_plaintext_auth", "auth_allow_cleartext", BOOL, "yes", \
 	  L | A, 0, NULL, "Refuse passwords on connections without TLS, except from this host.") \
@@ -101,7 +101,7 @@
 	  "final original none", "Address in the Delivered-To header.") \
 	X(LMTP_SAVE_TO_DETAIL_MAILBOX, "lmtp_save_to_detail_mailbox", NULL, BOOL, "no", L | W, 0, \
 	  NULL, "Deliver to user+detail into the mailbox named detail.") \
-	X(LMTP_USER_CONCURRENCY_LIMIT, "lmtp_user_concurrency_limit", NULL, UINT, "0", L, 0, NULL, \
+	X(LMTP_USER_CONCURRENCY_LIMIT, "lmtp_user_concurrency_limit", NULL, UINT, "0", L, NOEFFECT, NULL, \
 	  "Most deliveries to one user at a time; 0 is no limit.") \
 	X(LOG_PATH, "log_path", NULL, STRING, "syslog", M, 0, NULL, \
 	  "Log for errors and warnings: syslog, a file, or /dev/stderr.") \
@@ -128,7 +128,7 @@
 	  "Home of mail users whose userdb names none; % variables.") \
 	X(MAIL_LOCATION, "mail_location", "mail_driver, mail_path", STRING, "", M | W, 0, NULL, \
 	  "Where mail lies: driver:path[:KEY=value]...; % variables, ~/ is the home.") \
-	X(MAIL_LOG_PREFIX, "mail_log_prefix", NULL, STRING, "%s(%u)<%{pid}><%{session}>: ", W, 0, \
+	X(MAIL_LOG_PREFIX, "mail_log_prefix", NULL, STRING, "%s(%u)<%{pid}><%{session}>: ", W, NOEFFECT, \
 	  NULL, "Prefix of log lines of a mail session.") \
 	X(MAIL_MAX_KEYWORD_LENGTH, "mail_max_keyword_length", NULL, UINT, "50", W, 0, NULL, \
 	  "Longest name of a keyword.") \
@@ -142,7 +142,7 @@
 	  NULL, "How often a mailbox is looked at where the kernel cannot watch it.") \
 	X(MAILDIR_BROKEN_FILENAME_SIZES, "maildir_broken_filename_sizes", NULL, BOOL, "no", W, \
 	  NOEFFECT, NULL, "Distrust the sizes in Maildir file names.") \
-	X(MAILDIR_COPY_WITH_HARDLINKS, "maildir_copy_with_hardlinks", NULL, BOOL, "yes", W, 0, NULL, \
+	X(MAILDIR_COPY_WITH_HARDLINKS, "maildir_copy_with_hardlinks", NULL, BOOL, "yes", W, NOEFFECT, NULL, \
 	  "Copy messages within a Maildir by hard link.") \
 	X(MAILDIR_EMPTY_NEW, "maildir_empty_new", NULL, BOOL, "no", W, NOEFFECT, NULL, \
 	  "Move all messages from new to cur when a mailbox is opened.") \
@@ -158,7 +158,7 @@
 	  "Protocols to serve: imap, lmtp.") \
 	X(RECIPIENT_DELIMITER, "recipient_delimiter", NULL, STRING, "+", L | A, 0, NULL, \
 	  "Characters that part user and detail in a recipient.") \
-	X(SHUTDOWN_CLIENTS, "shutdown_clients", NULL, BOOL, "yes", M, 0, NULL, \
+	X(SHUTDOWN_CLIENTS, "shutdown_clients", NULL, BOOL, "yes", M, NOEFFECT, NULL, \
 	  "End the sessions when the server stops.") \
 	X(SSL, "ssl", NULL, ENUM, "yes", M | L, 0, "no yes required", \
 	  "TLS: not at all, offered, or required before authentication.") \
@@ -172,14 +172,14 @@
 	  "Oldest TLS version accepted.") \
 	X(SSL_PREFER_SERVER_CIPHERS, "ssl_prefer_server_ciphers", "ssl_server_prefer_ciphers", BOOL, \
 	  "no", L, 0, NULL, "Our order of cipher suites wins over the client's.") \
-	X(STATE_DIR, "state_dir", NULL, STRING, LOCALSTATEDIR "/lib/roost", M | W, 0, NULL, \
+	X(STATE_DIR, "state_dir", NULL, STRING, LOCALSTATEDIR "/lib/roost", M | W, NOEFFECT, NULL, \
 	  "Directory for data that outlives a restart.") \
 	X(SYSLOG_FACILITY, "syslog_facility", NULL, ENUM, "mail", M, 0, \
 	  "mail auth authpriv cron daemon ftp kern lpr news syslog user uucp local0 local1 local2 " \
 	  "local3 local4 local5 local6 local7", "Facility when logging to syslog.") \
-	X(VERBOSE_PROCTITLE, "verbose_proctitle", NULL, BOOL, "no", M | L | W, 0, NULL, \
+	X(VERBOSE_PROCTITLE, "verbose_proctitle", NULL, BOOL, "no", M | L | W, NOEFFECT, NULL, \
 	  "Show user and address in the process list.") \
-	X(VERBOSE_SSL, "verbose_ssl", "log_debug", BOOL, "no", L, 0, NULL, \
+	X(VERBOSE_SSL, "verbose_ssl", "log_debug", BOOL, "no", L, NOEFFECT, NULL, \
 	  "Log why TLS handshakes fail.") \
 	X(WORKER_LINGER, "worker_linger", NULL, TIME, "60 secs", M | W, 0, NULL, \
 	  "How long a worker outlives its user's last session (ours).") \

@@ -101,6 +101,13 @@ static bool only_master_reads(const struct conf_row *row)
 	       !(row->roles & (CONF_LOGIN | CONF_AUTH | CONF_WORKER));
 }
 
+/* The limit of workers is the only one of a service's limits that is kept. */
+static bool is_idle_limit(const struct node *n, const struct set_value *set)
+{
+	return n->kind == SECT_SERVICE && strcmp(set->key, "process_limit") == 0 &&
+	       strcmp(n->name, "imap") != 0;
+}
+
 static void check_set(struct check *k, const struct node *n, const struct set_value *set)
 {
 	struct place at = { set->file, set->line };
@@ -113,7 +120,7 @@ static void check_set(struct check *k, const struct node *n, const struct set_va
 		return;
 	if ((set->row->flags & ROW_REFUSED) && !is_default(k, set))
 		FAIL(k, at, "%s: not served here, and to ignore it would not be safe", set->key);
-	else if ((set->row->flags & ROW_NOEFFECT) && !is_default(k, set))
+	else if (((set->row->flags & ROW_NOEFFECT) || is_idle_limit(n, set)) && !is_default(k, set))
 		WARN(k, at, "%s: accepted but has no effect here", set->key);
 	else if (n->kind == SECT_PROTOCOL && only_master_reads(set->row))
 		WARN(k, at, "%s: has no effect in a protocol section", set->key);

@@ -332,20 +332,20 @@ static const struct conf_row userdb_rows[] = {
 
 static const struct conf_row service_rows[] = {
 	FIELD_IDLE(conf_service, chroot, "chroot", STRING, ""),
-	FIELD(conf_service, client_limit, "client_limit", UINT, "0"),
+	FIELD_IDLE(conf_service, client_limit, "client_limit", UINT, "0"),
 	FIELD_IDLE(conf_service, drop_priv_before_exec, "drop_priv_before_exec", BOOL, "no"),
 	FIELD_IDLE(conf_service, executable, "executable", STRING, ""),
 	FIELD_IDLE(conf_service, extra_groups, "extra_groups", WORDS, ""),
-	FIELD(conf_service, group, "group", STRING, ""),
+	FIELD_IDLE(conf_service, group, "group", STRING, ""),
 	FIELD_IDLE(conf_service, idle_kill, "idle_kill", TIME, "0"),
 	FIELD_IDLE(conf_service, privileged_group, "privileged_group", STRING, ""),
 	FIELD(conf_service, process_limit, "process_limit", UINT, "0"),
-	FIELD(conf_service, process_min_avail, "process_min_avail", UINT, "0"),
+	FIELD_IDLE(conf_service, process_min_avail, "process_min_avail", UINT, "0"),
 	FIELD_IDLE(conf_service, protocol, "protocol", STRING, ""),
 	FIELD_IDLE(conf_service, service_count, "service_count", UINT, "0"),
 	FIELD_IDLE(conf_service, type, "type", STRING, ""),
-	FIELD(conf_service, user, "user", STRING, ""),
-	FIELD(conf_service, vsz_limit, "vsz_limit", SIZE, "0"),
+	FIELD_IDLE(conf_service, user, "user", STRING, ""),
+	FIELD_IDLE(conf_service, vsz_limit, "vsz_limit", SIZE, "0"),
 };
 
 static const struct conf_row inet_rows[] = {
