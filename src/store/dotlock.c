@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 /* Ours are never held while another is taken, so our own pid in an old lock is that of a dead namesake. */
-enum { OWN_PID_GRACE = 2 };
+enum {
+	OWN_PID_GRACE = 2,
+	EMPTY_GRACE = 2, /* seconds: who has not written its pid by then died between the two steps */
+};
 
 static bool holder_is_dead(const char *text, const char *host, time_t age)
 {
@@ -36,7 +39,7 @@ static bool lock_is_stale(int dir_fd, const char *name, const char *host, int st
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	time_t age = time(NULL) - (st_r->st_mtime > st_r->st_ctime ? st_r->st_mtime : st_r->st_ctime);
-	return age > stale || holder_is_dead(text, host, age);
+	return age > stale || (n == 0 && age >= EMPTY_GRACE) || holder_is_dead(text, host, age);
 }
 
 /*

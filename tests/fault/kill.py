@@ -100,7 +100,8 @@ def check(site, load):
     lost = damaged = 0
     for user in USERS:
         imap = wait_for(lambda: try_login(site, user), 20)
-        imap.select("INBOX")
+        ok, said = imap.select("INBOX")
+        assert ok == "OK", (user, said)
         uidvalidity = imap.response("UIDVALIDITY")[1][0].decode()
         found, by_uid = {}, {}
         for head, text in messages(imap, "(UID BODY.PEEK[])"):
@@ -119,6 +120,15 @@ def check(site, load):
     return lost, damaged
 
 
+def show_locks(site):
+    for user in USERS:
+        for base, dirs, files in os.walk(site.maildir(user)):
+            for f in files:
+                if f.endswith((".lock", ".tmp")):
+                    path = os.path.join(base, f)
+                    print(path, time.time() - os.stat(path).st_mtime, open(path, "rb").read(200))
+
+
 def try_login(site, user):
     try:
         return site.imap(user)
@@ -135,7 +145,11 @@ with Site(USERS) as site:
         j.start()
     for j in jobs:
         j.join()
-    lost, damaged = check(site, load)
+    try:
+        lost, damaged = check(site, load)
+    except Exception:
+        show_locks(site)
+        raise
     total = sum(len(a) for a in load.acked.values())
     print(f"{load.kills} kills, {total} messages acknowledged, {lost} lost, {damaged} damaged")
     assert lost == 0 and damaged == 0 and total > 0 and load.kills > 0
