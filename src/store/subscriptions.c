@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define SUBS_NAME "subscriptions"
+#define SUBS_HEADER "V\t2"
 enum { SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
 
 static bool unescape(struct span s, struct buf *out)
@@ -62,7 +63,7 @@ int subs_begin(struct span *text)
 {
 	struct span line, after = *text;
 
-	if (!span_split(&after, '\n', &line) || !span_eq(line, SPAN("V\t2")))
+	if (!span_split(&after, '\n', &line) || !span_eq(line, SPAN(SUBS_HEADER)))
 		return 1;
 	if (after.n > 0 && after.p[0] == '\n')
 		after = span_from(after, 1);
@@ -132,7 +133,7 @@ bool subs_rewrite(struct span text, char separator, const char *name, bool on, s
 
 	buf_init(&said, 4096);
 	if (version == 2)
-		buf_add_str(out, "V\t2\n\n");
+		buf_add_str(out, SUBS_HEADER "\n\n");
 	while (span_split(&text, '\n', &line)) {
 		if (line.n == 0)
 			continue;
@@ -140,6 +141,8 @@ bool subs_rewrite(struct span text, char separator, const char *name, bool on, s
 		had = had || same;
 		if (same && !on)
 			continue;
+		if (out->n == 0 && span_eq(line, SPAN(SUBS_HEADER)))
+			buf_add_char(out, '\n'); /* a name, of version 1: must not become the header */
 		buf_add_span(out, line);
 		buf_add_char(out, '\n');
 	}
