@@ -413,7 +413,7 @@ static enum err list_append(struct maildir_box *b, struct span added, size_t add
 		e = file_sync_data(fd);
 	if (!e) {
 		u->records += u->records ? added_n : 0;
-		b->list_dirty = b->list_dirty || !sync;
+		b->list_dirty = !sync; /* a sync takes with it what others had appended before */
 		list_wrote(u, fd, last_line_of(added));
 	}
 	close(fd);
