@@ -235,7 +235,6 @@ static enum err new_id(struct idx_txn *x, uint32_t *id_r)
 	if (env->next_id == UINT32_MAX)
 		return ERR_LIMIT;
 	*id_r = env->next_id++;
-	env_touch(x);
 	return ERR_OK;
 }
 
@@ -329,12 +328,23 @@ enum err idx_box_rename(struct idx_txn *x, uint32_t id, struct span name)
 	return ERR_OK;
 }
 
+static enum err drop_todos(struct idx_txn *x, const struct box_slot *s)
+{
+	size_t budget = SIZE_MAX;
+	struct env_rec *env;
+	bool done;
+	enum err e = env_get(x, &env);
+
+	if (e || s->rec.todos == 0)
+		return e;
+	env->todos -= env->todos < s->rec.todos ? env->todos : s->rec.todos;
+	return kv_purge(x, REC_TODO, s->rec.pub.id, NULL, &budget, &done);
+}
+
 enum err idx_box_remove(struct idx_txn *x, uint32_t id)
 {
 	struct rec_key key = rec_key32(id);
 	struct box_slot *s;
-	size_t budget = SIZE_MAX;
-	bool done;
 	enum err e;
 
 	must(x->write);
@@ -345,7 +355,7 @@ enum err idx_box_remove(struct idx_txn *x, uint32_t id)
 	if (!e || e == ERR_NOTFOUND)
 		e = kv_del(x, REC_BOX, rec_key_span(&key));
 	if (!e || e == ERR_NOTFOUND) /* created in this very transaction */
-		e = kv_purge(x, REC_TODO, id, NULL, &budget, &done);
+		e = drop_todos(x, s);
 	if (!e)
 		e = purge_space(x, s->rec.space);
 	if (!e)

@@ -149,7 +149,7 @@ static int open_dbs(struct idx *i, unsigned txn_flags, unsigned db_flags)
 static int make_env(struct idx *i)
 {
 	uint64_t size = data_size(i), map = i->map_start;
-	int rc;
+	int rc, fd;
 
 	while (map < size + size / 2 && map < i->map_max)
 		map *= 2;
@@ -163,6 +163,8 @@ static int make_env(struct idx *i)
 		rc = mdb_env_open(i->env, i->dir, MDB_NOTLS | MDB_NOSYNC | MDB_NOMETASYNC, 0600);
 	if (rc)
 		detach(i);
+	else if (mdb_env_get_fd(i->env, &fd) == 0) /* LMDB 0.9.24 forgets this one */
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return rc;
 }
 
@@ -172,27 +174,38 @@ static enum err open_err(struct idx *i, int rc)
 	return rc == ENOMEM || rc == EINVAL ? ERR_CORRUPT : env_err(i, rc);
 }
 
-static enum err start_fresh(struct idx_txn *x, void *arg, struct errtext *t)
+static enum err put_env(struct idx_txn *x)
 {
 	struct rec_key key = rec_key32(0);
 
-	env_encode(&(struct env_rec){ .next_id = 1, .next_seq = 1 }, &x->scratch);
+	x->env.txn = mdb_txn_id(x->t);
+	env_encode(&x->env, &x->scratch);
 	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
+}
+
+/* Written at once, so that the commit sees something to write. */
+static enum err start_fresh(struct idx_txn *x)
+{
+	x->env = (struct env_rec){ .next_id = 1, .next_seq = 1 };
+	x->env_loaded = true;
+	return put_env(x);
 }
 
 static enum err txn_open(struct idx *i, bool write, struct idx_txn **x_r);
 
-static enum err check_env_rec(struct idx *i)
+static enum err check_env_rec(struct idx *i, bool fresh)
 {
 	struct idx_txn *x;
 	struct env_rec *r;
-	enum err e = txn_open(i, false, &x);
+	enum err e = txn_open(i, fresh, &x);
 
 	if (e)
 		return e;
-	e = env_get(x, &r);
+	e = fresh ? start_fresh(x) : env_get(x, &r);
+	if (!e)
+		return idx_commit(&x, NULL);
 	idx_abort(&x);
-	return e == ERR_NOTFOUND ? ERR_CORRUPT : e;
+	return e == ERR_LIMIT ? ERR_NOSPACE : e;
 }
 
 /*
@@ -219,13 +232,11 @@ static enum err attach(struct idx *i, bool *fresh_r, struct errtext *t)
 		fresh = true;
 		e = guard_mark(&i->guard);
 		rc = e ? 0 : open_dbs(i, 0, MDB_CREATE);
-		if (!e && !rc)
-			e = idx_update(i, start_fresh, NULL, t);
 	}
 	if (rc)
 		e = env_err(i, rc);
 	if (!e)
-		e = check_env_rec(i);
+		e = check_env_rec(i, fresh);
 out:
 	if (e) {
 		detach(i);
@@ -496,8 +507,9 @@ static struct idx_txn *txn_new(struct idx *i)
 	}
 	x->i = i;
 	x->failed = ERR_OK;
-	x->env_loaded = x->env_dirty = x->purged = false;
+	x->env_loaded = x->wrote = x->purged = false;
 	x->boxes = NULL;
+	memset(x->last, 0, sizeof(x->last));
 	for (size_t k = 0; k < MAP_SLOTS; k++)
 		x->map[k].box = NULL;
 	return x;
@@ -539,6 +551,8 @@ static void txn_free(struct idx_txn *x)
 static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct errtext *t)
 {
 	enum err e = i->gone ? ERR_CORRUPT : guard_check(&i->guard);
+	struct idx_txn *x;
+	struct env_rec *r;
 
 	if (e)
 		return err_say(t, e, "index %s was removed or replaced", i->dir);
@@ -550,7 +564,14 @@ static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct er
 		e = ERR_IO;
 	guard_busy(&i->guard, true); /* reopening ended transactions of its own */
 	if (!e)
-		e = txn_open(i, write, x_r);
+		e = txn_open(i, write, &x);
+	if (!e) {
+		e = env_get(x, &r); /* what is read is what was committed last */
+		if (e)
+			idx_abort(&x);
+		else
+			*x_r = x;
+	}
 	if (e && i->txns == 0)
 		guard_busy(&i->guard, false);
 	return e ? err_say(t, e, "index %s: %s", i->dir, err_name(e)) : ERR_OK;
@@ -566,10 +587,12 @@ enum err idx_write(struct idx *i, struct idx_txn **x_r, struct errtext *t)
 	return begin(i, true, x_r, t);
 }
 
-/* What the transaction kept back: map blocks first, they change the mailbox records. */
+/*
+ * What the transaction kept back: map blocks first, they change the mailbox records. Whoever writes anything writes
+ * the environment's record too, with the number of this transaction. x->wrote stays false when there was nothing.
+ */
 static enum err flush(struct idx_txn *x)
 {
-	struct rec_key key = rec_key32(0);
 	enum err e = ERR_OK;
 
 	if (!x->purged)
@@ -578,10 +601,7 @@ static enum err flush(struct idx_txn *x)
 		e = map_flush(x);
 	if (!e)
 		e = box_flush(x);
-	if (e || !x->env_dirty)
-		return e;
-	env_encode(&x->env, &x->scratch);
-	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
+	return e || !x->wrote ? e : put_env(x);
 }
 
 enum err idx_commit(struct idx_txn **xp, struct errtext *t)
@@ -596,11 +616,11 @@ enum err idx_commit(struct idx_txn **xp, struct errtext *t)
 		return ERR_OK;
 	}
 	e = x->failed ? x->failed : flush(x);
-	if (!e)
+	if (!e && x->wrote)
 		e = guard_mark(&i->guard);
-	if (e) {
+	if (e || !x->wrote) {
 		idx_abort(xp);
-		return err_say(t, e, "index %s: %s", i->dir, err_name(e));
+		return !e ? ERR_OK : err_say(t, e, "index %s: %s", i->dir, err_name(e));
 	}
 	kv_close(x);
 	rc = mdb_txn_commit(x->t);
@@ -682,15 +702,12 @@ enum err env_get(struct idx_txn *x, struct env_rec **r_r)
 		e = kv_open(x, REC_BOX, &key, &body, NULL);
 		if (!e)
 			e = env_decode(body, &x->env);
+		if (!e && x->env.txn + x->write != mdb_txn_id(x->t))
+			e = ERR_CORRUPT;
 		if (e)
-			return txn_fail(x, e);
+			return txn_fail(x, e == ERR_NOTFOUND ? ERR_CORRUPT : e);
 		x->env_loaded = true;
 	}
 	*r_r = &x->env;
 	return ERR_OK;
-}
-
-void env_touch(struct idx_txn *x)
-{
-	x->env_dirty = true;
 }

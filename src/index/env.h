@@ -47,8 +47,10 @@ struct idx_txn {
 	bool write;
 	enum err failed; /* sticky, of a write */
 	struct MDB_cursor *cur[REC_KINDS]; /* opened when first used */
+	uint64_t last[REC_KINDS]; /* number of the key that kv_open found last; 0: none */
 	struct env_rec env;
-	bool env_loaded, env_dirty, purged;
+	bool env_loaded, purged;
+	bool wrote; /* anything */
 	struct box_slot *boxes; /* own, list */
 	unsigned map_turn;      /* the slot to be given up next */
 	struct buf scratch;     /* the record being encoded */
@@ -58,9 +60,8 @@ struct idx_txn {
 /* The kind that fits an LMDB or errno code; notes growth and panic in i. */
 enum err env_err(struct idx *i, int rc);
 
-/* The environment's own record within x; in a write, env_touch says that it changed. */
+/* The environment's own record within x. Changes of it are committed with whatever else is written. */
 enum err env_get(struct idx_txn *x, struct env_rec **r_r);
-void env_touch(struct idx_txn *x);
 
 /* Makes a failure stick to a write; returns e. ERR_OK, ERR_NOTFOUND and ERR_EXISTS do not stick. */
 enum err txn_fail(struct idx_txn *x, enum err e);

@@ -26,6 +26,11 @@ tests_unit_test_index_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
 endif
 
 # What it costs; see the head of the file.
-EXTRA_PROGRAMS += tests/bench/bench_index
+noinst_PROGRAMS += tests/bench/bench_index
 tests_bench_bench_index_SOURCES = tests/bench/bench_index.c
 tests_bench_bench_index_LDADD = $(INDEX_LIBS)
+
+# Driven by the scripts of the same name in tests/fault.
+noinst_PROGRAMS += tests/fault/index_damage
+tests_fault_index_damage_SOURCES = tests/fault/index_damage.c
+tests_fault_index_damage_LDADD = $(INDEX_LIBS)

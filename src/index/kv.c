@@ -98,6 +98,7 @@ static enum err put(struct idx_txn *x, enum rec_kind kind, struct span key, stru
 
 	must(x->write);
 	e = cursor(x, kind, &c);
+	x->wrote = true;
 	return e ? e : result(x, mdb_cursor_put(c, &k, &v, flags));
 }
 
@@ -118,7 +119,10 @@ enum err kv_del(struct idx_txn *x, enum rec_kind kind, struct span key)
 
 	must(x->write);
 	e = get(x, kind, &k, &v, MDB_SET);
-	return e ? e : result(x, mdb_cursor_del(x->cur[kind], 0));
+	if (e)
+		return e;
+	x->wrote = true;
+	return result(x, mdb_cursor_del(x->cur[kind], 0));
 }
 
 enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key, bool insert,
@@ -139,12 +143,30 @@ enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_
 	return e;
 }
 
+/*
+ * A walk asks for one record after the other: then it is the next one, and no search is needed. Not in a write, where the
+ * cursor may stand on a deleted record.
+ */
+static bool get_next(struct idx_txn *x, enum rec_kind kind, struct span key, struct span *value_r)
+{
+	MDB_val k, v;
+
+	if (!x->cur[kind] || mdb_cursor_get(x->cur[kind], &k, &v, MDB_NEXT) ||
+	    !span_eq(span_val(&k), key))
+		return false;
+	*value_r = span_val(&v);
+	return true;
+}
+
 enum err kv_open(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key, struct span *body_r,
 		 uint32_t *sum_r)
 {
 	struct span k = rec_key_span(key), value;
-	enum err e = kv_get(x, kind, k, &value);
+	uint64_t number = rec_key_number(key);
+	bool near = !x->write && number > 0 && number == x->last[kind] + 1;
+	enum err e = near && get_next(x, kind, k, &value) ? ERR_OK : kv_get(x, kind, k, &value);
 
+	x->last[kind] = e ? 0 : number;
 	return e ? e : txn_fail(x, rec_open(kind, k, value, body_r, sum_r));
 }
 
@@ -164,6 +186,7 @@ enum err kv_purge(struct idx_txn *x, enum rec_kind kind, uint32_t prefix, const 
 		}
 		if (e || *budget == 0)
 			break;
+		x->wrote = true;
 		e = result(x, mdb_cursor_del(x->cur[kind], 0));
 		if (e)
 			break;

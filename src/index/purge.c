@@ -41,7 +41,6 @@ enum err purge_space(struct idx_txn *x, uint32_t space)
 	if (e)
 		return e;
 	env->purges++;
-	env_touch(x);
 	return ERR_OK;
 }
 
@@ -81,7 +80,6 @@ enum err purge_some(struct idx_txn *x, size_t budget)
 		key = rec_key32_64(0, space);
 		e = kv_del(x, REC_TODO, rec_key_span(&key));
 		env->purges--;
-		env_touch(x);
 	}
 	return e;
 }

@@ -177,6 +177,13 @@ struct span rec_key_span(const struct rec_key *k)
 	return span_of(k->b, k->n);
 }
 
+uint64_t rec_key_number(const struct rec_key *k)
+{
+	const char *p = (const char *)k->b;
+
+	return k->n == 8 ? (uint64_t)read_be32(p) << 32 | read_be32(p + 4) : 0;
+}
+
 bool rec_key_read32_32(struct span key, uint32_t *a_r, uint32_t *b_r)
 {
 	if (key.n != 8)
@@ -238,13 +245,15 @@ enum err rec_open(enum rec_kind kind, struct span key, struct span value, struct
  *	     5    4  next number of a mailbox or space
  *	     9    8  next sequence number of a to-do
  *	    17    4  spaces waiting to be removed
+ *	    21    8  to-dos of all mailboxes
+ *	    29    8  number of the LMDB transaction that wrote this: always the last one
  */
 void env_encode(const struct env_rec *r, struct buf *out)
 {
-	char *p = begin(out, 16);
+	char *p = begin(out, 32);
 
 	if (p)
-		put32(put64(put32(p, r->next_id), r->next_seq), r->purges);
+		put64(put64(put32(put64(put32(p, r->next_id), r->next_seq), r->purges), r->todos), r->txn);
 }
 
 enum err env_decode(struct span body, struct env_rec *r_r)
@@ -255,6 +264,8 @@ enum err env_decode(struct span body, struct env_rec *r_r)
 	e.next_id = rd_32(&r);
 	e.next_seq = rd_64(&r);
 	e.purges = rd_32(&r);
+	e.todos = rd_64(&r);
+	e.txn = rd_64(&r);
 	if (rd_end(&r) || e.next_id == 0 || e.next_seq == 0)
 		return ERR_CORRUPT;
 	*r_r = e;

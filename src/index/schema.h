@@ -38,6 +38,7 @@ struct rec_key rec_key32(uint32_t a);             /* mailbox: id; 0: the environ
 struct rec_key rec_key32_32(uint32_t a, uint32_t b); /* message, cache: space, uid; map: space, uid / 1024 */
 struct rec_key rec_key32_64(uint32_t a, uint64_t b); /* changes: space, modseq; to-do: box, sequence */
 struct span rec_key_span(const struct rec_key *k);
+uint64_t rec_key_number(const struct rec_key *k); /* of a key of eight bytes; else 0 */
 /* False when the key has another length. */
 bool rec_key_read32_32(struct span key, uint32_t *a_r, uint32_t *b_r);
 bool rec_key_read32_64(struct span key, uint32_t *a_r, uint64_t *b_r);
@@ -53,12 +54,14 @@ struct env_rec {
 	uint32_t next_id;  /* of a mailbox or space */
 	uint64_t next_seq; /* of a to-do */
 	uint32_t purges;   /* spaces waiting to be removed */
+	uint64_t txn;      /* number of the transaction that wrote it: the last one, or this is an old page */
+	uint64_t todos;    /* of all mailboxes, so that a lost one is noticed */
 };
 
 struct box_rec {
 	struct idx_box pub;
 	uint32_t space;
-	uint32_t todos;   /* records owed, so that a lost one is noticed */
+	uint32_t todos;   /* likewise of this one */
 	uint32_t map_sum; /* XOR of the checksums of its map blocks: a lost or stale block is noticed */
 };
 

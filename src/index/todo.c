@@ -28,7 +28,7 @@ enum err idx_todo_add(struct idx_txn *x, struct idx_todo *t)
 	if (e)
 		return e;
 	t->seq = env->next_seq++;
-	env_touch(x);
+	env->todos++;
 	s->rec.todos++;
 	s->dirty = true;
 	return ERR_OK;
@@ -49,6 +49,17 @@ static enum err seek(struct idx_txn *x, uint32_t box, uint64_t seq, struct found
 	if (!e && !rec_key_read32_64(key, &f_r->box, &f_r->seq))
 		e = txn_fail(x, ERR_CORRUPT);
 	return e;
+}
+
+/* From the beginning there must be one if the counter says so. */
+static enum err none_left(struct idx_txn *x)
+{
+	struct env_rec *env;
+	enum err e = env_get(x, &env);
+
+	if (!e)
+		e = env->todos > 0 ? ERR_CORRUPT : ERR_NOTFOUND;
+	return txn_fail(x, e);
 }
 
 /* The smallest sequence number > after over all mailboxes: one seek or two for each that owes anything. */
@@ -74,7 +85,7 @@ static enum err next_any(struct idx_txn *x, uint64_t after, struct found *best_r
 	if (e && e != ERR_NOTFOUND)
 		return e;
 	if (best.box == 0)
-		return ERR_NOTFOUND;
+		return after == 0 ? none_left(x) : ERR_NOTFOUND;
 	*best_r = best;
 	return ERR_OK;
 }
@@ -126,13 +137,18 @@ enum err idx_todo_done(struct idx_txn *x, uint32_t box, uint64_t seq)
 {
 	struct rec_key key = rec_key32_64(box, seq);
 	struct box_slot *s;
+	struct env_rec *env;
 	enum err e = box_slot(x, box, &s);
 
 	must(x->write);
 	if (!e)
-		e = kv_del(x, REC_TODO, rec_key_span(&key));
+		e = env_get(x, &env);
+	if (e)
+		return e;
+	e = kv_del(x, REC_TODO, rec_key_span(&key));
 	if (e)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
+	env->todos -= env->todos > 0;
 	s->rec.todos -= s->rec.todos > 0;
 	s->dirty = true;
 	return ERR_OK;
