@@ -49,15 +49,4 @@ void dot_init(struct dot_decoder *d);
  */
 bool dot_next(struct dot_decoder *d, struct span *in, struct span *piece_r);
 
-/* Mail is stored with LF line ends: the CR of a CRLF is dropped, every other byte is kept. */
-struct lf_form {
-	bool held; /* the last byte was CR: what follows decides */
-};
-
-/*
- * Writes in, converted, to out (room for in.n + 1 bytes); returns how many. A CR at the very end
- * of all input is never written.
- */
-size_t lf_form(struct lf_form *f, struct span in, char *out);
-
 #endif

@@ -8,6 +8,7 @@ src_base_libbase_a_SOURCES = \
 	include/base/buf.h src/base/buf.c \
 	include/base/clock.h src/base/clock.c \
 	include/base/err.h src/base/err.c \
+	include/base/lf.h src/base/lf.c \
 	include/base/log.h src/base/log.c \
 	include/base/mailflags.h \
 	include/base/mem.h src/base/mem.c \
@@ -21,7 +22,7 @@ BASE_LIBS = src/base/libbase.a $(UTF8PROC_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_arena tests/unit/test_base64 tests/unit/test_buf tests/unit/test_log \
-	tests/unit/test_set tests/unit/test_span tests/unit/test_utf8
+	tests/unit/test_lf tests/unit/test_set tests/unit/test_span tests/unit/test_utf8
 tests_unit_test_arena_SOURCES = tests/unit/test_arena.c
 tests_unit_test_arena_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_arena_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
@@ -34,6 +35,9 @@ tests_unit_test_buf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_lf_SOURCES = tests/unit/test_lf.c
+tests_unit_test_lf_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_lf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_set_SOURCES = tests/unit/test_set.c
 tests_unit_test_set_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_set_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

@@ -2,6 +2,7 @@
 #ifndef LOGIN_LMTP_H
 #define LOGIN_LMTP_H
 
+#include "base/lf.h"
 #include "login.h"
 #include "wire/line.h"
 #include "wire/lmtp_cmd.h"

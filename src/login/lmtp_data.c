@@ -53,7 +53,7 @@ static void start_stream(struct lmtp *lm)
 {
 	lm->size = lm->octets = 0;
 	dot_init(&lm->dot);
-	lm->lf = (struct lf_form){ false };
+	lm->lf = (struct lf_form)LF_FORM_START;
 	lmtp_say(lm, "354 OK");
 	lmtp_set_state(lm, LMTP_STREAM);
 }

@@ -138,21 +138,3 @@ bool dot_next(struct dot_decoder *d, struct span *in, struct span *piece_r)
 	}
 	return false;
 }
-
-size_t lf_form(struct lf_form *f, struct span in, char *out)
-{
-	char *to = out;
-
-	while (in.n > 0) {
-		size_t cr = span_find(in, '\r');
-		size_t n = cr == SIZE_MAX ? in.n : cr;
-
-		if (f->held && in.p[0] != '\n')
-			*to++ = '\r';
-		memcpy(to, in.p, n);
-		to += n;
-		f->held = n < in.n;
-		in = span_from(in, f->held ? n + 1 : n);
-	}
-	return (size_t)(to - out);
-}

@@ -3,7 +3,8 @@
 Postfix to Roost and to Debian's Dovecot they come back alike; ENVELOPE, BODY and BODYSTRUCTURE are equal to Dovecot's
 but for the differences listed in doc/mime-differences.md; mbsync brings them down over STARTTLS.
 
-What is sent: the file with every line end made CRLF. A bare CR stays; NUL stays; a missing last line end is added.
+What is sent: the file with every line end made CRLF. A bare CR stays; a missing last line end is added. NUL is stored
+as it came; since no IMAP literal may hold it, it is read as 0x80 (as from Dovecot).
 """
 import imaplib
 import os
@@ -39,7 +40,7 @@ def crlf(data):
 def send(port, user, texts):
     """LMTP by hand: smtplib would change line ends."""
     lmtp = smtplib.LMTP("127.0.0.1", port, timeout=60)
-    lmtp.lhlo("test")
+    lmtp.ehlo("test")
     for text in texts:
         code, answer = lmtp.docmd("MAIL", "FROM:<a@example.net> BODY=8BITMIME")
         assert code == 250, answer
@@ -66,14 +67,14 @@ def bodies(imap, count):
 
 def without_trace(text):
     """Cuts the headers that the server put in front: Return-Path, Delivered-To, one Received."""
-    return re.sub(rb"\AReturn-Path: [^\r]*\r\nDelivered-To: [^\r]*\r\nReceived: [^\r]*\r\n(?:[ \t][^\r]*\r\n)*", b"", text)
+    return re.sub(rb"\AReturn-Path: [^\r]*\r\nDelivered-To: [^\r]*\r\nReceived: [^\r]*\r\n(?:\t[^\r]*\r\n){3}", b"", text)
 
 
 def direct(site, files):
     texts = [crlf(open(f, "rb").read()) for f in files]
     send(site.lmtp_port, USER, texts)
     imap = site.imap(USER)
-    wrong = [files[i] for i, got in enumerate(bodies(imap, len(files))) if without_trace(got) != texts[i]]
+    wrong = [files[i] for i, got in enumerate(bodies(imap, len(files))) if without_trace(got) != texts[i].replace(b"\0", b"\x80")]
     imap.logout()
     assert not wrong, (len(wrong), wrong[:10])
     print(f"{len(files)} messages over LMTP: identical")

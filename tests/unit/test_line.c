@@ -112,30 +112,12 @@ static void test_bare_ends(void **state)
 	DOT("\n.\r\n.\r\n", "\n.\r\n", 0, true);
 }
 
-/* CRLF to LF, however it is cut; every other CR stays. */
-static void test_lf_form(void **state)
-{
-	struct span in = SPAN("a\r\n\r\r\nb\rc\n\r\n\r\r");
-
-	for (size_t chunk = 1; chunk <= in.n; chunk++) {
-		struct lf_form f = { false };
-		char out[64];
-		size_t n = 0;
-
-		for (size_t at = 0; at < in.n; at += chunk)
-			n += lf_form(&f, span_cut(in, at, chunk), out + n);
-		assert_int_equal(n, 10);
-		assert_memory_equal(out, "a\n\r\nb\rc\n\n\r", 10);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_dots),
 		cmocka_unit_test(test_bare_ends),
-		cmocka_unit_test(test_lf_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
