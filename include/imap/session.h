@@ -4,7 +4,8 @@
  *
  * Single-threaded, on the loop: imap_session_new answers the login and returns; everything else happens in
  * the loop's callbacks until on_end is called, exactly once per session, out of a loop callback (never from within
- * imap_session_new). After on_end has returned the session frees itself, its stream and its view; the caller frees nothing.
+ * imap_session_new). The mailbox is closed by then; after on_end has returned the session frees itself and its
+ * stream, the caller frees nothing.
  *
  * The acct must outlive its sessions; several sessions share one. Nothing here logs: on_end brings the
  * reason and the counters, the caller adds who and where (law 7).
@@ -64,7 +65,7 @@ struct imap_stats {
 
 /* Watches directories for changes by other programs; may be left out: then the folder is looked at from time to time. */
 struct imap_watch {
-	/* Calls changed(arg) on the loop after something in one of the paths changed, until unwatch. NULL: cannot (polling takes over). */
+	/* Calls changed(arg) on the loop after something in one of the paths changed, until unwatch. NULL: cannot, poll. */
 	void *(*watch)(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg), void *arg);
 	void (*unwatch)(void *ctx, void *handle);
 	void *ctx;
@@ -94,7 +95,7 @@ enum err imap_session_new(const struct imap_config *config, struct imap_session 
 void imap_session_kick(struct imap_session *s, const char *text);
 
 const struct imap_stats *imap_session_stats(struct imap_session *s); /* valid until on_end returns */
-const char *imap_session_state(const struct imap_session *s);  /* "IDLE", "FETCH", "" between commands: for who and the process title */
+const char *imap_session_state(const struct imap_session *s); /* "IDLE", "FETCH", "" between commands; a constant */
 const char *imap_session_mailbox(const struct imap_session *s); /* client name of what is selected; "" */
 
 /* Appends imap_logout_format with its variables filled in. */

@@ -1,9 +1,11 @@
 /*
- * What happened in the selected mailbox, told in the order that keeps every number right (law 10): keyword names,
- * flag FETCHes under the old numbers, what vanished (descending), then EXISTS and RECENT.
+ * What happened in the selected mailbox, told in the order that keeps every number right (law 10):
+ * keyword names, flag FETCHes under the old numbers, what vanished (descending), then EXISTS and
+ * RECENT.
  *
  * view_update has already renumbered when the flag FETCHes are written. The expunged numbers come
- * descending, each as it was before, so the old number of a message is its new one plus how many of them lie below.
+ * descending, each as it was before, so the old number of a message is its new one plus how many of
+ * them lie below.
  */
 #include "core.h"
 #include "fetch.h"
@@ -64,7 +66,8 @@ static uint32_t old_seq(struct imap_session *s, uint32_t seq)
 	return seq <= s->told_exists ? seq : 0;
 }
 
-static void write_fetch(struct imap_session *s, struct imap_emit *e, const struct msg_facts *m, uint32_t seq)
+static void write_fetch(struct imap_session *s, struct imap_emit *e, const struct msg_facts *m,
+			uint32_t seq)
 {
 	struct buf *out = imap_out(s);
 	const struct imap_fetch_item *const *item = s->hooks.unsolicited;
@@ -150,13 +153,15 @@ static void write_counts(struct imap_session *s)
 
 /* ---- the round ---- */
 
-/* A mailbox that cannot be followed any longer (deleted, re-created, damaged) ends the session: the client's numbers mean nothing now. */
+/* A mailbox that cannot be followed any longer (deleted, re-created, damaged) ends the session: the
+ * client's numbers mean nothing now. */
 static void lost(struct imap_session *s, enum err e)
 {
 	if (e == ERR_NOTFOUND)
 		imap_session_bye(s, IMAP_END_FAILED, NULL, "Mailbox was deleted under us.");
 	else
-		imap_session_bye(s, IMAP_END_FAILED, imap_failure(e)->code, "Selected mailbox can no longer be followed.");
+		imap_session_bye(s, IMAP_END_FAILED, imap_failure(e)->code,
+				 "Selected mailbox can no longer be followed.");
 }
 
 /* False: nothing to announce this time, or the session is ending. */

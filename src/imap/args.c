@@ -145,7 +145,8 @@ bool imap_args_flags(struct imap_cmd *c, const struct imap_arg *a, uint8_t *syst
 	return true;
 }
 
-bool imap_args_modifiers(struct imap_cmd *c, const struct imap_arg *list, enum imap_modifier_of of, void *state)
+bool imap_args_modifiers(struct imap_cmd *c, const struct imap_arg *list, enum imap_modifier_of of,
+			 void *state)
 {
 	const struct imap_arg *a;
 
@@ -155,7 +156,8 @@ bool imap_args_modifiers(struct imap_cmd *c, const struct imap_arg *list, enum i
 	}
 	while (a) {
 		struct span name;
-		const struct imap_modifier *m = imap_arg_atom(a, &name) ? imap_modifier_find(name, of) : NULL;
+		const struct imap_modifier *m =
+			imap_arg_atom(a, &name) ? imap_modifier_find(name, of) : NULL;
 		enum err e;
 
 		if (!m) {

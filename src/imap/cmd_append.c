@@ -1,7 +1,7 @@
 /*
- * APPEND (RFC 3501 section 6.3.11). The message goes from the stream to the staged file in pieces as they come; it is
- * refused before the client sends it where that can be known. Several messages in one command are taken
- * all or none (RFC 3502), APPENDUID is always told (RFC 4315).
+ * APPEND (RFC 3501 section 6.3.11). The message goes from the stream to the staged file in pieces
+ * as they come; it is refused before the client sends it where that can be known. Several messages
+ * in one command are taken all or none (RFC 3502), APPENDUID is always told (RFC 4315).
  */
 #include "append.h"
 #include "args.h"
@@ -68,7 +68,8 @@ static enum step refuse(struct imap_cmd *c, enum err e, struct errtext *t)
 	return imap_fail(c, e, t->text);
 }
 
-/* Checks the arguments so far and opens the stage. STEP_WAITING: the folder is locked. Answered when it is refused. */
+/* Checks the arguments so far and opens the stage. STEP_WAITING: the folder is locked. Answered
+ * when it is refused. */
 static enum step open_message(struct imap_cmd *c, struct imap_append *ap, uint64_t size)
 {
 	uint64_t max = c->s->cfg.settings.append_max;

@@ -1,6 +1,7 @@
 /*
- * COPY (RFC 3501 section 6.4.7) and the work of MOVE (RFC 6851), with COPYUID (RFC 4315). A MOVE tells COPYUID in an
- * untagged OK before the messages vanish from the source (RFC 6851 section 4.3).
+ * COPY (RFC 3501 section 6.4.7) and the work of MOVE (RFC 6851), with COPYUID (RFC 4315). A MOVE
+ * tells COPYUID in an untagged OK before the messages vanish from the source (RFC 6851
+ * section 4.3).
  */
 #include "args.h"
 #include "copy.h"
@@ -32,7 +33,8 @@ static bool is_trash(const struct imap_session *s, const char *name)
 			continue;
 		rest = span_from(rest, prefix.n);
 		for (size_t m = 0; m < ns->mailboxes; m++)
-			if (ns->mailbox[m].special_use && strstr(ns->mailbox[m].special_use, "\\Trash") &&
+			if (ns->mailbox[m].special_use &&
+			    strstr(ns->mailbox[m].special_use, "\\Trash") &&
 			    span_eq_str(rest, ns->mailbox[m].name))
 				return true;
 	}
@@ -61,7 +63,10 @@ static enum step copy_done(struct imap_cmd *c, struct copy *cp)
 	const char *code;
 
 	if (cp->job.err == ERR_NOTFOUND)
-		return imap_no(c, "TRYCREATE", arena_str(c->arena, cp->job.text.text[0] ? cp->job.text.text : "Mailbox doesn't exist."));
+		return imap_no(c, "TRYCREATE",
+			       arena_str(c->arena, cp->job.text.text[0]
+							   ? cp->job.text.text
+							   : "Mailbox doesn't exist."));
 	if (cp->job.err)
 		return imap_fail(c, cp->job.err, cp->job.text.text);
 	imap_session_busy(s);
@@ -93,14 +98,15 @@ enum step imap_copy_start(struct imap_cmd *c, bool move)
 	struct errtext t = { "" };
 	enum err e;
 
-	if (!cp || !imap_args_set(c, &a, &cp->uids) || !imap_args_mailbox(c, &a, false, &cp->job.dest) ||
-	    !imap_args_end(c, a))
+	if (!cp || !imap_args_set(c, &a, &cp->uids) ||
+	    !imap_args_mailbox(c, &a, false, &cp->job.dest) || !imap_args_end(c, a))
 		return STEP_DONE;
 	if (move && view_state(c->s->view)->readonly)
 		return imap_fail(c, ERR_READONLY, NULL);
 	e = acct_exists(c->s->cfg.acct, cp->job.dest, &t);
 	if (e)
-		return e == ERR_NOTFOUND ? imap_no(c, "TRYCREATE", "Mailbox doesn't exist.") : imap_fail(c, e, t.text);
+		return e == ERR_NOTFOUND ? imap_no(c, "TRYCREATE", "Mailbox doesn't exist.")
+					 : imap_fail(c, e, t.text);
 	if (!set_count(&cp->uids))
 		return imap_ok(c, NULL, "No messages found.");
 	cp->job.uids = &cp->uids;

@@ -1,4 +1,5 @@
-/* EXPUNGE and CLOSE (RFC 3501 sections 6.4.2 and 6.4.3). CLOSE of a read-only mailbox removes nothing and succeeds. */
+/* EXPUNGE and CLOSE (RFC 3501 sections 6.4.2 and 6.4.3). CLOSE of a read-only mailbox removes
+ * nothing and succeeds. */
 #include "args.h"
 #include "expunge.h"
 
@@ -34,7 +35,8 @@ static enum step expunge_step(struct imap_cmd *c)
 	return imap_ok(c, NULL, x->text);
 }
 
-enum step imap_expunge_start(struct imap_cmd *c, const struct set *uids, bool unselect, const char *text)
+enum step imap_expunge_start(struct imap_cmd *c, const struct set *uids, bool unselect,
+			     const char *text)
 {
 	struct expunge *x = imap_cmd_state(c, sizeof(*x));
 

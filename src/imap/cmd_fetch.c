@@ -1,6 +1,7 @@
 /*
- * FETCH and UID FETCH (RFC 3501 section 6.4.5): the items are compiled once into a small array, then one loop walks the
- * messages. It knows no item. What the index answers comes first in each response, bytes behind it.
+ * FETCH and UID FETCH (RFC 3501 section 6.4.5): the items are compiled once into a small array,
+ * then one loop walks the messages. It knows no item. What the index answers comes first in each
+ * response, bytes behind it.
  */
 #include "args.h"
 #include "fetch.h"
@@ -57,7 +58,8 @@ static bool add_macro(struct imap_fetch *f, const struct imap_fetch_macro *macro
 
 static bool add_items(struct imap_fetch *f, const struct imap_arg *what)
 {
-	const struct imap_fetch_macro *macro = what->type == IMAP_ARG_ATOM ? imap_fetch_macro_find(what->s) : NULL;
+	const struct imap_fetch_macro *macro =
+		what->type == IMAP_ARG_ATOM ? imap_fetch_macro_find(what->s) : NULL;
 	const struct imap_arg *a = what, *end = what->next;
 
 	if (macro)
@@ -206,7 +208,8 @@ static enum step write_bytes(struct imap_fetch *f)
 	return STEP_DONE;
 }
 
-/* The next message: false at the end of the walk. What was expunged meanwhile is left out (RFC 2180 section 4.1.2). */
+/* The next message: false at the end of the walk. What was expunged meanwhile is left out (RFC 2180
+ * section 4.1.2). */
 static bool next_message(struct imap_fetch *f)
 {
 	enum err e = view_walk_next(f->walk, &f->m, &f->text);

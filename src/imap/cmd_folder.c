@@ -1,6 +1,6 @@
 /*
- * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 sections 6.3.3 to 6.3.7). A folder that another
- * program has locked is tried again for a while, as everywhere.
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 sections 6.3.3 to 6.3.7). A folder that
+ * another program has locked is tried again for a while, as everywhere.
  */
 #include "args.h"
 
@@ -50,7 +50,8 @@ static enum step unsubscribe_step(struct imap_cmd *c)
 	struct folder_job *j = c->state;
 	struct errtext t = { "" };
 
-	return finish(c, acct_subscribe(c->s->cfg.acct, j->name, false, &t), &t, "Unsubscribe completed.");
+	return finish(c, acct_subscribe(c->s->cfg.acct, j->name, false, &t), &t,
+		      "Unsubscribe completed.");
 }
 
 static enum step rename_step(struct imap_cmd *c)

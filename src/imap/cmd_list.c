@@ -1,6 +1,7 @@
 /*
- * LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9), the syntax of LIST-EXTENDED (RFC 5258) whose options are the
- * modules' rows, and XLIST for old clients. Special uses and \HasChildren are told in all of them, asked for or not.
+ * LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9), the syntax of LIST-EXTENDED (RFC 5258) whose
+ * options are the modules' rows, and XLIST for old clients. Special uses and \HasChildren are told
+ * in all of them, asked for or not.
  */
 #include "args.h"
 #include "list.h"
@@ -13,7 +14,8 @@ enum { PATTERNS_MAX = 1000 };
 
 /* ---- arguments ---- */
 
-static bool read_options(struct imap_list *l, const struct imap_arg *list, enum imap_list_option_kind kind)
+static bool read_options(struct imap_list *l, const struct imap_arg *list,
+			 enum imap_list_option_kind kind)
 {
 	const struct imap_arg *a;
 
@@ -23,7 +25,8 @@ static bool read_options(struct imap_list *l, const struct imap_arg *list, enum 
 	}
 	while (a) {
 		struct span name;
-		const struct imap_list_option *o = imap_arg_atom(a, &name) ? imap_list_option_find(name, kind) : NULL;
+		const struct imap_list_option *o =
+			imap_arg_atom(a, &name) ? imap_list_option_find(name, kind) : NULL;
 		enum err e;
 
 		if (!o) {
@@ -70,7 +73,8 @@ static bool read_patterns(struct imap_list *l, struct span reference, const stru
 {
 	bool many = a->type == IMAP_ARG_LIST;
 	const struct imap_arg *first = many ? a->child : a, *end = many ? NULL : a->next;
-	struct span *pattern = arena_array(l->c->arena, many ? a->count + 1 : 1, sizeof(*pattern)), text;
+	struct span *pattern = arena_array(l->c->arena, many ? a->count + 1 : 1, sizeof(*pattern)),
+		    text;
 
 	if (!pattern || (many && a->count > PATTERNS_MAX)) {
 		imap_fail(l->c, ERR_LIMIT, "Too many patterns.");
@@ -88,7 +92,8 @@ static bool read_patterns(struct imap_list *l, struct span reference, const stru
 	return true;
 }
 
-/* [options] reference pattern [RETURN options]. *root_r: the pattern is empty, only the separator is asked for. */
+/* [options] reference pattern [RETURN options]. *root_r: the pattern is empty, only the separator
+ * is asked for. */
 static bool read_args(struct imap_list *l, struct span *reference_r, bool *root_r)
 {
 	const struct imap_arg *a = l->c->args;
@@ -130,8 +135,8 @@ static bool matches(const struct imap_list *l, const struct folder *f)
 }
 
 /*
- * LSUB "%": a level above subscribed mailboxes that the pattern itself does not reach is shown, with \NoSelect
- * (RFC 3501 section 6.3.9).
+ * LSUB "%": a level above subscribed mailboxes that the pattern itself does not reach is shown,
+ * with \NoSelect (RFC 3501 section 6.3.9).
  */
 static bool stands_for_child(const struct imap_list *l, const struct folder *f)
 {
@@ -142,8 +147,8 @@ static bool stands_for_child(const struct imap_list *l, const struct folder *f)
 	for (size_t i = 0; i < l->folders; i++) {
 		const struct folder *g = &l->folder[i];
 
-		if (g->flags & FOLDER_SUBSCRIBED && !strncmp(g->name, f->name, n) && g->name[n] == f->separator &&
-		    !matches(l, g))
+		if (g->flags & FOLDER_SUBSCRIBED && !strncmp(g->name, f->name, n) &&
+		    g->name[n] == f->separator && !matches(l, g))
 			return true;
 	}
 	return false;
@@ -198,7 +203,8 @@ static void write_attributes(struct imap_list *l, const struct folder *f, struct
 	if (f->flags & FOLDER_NOINFERIORS)
 		attribute(out, &first, "\\NoInferiors");
 	else
-		attribute(out, &first, f->flags & FOLDER_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
+		attribute(out, &first,
+			  f->flags & FOLDER_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
 	if (!level && !(f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT)))
 		attribute(out, &first, f->flags & FOLDER_MARKED ? "\\Marked" : "\\UnMarked");
 	if (l->extended && f->flags & FOLDER_SUBSCRIBED)
@@ -244,7 +250,9 @@ static enum step write_root(struct imap_list *l, struct span reference, const ch
 
 static const char *done_text(const struct imap_list *l)
 {
-	return l->kind == LIST_LSUB ? "Lsub completed." : l->kind == LIST_XLIST ? "Xlist completed." : "List completed.";
+	return l->kind == LIST_LSUB    ? "Lsub completed."
+	       : l->kind == LIST_XLIST ? "Xlist completed."
+				       : "List completed.";
 }
 
 static enum step list_step(struct imap_cmd *c)

@@ -1,4 +1,5 @@
-/* SEARCH and UID SEARCH (RFC 3501 section 6.4.4): charset, running in slices, the answer. The keys are in search_keys.c. */
+/* SEARCH and UID SEARCH (RFC 3501 section 6.4.4): charset, running in slices, the answer. The keys
+ * are in search_keys.c. */
 #include "args.h"
 #include "modules.h"
 #include "search.h"

@@ -1,6 +1,7 @@
 /*
- * SELECT and EXAMINE (RFC 3501 section 6.3.1). Whatever happens, the mailbox selected before is left. UIDNEXT and
- * HIGHESTMODSEQ are always told; PERMANENTFLAGS says what STORE would really keep.
+ * SELECT and EXAMINE (RFC 3501 section 6.3.1). Whatever happens, the mailbox selected before is
+ * left. UIDNEXT and HIGHESTMODSEQ are always told; PERMANENTFLAGS says what STORE would really
+ * keep.
  */
 #include "args.h"
 #include "select.h"

@@ -48,7 +48,8 @@ static enum step status_start(struct imap_cmd *c)
 	if (!imap_arg_list(a, &list) || !list)
 		return imap_bad(c, "Status items are missing.");
 	for (; list; list = list->next) {
-		const struct imap_status_item *item = imap_arg_atom(list, &name) ? imap_status_item_find(name) : NULL;
+		const struct imap_status_item *item =
+			imap_arg_atom(list, &name) ? imap_status_item_find(name) : NULL;
 
 		if (!item || st->items == STATUS_ITEMS_MAX)
 			return imap_bad(c, "Invalid status item.");

@@ -1,6 +1,7 @@
 /*
- * STORE and UID STORE (RFC 3501 section 6.4.6). The change is one transaction over all messages; what the flags are
- * afterwards is told by the announcement before the tagged answer: the view brings every message named, unless SILENT.
+ * STORE and UID STORE (RFC 3501 section 6.4.6). The change is one transaction over all messages;
+ * what the flags are afterwards is told by the announcement before the tagged answer: the view
+ * brings every message named, unless SILENT.
  */
 #include "args.h"
 #include "store.h"

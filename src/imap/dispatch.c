@@ -107,7 +107,8 @@ static void cmd_tagged(struct imap_session *s)
 /* ---- reading ---- */
 
 /* "UID FETCH" is one name here; the arguments begin behind it. */
-static struct span full_name(struct imap_session *s, const struct imap_command *cmd, const struct imap_arg **args_r)
+static struct span full_name(struct imap_session *s, const struct imap_command *cmd,
+			     const struct imap_arg **args_r)
 {
 	struct span sub;
 	char *name;
@@ -155,7 +156,8 @@ static void want_literals(struct imap_session *s)
 {
 	const struct imap_command_row *row = imap_row_find(imap_lex_command(s->lex)->name);
 
-	if (row && row->literal && row->flags & IMAP_CMD_STREAM && row->states & (s->view ? IMAP_SELECTED : IMAP_AUTH))
+	if (row && row->literal && row->flags & IMAP_CMD_STREAM &&
+	    row->states & (s->view ? IMAP_SELECTED : IMAP_AUTH))
 		imap_lex_stream(s->lex, 1);
 }
 
@@ -254,7 +256,8 @@ static enum step do_sync(struct imap_session *s)
 	if (s->view && row && !(row->flags & IMAP_CMD_NO_SYNC)) {
 		bool stale = s->changed || loop_now(s->cfg.loop) - s->refreshed_ms >= IMAP_REFRESH_MS;
 
-		step = imap_announce_step(s, !(row->flags & IMAP_CMD_SEQUENCE), row->flags & IMAP_CMD_REFRESH || stale);
+		step = imap_announce_step(s, !(row->flags & IMAP_CMD_SEQUENCE),
+					  row->flags & IMAP_CMD_REFRESH || stale);
 	}
 	if (step == STEP_DONE && s->phase == IMAP_SYNCING)
 		cmd_tagged(s);

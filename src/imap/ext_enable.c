@@ -1,4 +1,5 @@
-/* ENABLE (RFC 5161). Words that nobody knows are ignored; what is on, newly or already, is listed each time. */
+/* ENABLE (RFC 5161). Words that nobody knows are ignored; what is on, newly or already, is listed
+ * each time. */
 #include "args.h"
 #include "modules.h"
 
@@ -15,7 +16,8 @@ static enum step enable_start(struct imap_cmd *c)
 	for (const struct imap_arg *a = c->args; a; a = a->next) {
 		const struct imap_enable *row = imap_enable_find(a->s);
 
-		if (row && row->enable(c->s) && span_search(buf_span(&line), span_str(row->name)) == SIZE_MAX)
+		if (row && row->enable(c->s) &&
+		    span_search(buf_span(&line), span_str(row->name)) == SIZE_MAX)
 			buf_printf(&line, " %s", row->name);
 	}
 	imap_untagged(c->s, "ENABLED%s", buf_cstr(&line));

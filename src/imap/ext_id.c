@@ -1,6 +1,6 @@
 /*
- * ID (RFC 2971). The client's fields are checked and not kept. Ours come from imap_id_send: "name value ...",
- * where "*" stands for our own value and a value may be quoted.
+ * ID (RFC 2971). The client's fields are checked and not kept. Ours come from imap_id_send: "name
+ * value ...", where "*" stands for our own value and a value may be quoted.
  */
 #include "args.h"
 

@@ -1,7 +1,7 @@
 /*
- * IDLE (RFC 2177). A change made in this process wakes the session through its view; one made by another program
- * through the watch that the worker lends, or, without one, by looking from time to time.
- * DONE may already be there when the command begins: IDLE can be pipelined.
+ * IDLE (RFC 2177). A change made in this process wakes the session through its view; one made by
+ * another program through the watch that the worker lends, or, without one, by looking from time to
+ * time. DONE may already be there when the command begins: IDLE can be pipelined.
  */
 #include "args.h"
 

@@ -1,6 +1,7 @@
 /*
- * LITERAL+ (RFC 7888) and SASL-IR (RFC 4959): nothing happens here. The lexer takes non-synchronising literals,
- * initial responses are the login's; clients look for both words after login too.
+ * LITERAL+ (RFC 7888) and SASL-IR (RFC 4959): nothing happens here. The lexer takes
+ * non-synchronising literals, initial responses are the login's; clients look for both words after
+ * login too.
  */
 #include "imap/module.h"
 

@@ -1,6 +1,6 @@
 /*
- * SPECIAL-USE (RFC 6154). The attributes are part of every LIST line already, so RETURN (SPECIAL-USE) changes nothing;
- * the selection option leaves out mailboxes without a special use.
+ * SPECIAL-USE (RFC 6154). The attributes are part of every LIST line already, so RETURN
+ * (SPECIAL-USE) changes nothing; the selection option leaves out mailboxes without a special use.
  */
 #include "list.h"
 

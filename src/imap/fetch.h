@@ -22,7 +22,7 @@ struct imap_emit {
 		uint16_t n;                  /* 0: free */
 		char text[IMAP_FLAGS_TEXT];  /* "FLAGS (...)" */
 	} memo[IMAP_FLAGS_MEMO];
-	int64_t quarter;                     /* the quarter of an hour that zone_s belongs to, since 1970; zone_s valid when has_zone */
+	int64_t quarter;                     /* of an hour, since 1970, that zone_s belongs to, if has_zone */
 	int64_t day;                         /* local day that date shows */
 	int32_t zone_s;                      /* seconds east */
 	bool has_zone, has_date;

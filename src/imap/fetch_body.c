@@ -1,9 +1,10 @@
 /*
- * FETCH items that show the message itself (RFC 3501 section 6.4.5): BODY[section]<partial>, BODY.PEEK, RFC822 and kin.
- * Bytes go from box into the stream's buffer in pieces; nothing here holds a message.
+ * FETCH items that show the message itself (RFC 3501 section 6.4.5): BODY[section]<partial>,
+ * BODY.PEEK, RFC822 and kin. Bytes go from box into the stream's buffer in pieces; nothing here
+ * holds a message.
  *
- * Partials echo the origin only; what lies beyond the end is cut off silently, a start beyond it gives "".
- * IMAP forbids NUL in strings: it is shown as 0x80, so that sizes stay.
+ * Partials echo the origin only; what lies beyond the end is cut off silently, a start beyond it
+ * gives "". IMAP forbids NUL in strings: it is shown as 0x80, so that sizes stay.
  */
 #include "fetch.h"
 
@@ -50,7 +51,8 @@ static bool parse_names(struct arena *arena, const struct imap_arg *list, struct
 	return true;
 }
 
-static bool parse_section(struct arena *arena, const struct imap_arg *a, struct body_op *o, struct span *text_r)
+static bool parse_section(struct arena *arena, const struct imap_arg *a, struct body_op *o,
+			  struct span *text_r)
 {
 	*text_r = (struct span){ "", 0 };
 	if (a && !imap_arg_atom(a, text_r))
@@ -107,7 +109,8 @@ static enum err parse_body(struct imap_fetch *f, const struct imap_arg **a, stru
 	return o->label ? ERR_OK : ERR_MEMORY;
 }
 
-static enum err parse_fixed(struct imap_fetch *f, struct imap_fetch_op *op, enum mime_section_kind kind, const char *label)
+static enum err parse_fixed(struct imap_fetch *f, struct imap_fetch_op *op,
+			    enum mime_section_kind kind, const char *label)
 {
 	struct body_op *o = arena_alloc(f->c->arena, sizeof(*o));
 
@@ -124,12 +127,14 @@ static enum err parse_rfc822(struct imap_fetch *f, const struct imap_arg **a, st
 	return parse_fixed(f, op, MIME_SECTION_ALL, "RFC822");
 }
 
-static enum err parse_rfc822_header(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+static enum err parse_rfc822_header(struct imap_fetch *f, const struct imap_arg **a,
+				    struct imap_fetch_op *op)
 {
 	return parse_fixed(f, op, MIME_SECTION_HEADER, "RFC822.HEADER");
 }
 
-static enum err parse_rfc822_text(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+static enum err parse_rfc822_text(struct imap_fetch *f, const struct imap_arg **a,
+				  struct imap_fetch_op *op)
 {
 	return parse_fixed(f, op, MIME_SECTION_TEXT, "RFC822.TEXT");
 }

@@ -1,7 +1,8 @@
 /*
- * FETCH items that the index answers (RFC 3501 section 7.4.2): FLAGS, UID, INTERNALDATE, RFC822.SIZE, ENVELOPE, BODY,
- * BODYSTRUCTURE, and the macros. This is what a client asks of every message of a mailbox, so nothing here
- * is computed twice: flag texts are remembered by flag set, dates by quarter of an hour and day.
+ * FETCH items that the index answers (RFC 3501 section 7.4.2): FLAGS, UID, INTERNALDATE,
+ * RFC822.SIZE, ENVELOPE, BODY, BODYSTRUCTURE, and the macros. This is what a client asks of every
+ * message of a mailbox, so nothing here is computed twice: flag texts are remembered by flag set,
+ * dates by quarter of an hour and day.
  */
 #include "fetch.h"
 
@@ -87,7 +88,8 @@ static void put_two(char *p, int64_t v)
 	p[1] = (char)('0' + v % 10);
 }
 
-/* The text of midnight's date and zone is kept for the day; only hours, minutes and seconds are put into it. */
+/* The text of midnight's date and zone is kept for the day; only hours, minutes and seconds are put
+ * into it. */
 void imap_emit_date(struct imap_emit *e, const char *name, int64_t when, struct buf *out)
 {
 	int32_t zone = zone_at(e, when);

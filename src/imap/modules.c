@@ -35,7 +35,8 @@ IMAP_MODULES(MODULE_EXTERN)
 
 const struct imap_module *const imap_modules[] = { IMAP_MODULES(MODULE_ADDRESS) NULL };
 
-/* Walks the rows of one table through all modules; "row" is the row, the body returns it when it fits. */
+/* Walks the rows of one table through all modules; "row" is the row, the body returns it when it
+ * fits. */
 #define FOR_ROWS(type, table, row)                                                        \
 	for (const struct imap_module *const *m_ = imap_modules; *m_; m_++)               \
 		for (const struct type *row = (*m_)->table; row && row->name; row++)

@@ -1,7 +1,8 @@
 /*
  * The search program (RFC 3501 section 6.4.4) as a tree. The keys are rows; NOT, OR and parentheses
- * are this parser's own. It keeps its own stack, so nesting costs arena memory and nothing else; the tree stays shallow because
- * AND within AND and OR within OR become one node with many children.
+ * are this parser's own. It keeps its own stack, so nesting costs arena memory and nothing else;
+ * the tree stays shallow because AND within AND and OR within OR become one node with many
+ * children.
  */
 #include "args.h"
 #include "modules.h"
@@ -21,7 +22,8 @@ struct frame {
 	struct frame *up;
 	struct query *node;
 	struct query *last;            /* its last child */
-	const struct imap_arg **from;  /* where its keys come from: its own list's rest, or that of a frame above */
+	const struct imap_arg *
+		*from; /* where its keys come from: its own list's rest, or that of a frame above */
 	const struct imap_arg *rest;
 	unsigned want;                 /* operands still to come; 0: an AND, as many as there are */
 	unsigned depth;                /* of the tree below, so far */
@@ -57,23 +59,23 @@ enum err imap_search_text(struct imap_search *s, const struct imap_arg **a, stru
 	return copy ? ERR_OK : ERR_MEMORY;
 }
 
-static enum err parse_none(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			   struct query *q)
+static enum err parse_none(struct imap_search *s, const struct imap_search_key *key,
+			   const struct imap_arg **a, struct query *q)
 {
 	q->kind = key->kind;
 	q->flag = key->flag;
 	return ERR_OK;
 }
 
-static enum err parse_text(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			   struct query *q)
+static enum err parse_text(struct imap_search *s, const struct imap_search_key *key,
+			   const struct imap_arg **a, struct query *q)
 {
 	q->kind = key->kind;
 	return imap_search_text(s, a, &q->text);
 }
 
-static enum err parse_header(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			     struct query *q)
+static enum err parse_header(struct imap_search *s, const struct imap_search_key *key,
+			     const struct imap_arg **a, struct query *q)
 {
 	q->kind = key->kind;
 	if (!imap_arg_astring(*a, &q->name))
@@ -82,8 +84,8 @@ static enum err parse_header(struct imap_search *s, const struct imap_search_key
 	return imap_search_text(s, a, &q->text);
 }
 
-static enum err parse_keyword(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			      struct query *q)
+static enum err parse_keyword(struct imap_search *s, const struct imap_search_key *key,
+			      const struct imap_arg **a, struct query *q)
 {
 	q->kind = key->kind;
 	if (!imap_arg_atom(*a, &q->text) || q->text.p[0] == '\\')
@@ -92,8 +94,8 @@ static enum err parse_keyword(struct imap_search *s, const struct imap_search_ke
 	return ERR_OK;
 }
 
-static enum err parse_date(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			   struct query *q)
+static enum err parse_date(struct imap_search *s, const struct imap_search_key *key,
+			   const struct imap_arg **a, struct query *q)
 {
 	int64_t day;
 
@@ -105,8 +107,8 @@ static enum err parse_date(struct imap_search *s, const struct imap_search_key *
 	return ERR_OK;
 }
 
-static enum err parse_number(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			     struct query *q)
+static enum err parse_number(struct imap_search *s, const struct imap_search_key *key,
+			     const struct imap_arg **a, struct query *q)
 {
 	q->kind = key->kind;
 	if (!imap_arg_number64(*a, &q->number))
@@ -116,8 +118,8 @@ static enum err parse_number(struct imap_search *s, const struct imap_search_key
 }
 
 /* NEW is (RECENT UNSEEN). */
-static enum err parse_new(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			  struct query *q)
+static enum err parse_new(struct imap_search *s, const struct imap_search_key *key,
+			  const struct imap_arg **a, struct query *q)
 {
 	struct query *child = arena_array(s->c->arena, 3, sizeof(*child));
 
@@ -152,8 +154,8 @@ static enum err parse_uids(struct imap_search *s, struct span text, bool uid, st
 	return e;
 }
 
-static enum err parse_uid(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			  struct query *q)
+static enum err parse_uid(struct imap_search *s, const struct imap_search_key *key,
+			  const struct imap_arg **a, struct query *q)
 {
 	struct span text;
 
@@ -233,7 +235,8 @@ static void append_child(struct frame *f, struct query *q)
 		f->last = f->last->next;
 }
 
-/* Adds a finished operand; children of an operand of the same kind become our own. False: the tree is too deep. */
+/* Adds a finished operand; children of an operand of the same kind become our own. False: the tree
+ * is too deep. */
 static bool add_operand(struct frame *f, struct query *q, unsigned depth)
 {
 	bool same = q->kind == f->node->kind && (q->kind == Q_AND || q->kind == Q_OR) && q->first;
@@ -273,7 +276,8 @@ static bool frame_complete(const struct frame *f)
 /* A key that is no operator: a row's, or a set of numbers. *q_r is what it means. */
 static enum err parse_key(struct imap_search *s, const struct imap_arg **a, struct query **q_r)
 {
-	struct query *q = arena_alloc(s->c->arena, sizeof(*q)), *not = arena_alloc(s->c->arena, sizeof(*not));
+	struct query *q = arena_alloc(s->c->arena, sizeof(*q)),
+		     *not = arena_alloc(s->c->arena, sizeof(*not ));
 	const struct imap_search_key *key;
 	struct span word;
 	enum err e;
@@ -328,7 +332,8 @@ static enum err take(struct imap_search *s, struct frame **top, struct query **q
 	return ERR_OK;
 }
 
-/* Hands a finished value upwards through all frames that it completes. *top NULL: the program is complete, *q is it. */
+/* Hands a finished value upwards through all frames that it completes. *top NULL: the program is
+ * complete, *q is it. */
 static enum err give(struct frame **top, struct query **q, unsigned depth)
 {
 	for (;;) {
@@ -359,8 +364,10 @@ bool imap_search_parse(struct imap_search *s, const struct imap_arg *a)
 	}
 	if (e) {
 		if (!s->c->cond)
-			imap_fail(s->c, e, e == ERR_SYNTAX ? "Invalid search program." :
-					   e == ERR_LIMIT  ? "Search program is nested too deeply." : NULL);
+			imap_fail(s->c, e,
+				  e == ERR_SYNTAX  ? "Invalid search program."
+				  : e == ERR_LIMIT ? "Search program is nested too deeply."
+						   : NULL);
 		return false;
 	}
 	s->query = q;

@@ -1,6 +1,6 @@
 /*
- * The life of a session: birth, callbacks of stream and loop, time-outs, end. What commands are and do is
- * dispatch.c's matter; this file only keeps it called when there is something to do.
+ * The life of a session: birth, callbacks of stream and loop, time-outs, end. What commands are and
+ * do is dispatch.c's matter; this file only keeps it called when there is something to do.
  */
 #include "core.h"
 #include "modules.h"
@@ -74,7 +74,8 @@ static void on_flush_timeout(void *ctx)
 	loop_later(s->cfg.loop, &s->last, on_last, s);
 }
 
-/* Gives up the mailbox and the command at once; what is written goes out before on_end, if the client takes it. */
+/* Gives up the mailbox and the command at once; what is written goes out before on_end, if the
+ * client takes it. */
 void imap_session_end(struct imap_session *s, enum imap_end why, const char *text)
 {
 	if (s->phase == IMAP_ENDING)
@@ -130,7 +131,8 @@ static void life_restart(struct imap_session *s)
 	life_arm(s);
 }
 
-/* The timer is armed once and looks at the clock when it fires: nothing is to be done for each command. */
+/* The timer is armed once and looks at the clock when it fires: nothing is to be done for each
+ * command. */
 static void on_life(void *ctx)
 {
 	struct imap_session *s = ctx;
@@ -204,7 +206,9 @@ static void on_closed(void *ctx, enum err why)
 {
 	struct imap_session *s = ctx;
 
-	imap_session_end(s, IMAP_END_CLOSED, why == ERR_LIMIT ? "Disconnected: output limit" : "Disconnected: Connection closed");
+	imap_session_end(s, IMAP_END_CLOSED,
+			 why == ERR_LIMIT ? "Disconnected: output limit"
+					  : "Disconnected: Connection closed");
 	loop_later(s->cfg.loop, &s->last, on_last, s);
 }
 
@@ -255,7 +259,8 @@ enum err imap_session_new(const struct imap_config *config, struct imap_session 
 		session_free(s);
 		return ERR_MEMORY;
 	}
-	limits.line_max = config->settings.line_max > IMAP_LINE_MAX ? config->settings.line_max : IMAP_LINE_MAX;
+	limits.line_max = config->settings.line_max > IMAP_LINE_MAX ? config->settings.line_max
+								    : IMAP_LINE_MAX;
 	limits.literal_max = IMAP_LITERALS_MAX;
 	s->lex = imap_lex_new(&limits);
 	s->hooks.vanished = imap_vanished_expunge;

@@ -57,7 +57,8 @@ static bool stat_by_name(const struct imap_stats *st, struct span name, uint64_t
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (!span_eq_str(name, rows[i].name) && (!rows[i].letter[0] || !span_eq_str(name, rows[i].letter)))
+		if (!span_eq_str(name, rows[i].name) &&
+		    (!rows[i].letter[0] || !span_eq_str(name, rows[i].letter)))
 			continue;
 		*v_r = rows[i].v;
 		return true;
