@@ -37,3 +37,4 @@ def mbsync(site, user, kind, port, near):
         f.write(RC.format(port=port, user=user, kind=kind, dir=site.dir, near=near))
     done = subprocess.run(["mbsync", "-c", rc, "-a"], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, (kind, done.stdout, done.stderr)
+    return done

@@ -134,7 +134,7 @@ static void test_bare_line_ends(void **state)
 	hello();
 	fake_say(&f, "MAIL FROM:<s@x>\r\nRCPT TO:<a@d>\r\nDATA\r\n");
 	expect("a\n.\nMAIL FROM:<e@x>\n\r.\r\r\n.\r\n", "250 2.0.0 <a@d> id Saved\r\n");
-	assert_string_equal(buf_cstr(&f.mail[0].content), "a\n.\nMAIL FROM:<e@x>\n\r.\r\n");
+	assert_string_equal(buf_cstr(&f.mail[0].content), "a\n.\nMAIL FROM:<e@x>\n\r.\r\r\n");
 }
 
 static void test_lost_in_data(void **state)
