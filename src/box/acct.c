@@ -2,7 +2,7 @@
  * An account: opening and closing its stores and index, rebuilding a damaged index, and the
  * work that is owed to the disk. Not here: what a mailbox is (mailbox.c), what its folders are (folders.c).
  */
-#include "room.h"
+#include "owing.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -52,6 +52,8 @@ enum err acct_repair(struct acct *a, struct errtext *t)
 		mb->id = 0;
 		mb->epoch++;
 		sync_free(&mb->sync);
+		if (mb->owing.n)
+			mailbox_look_again(mb);
 	}
 	return acct_index(a, t);
 }
@@ -149,34 +151,6 @@ enum err acct_open(const struct acct_config *config, struct acct **a_r, struct e
 	return ERR_OK;
 }
 
-static void drain_for_close(struct acct *a)
-{
-	uint64_t end = clock_ms() + CLOSE_MS;
-	enum err e = ERR_OK;
-
-	a->todo_at = 0;
-	while (a->idx && a->todo && !e && clock_ms() < end)
-		if (todo_drain(a, NULL, &e, NULL) == STEP_WAITING)
-			break;
-}
-
-void acct_close(struct acct **a)
-{
-	struct acct *c = *a;
-
-	if (!c)
-		return;
-	drain_for_close(c);
-	must(!c->boxes);
-	idx_close(&c->idx);
-	for (size_t i = 0; i < c->spaces; i++)
-		c->space[i].ns->ops->close(c->space[i].store);
-	mime_charsets_free(&c->charsets);
-	free(c->space);
-	free(c);
-	*a = NULL;
-}
-
 static struct mailbox *rescan_due(const struct acct *a, uint64_t now)
 {
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
@@ -195,11 +169,15 @@ bool acct_busy(const struct acct *a)
 /* A message was missed by one scan: the second look that tells whether it is gone. */
 static enum step rescan(struct mailbox *mb)
 {
+	struct mailbox *held = mb;
 	enum err e;
-	enum step step = mailbox_sync(mb, true, &e, NULL);
+	enum step step;
 
+	held->refs++;
+	step = mailbox_sync(mb, true, &e, NULL);
 	if (step == STEP_DONE && e)
 		mb->rescan_at = clock_ms() + TODO_RETRY_MS;
+	mailbox_close(&held);
 	return step;
 }
 
@@ -231,4 +209,36 @@ enum step acct_work(struct acct *a)
 	if (e)
 		a->todo_at = now + TODO_RETRY_MS;
 	return STEP_DONE;
+}
+
+static void drain_for_close(struct acct *a)
+{
+	uint64_t end = clock_ms() + CLOSE_MS;
+
+	a->todo_at = 0;
+	while (a->idx && acct_busy(a) && clock_ms() < end)
+		if (acct_work(a) == STEP_WAITING)
+			break;
+}
+
+void acct_close(struct acct **a)
+{
+	struct acct *c = *a;
+
+	if (!c)
+		return;
+	drain_for_close(c);
+	/* What could not be written stays on the list of the index. */
+	for (struct mailbox *mb = c->boxes, *next; mb; mb = next) {
+		next = mb->next;
+		owing_forget(mb);
+	}
+	must(!c->boxes);
+	idx_close(&c->idx);
+	for (size_t i = 0; i < c->spaces; i++)
+		c->space[i].ns->ops->close(c->space[i].store);
+	mime_charsets_free(&c->charsets);
+	free(c->space);
+	free(c);
+	*a = NULL;
 }

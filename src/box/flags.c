@@ -1,13 +1,14 @@
 /*
  * STORE: answered from the index, in one transaction with one modseq; the file names follow (todo.c).
  */
-#include "room.h"
+#include "owing.h"
 
 #include "base/mem.h"
 
 struct change {
 	uint32_t uid;
 	struct mail_flags flags;
+	uint64_t todo;
 };
 
 struct storing {
@@ -51,7 +52,7 @@ static enum err decide(struct idx_txn *x, uint32_t box, struct storing *c)
 			if (m.modseq > c->s->unchangedsince) {
 				set_add(&c->s->modified, uid);
 			} else if (f.system != m.flags.system || f.keywords != m.flags.keywords) {
-				c->change[c->n++] = (struct change){ uid, f };
+				c->change[c->n++] = (struct change){ uid, f, 0 };
 				set_add(&c->changed, uid);
 			}
 			set_add(&c->seen, uid);
@@ -62,7 +63,7 @@ static enum err decide(struct idx_txn *x, uint32_t box, struct storing *c)
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
-static enum err put_change(struct idx_txn *x, uint32_t box, const struct change *ch, uint64_t modseq)
+static enum err put_change(struct idx_txn *x, uint32_t box, struct change *ch, uint64_t modseq)
 {
 	struct idx_todo todo = { .box = box, .kind = IDX_TODO_FLAGS, .uid = ch->uid, .flags = ch->flags };
 	struct idx_msg m;
@@ -73,7 +74,10 @@ static enum err put_change(struct idx_txn *x, uint32_t box, const struct change 
 	m.flags = ch->flags;
 	m.modseq = modseq;
 	e = idx_msg_put(x, box, &m);
-	return e ? e : idx_todo_add(x, &todo);
+	if (!e)
+		e = idx_todo_add(x, &todo);
+	ch->todo = todo.seq;
+	return e;
 }
 
 static enum err store_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
@@ -131,6 +135,13 @@ static void tell_self(struct storing *c)
 	set_add_set(&v->flags, &c->seen);
 }
 
+static void owe(struct storing *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		owing_add(c->v->mb, c->change[i].todo, c->change[i].uid, c->change[i].flags);
+	acct_owe(c->v->mb->acct);
+}
+
 /* mail_fsync=always: the file names first, then the answer. */
 static enum err store_durably(struct mailbox *mb, struct errtext *t)
 {
@@ -165,7 +176,7 @@ enum err view_store(struct view *v, const struct set *uids, struct view_store *s
 		tell_self(&c);
 		if (c.n) {
 			sync_touched(v->mb, &c.changed, NULL);
-			acct_owe(v->mb->acct);
+			owe(&c);
 			mailbox_notify(v->mb, v);
 			e = store_durably(v->mb, t);
 		}

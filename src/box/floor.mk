@@ -18,6 +18,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/mailbox.c \
 	src/box/manage.c \
 	src/box/names.c \
+	src/box/owing.h src/box/owing.c \
 	src/box/preview.c \
 	src/box/rec.c \
 	src/box/reindex.c \

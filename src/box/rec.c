@@ -31,6 +31,7 @@ enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r)
 	r->b.token = span_of(r->text, token.n);
 	r->b.keywords = span_of(r->text + token.n, keywords.n);
 	mailbox_take_keywords(mb, r->b.keywords);
+	mb->uidvalidity = r->b.uidvalidity;
 	return ERR_OK;
 }
 

@@ -69,6 +69,17 @@ struct keyword {
 	char name[];
 };
 
+struct owing_entry {
+	uint64_t seq; /* on the to-do list of the index */
+	uint32_t uid;
+	struct mail_flags flags;
+};
+
+struct owing {
+	struct owing_entry *e; /* own */
+	size_t n, cap;
+};
+
 struct mailbox {
 	struct mailbox *next;
 	struct acct *acct;       /* borrowed */
@@ -80,11 +91,13 @@ struct mailbox {
 	struct view *views;      /* borrowed */
 	bool dead;               /* deleted */
 	uint32_t epoch;          /* raised when the change log cannot be trusted to lead from old modseqs to new ones */
+	uint32_t uidvalidity;    /* last seen in the record; 0: never */
 	uint64_t floor;          /* the modseq floor that the folder notes; 0: not read yet */
 	struct sync *sync;       /* own: the scan under way */
 	uint64_t scans;          /* finished ones */
 	unsigned repairs;        /* of the index, since the last finished one */
 	struct set missing;      /* UIDs that the last scan missed */
+	struct owing owing;      /* flags that the folder does not have yet */
 	uint64_t rescan_at;      /* clock_ms; 0: no second look is due */
 	struct keyword *pool;    /* own */
 	const char *keyword[MAIL_KEYWORDS_MAX]; /* into pool; NULL: free */

@@ -3,6 +3,7 @@
  * (UIDVALIDITY), scan, number what other programs brought, compare, write, and find out about what was missed:
  * gone is only what two scans missed, the later one settled, and what locate cannot find either.
  */
+#include "owing.h"
 #include "sync.h"
 
 #include "base/clock.h"
@@ -157,12 +158,16 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 	if (s->id.note)
 		mb->acct->note = s->id.note;
 	s->fresh = !found || r->b.uidvalidity != s->id.uidvalidity || (r->b.flags & BOX_ADOPTING);
-	if (!found)
+	s->lost = !found || (r->b.flags & BOX_ADOPTING);
+	if (mb->uidvalidity && mb->uidvalidity != s->id.uidvalidity)
+		owing_forget(mb);
+	if (!found) {
 		e = acct_update(mb->acct, make_run, mb, t);
-	else if (r->b.uidvalidity != s->id.uidvalidity)
+	} else if (r->b.uidvalidity != s->id.uidvalidity) {
 		e = rec_update(mb, REC_FACTS, reset_run, &s->id, t);
-	else
+	} else {
 		e = rec_read(mb, owed_run, s, t);
+	}
 	if (!s->fresh) {
 		/* take_rec copied the record with its text: the token lies at its front. */
 		buf_add(&s->token, r->text, r->b.token.n);
@@ -422,7 +427,8 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 	case SYNC_FINISH:
 		break;
 	}
-	return adopt_finish(mb, t);
+	e = adopt_finish(mb, t);
+	return !e && s->lost ? owing_again(mb, t) : e;
 }
 
 struct peek {

@@ -28,6 +28,7 @@ struct sync {
 	struct buf keywords, token; /* own; token: of the record, for scan_new */
 	bool whole;                /* all of the folder was scanned, not only the arrivals */
 	bool fresh;                /* the index is filled from nothing */
+	bool lost;                 /* the index knew nothing of the mailbox */
 	bool wrote;                /* something changed: tell the views */
 	unsigned passes;
 	uint64_t began;            /* clock_ms of the scan */

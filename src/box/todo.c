@@ -3,7 +3,7 @@
  * record telling the flags and where the file is; an expunge that a crash interrupted is finished.
  * Everything here may be done twice.
  */
-#include "room.h"
+#include "owing.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -212,9 +212,11 @@ static enum err run_batch(struct acct *a, struct batch *b, bool *left_r, struct 
 		e = do_batch(mb, b, t);
 	if (!e)
 		e = acct_update(a, batch_done, b, t);
-	mailbox_close(&mb);
 	for (size_t i = 0; i < b->n; i++)
 		*left_r |= b->o[i].err != ERR_OK;
+	if (!e && !*left_r)
+		owing_written(mb, b->o[b->n - 1].seq);
+	mailbox_close(&mb);
 	/* What failed is passed over until the list is begun again. */
 	if (!b->only)
 		a->todo_after = b->o[b->n - 1].seq;

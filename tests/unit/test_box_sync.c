@@ -311,6 +311,29 @@ static void test_index_damaged(void **state)
 	assert_int_equal(house_append(&h, "INBOX", mail, 0, NULL), 6);
 }
 
+/* Flags that were answered for and are in no file name yet survive the index as well. */
+static void test_damage_with_owed(void **state)
+{
+	struct view *v;
+
+	fill();
+	v = house_view(&h, "INBOX", false);
+	view_flag(v, 1, VIEW_FLAGS_REMOVE, MAIL_SEEN, "$One");
+	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_DRAFT, "$Three");
+	damage("test,S=");
+	assert_int_equal(flags_of(v, 2).system, MAIL_FLAGGED | MAIL_SEEN | MAIL_DRAFT);
+	view_close(&v);
+	damage("test,S=");
+	house_again(&h, true);
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(flags_of(v, 1).system, 0);
+	assert_false(has_keyword(v, 1, "$One"));
+	assert_int_equal(flags_of(v, 2).system, MAIL_FLAGGED | MAIL_SEEN | MAIL_DRAFT);
+	assert_true(has_keyword(v, 2, "$Three"));
+	view_close(&v);
+}
+
 /* The directory is removed under a running process: the next command that looks finds out, nothing breaks. */
 static void test_index_removed_running(void **state)
 {
@@ -388,7 +411,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_adopt), T(test_foreign_flags), T(test_owed_flags), T(test_foreign_removal),
 		T(test_removal_in_motion), T(test_uidvalidity), T(test_index_deleted), T(test_index_damaged),
-		T(test_index_removed_running), T(test_reindex), T(test_many),
+		T(test_damage_with_owed), T(test_index_removed_running), T(test_reindex), T(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
