@@ -8,11 +8,13 @@
  * - Mailbox names are storage names: modified UTF-7 levels joined by ops->separator; "INBOX"
  *   is the inbox. Names reach a store only through store_name_valid.
  * - Keys name messages within a mailbox and never change (Maildir: the base name before ":2,").
- *   They are opaque bytes to everybody else, 1..255 long. A hint is what the store last saw of the rest
- *   of the name (Maildir: 'n' or 'c' for new/ or cur/, then everything from ":2," on); callers keep it
- *   beside the key and hand it back; a stale hint costs time, never correctness.
- * - A lock that another program may hold is tried once: ERR_INUSE, and the caller retries later. Nothing here sleeps.
- * - Two-step actions are idempotent: expunging what is gone, or setting flags that are set, succeeds.
+ *   They are opaque bytes to everybody else, 1..255 long. A hint is what the store last saw of the
+ *   rest of the name (Maildir: 'n' or 'c' for new/ or cur/, then everything from ":2," on); callers
+ *   keep it beside the key and hand it back; a stale hint costs time, never correctness.
+ * - A lock that another program may hold is tried once: ERR_INUSE, and the caller retries later.
+ *   Nothing here sleeps.
+ * - Two-step actions are idempotent: expunging what is gone, or setting flags that are set,
+ *   succeeds.
  * - Bytes first, facts second (law 1): commit returns when the message is durable according to
  *   enum store_sync; a failed fsync is ERR_IO, the staged file is dropped, never retried.
  * - Other programs change the folder at any time. Missing in one scan is not gone: see scan.
@@ -40,7 +42,8 @@ enum store_sync {
 struct store_config {
 	const char *root;    /* the mail root (Maildir: INBOX itself) */
 	const char *inbox;   /* INBOX= elsewhere, or NULL */
-	const char *control; /* CONTROL= root for uidlist, keywords, subscriptions; NULL: beside the mail */
+	/* CONTROL= root for uidlist, keywords, subscriptions; NULL: beside the mail */
+	const char *control;
 	const char *layout;  /* "maildir++" or "fs"; NULL: the driver's own */
 	const char *hostname; /* for unique names */
 	bool readonly;
@@ -65,9 +68,11 @@ struct store_msg {
 };
 
 struct store_scan {
-	struct store_msg *msg; /* numbered ones first, ascending by UID; then unnumbered in numbering order */
+	/* numbered ones first, ascending by UID; then unnumbered in numbering order */
+	struct store_msg *msg;
 	size_t n;
-	bool settled;          /* the folder did not change during the pass and its times are older than their granule */
+	/* the folder did not change during the pass and its times are older than their granule */
+	bool settled;
 	struct span token;     /* for changed(): what the folder looked like when the pass began */
 };
 
@@ -76,9 +81,12 @@ struct store_identity {
 	uint32_t uidvalidity;
 	uint32_t uidnext;
 	uint8_t guid[16];
-	uint64_t modseq_floor; /* from roost-extra: no modseq at or below it may be given again; 0: none noted */
-	bool renewed;          /* this call took a new UIDVALIDITY (the folder had none, or a damaged list) */
-	const char *note;      /* static sentence for the log: why it was renewed, what was repaired; NULL: nothing to say */
+	/* from roost-extra: no modseq at or below it may be given again; 0: none noted */
+	uint64_t modseq_floor;
+	/* this call took a new UIDVALIDITY (the folder had none, or a damaged list) */
+	bool renewed;
+	/* static sentence for the log: why it was renewed, what was repaired; NULL: nothing */
+	const char *note;
 };
 
 /* Where the bytes are: a descriptor that the caller owns (and closes), and a range. */
@@ -90,7 +98,9 @@ struct store_object {
 	int64_t ctime; /* save date, when nothing better is known */
 };
 
-/* A message on its way in. The store fills fd; the writer appends to it; commit or abort ends it. */
+/*
+ * A message on its way in. The store fills fd; the writer appends to it; commit or abort ends it.
+ */
 struct store_stage {
 	struct store_box *box;  /* borrowed */
 	int fd;                 /* read-write; owned by the stage; -1 for a linked one */
@@ -122,16 +132,20 @@ struct store_ops {
 
 	/* Does this root look like ours? ERR_OK, ERR_NOTFOUND. Creates nothing. */
 	enum err (*probe)(const struct store_config *config);
-	/* Makes the root directory (not INBOX: that is create's) when it is missing and not read-only; else ERR_NOTFOUND. */
+	/*
+	 * Makes the root directory (not INBOX: that is create's) when it is missing and not
+	 * read-only; else ERR_NOTFOUND.
+	 */
 	enum err (*open)(const struct store_config *config, struct store **s_r, struct errtext *t);
 	void (*close)(struct store *s);
 
 	/*
-	 * Folders. list is unsorted, in the arena, without duplicates, INBOX included when it exists.
-	 * create makes missing parents' directories only where the format needs them; ERR_EXISTS.
-	 * remove: ERR_NOTFOUND; crash-safe (renamed away first, then deleted; leftovers finished by a later call).
-	 * rename moves the mailbox and everything below it, subscriptions excluded; renaming
-	 * INBOX is the caller's business (create and move). All are durable when they return, as sync says.
+	 * Folders. list is unsorted, in the arena, without duplicates, INBOX included when it
+	 * exists. create makes missing parents' directories only where the format needs them;
+	 * ERR_EXISTS. remove: ERR_NOTFOUND; crash-safe (renamed away first, then deleted; leftovers
+	 * finished by a later call). rename moves the mailbox and everything below it,
+	 * subscriptions excluded; renaming INBOX is the caller's business (create and move). All
+	 * are durable when they return, as sync says.
 	 */
 	enum err (*list)(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
 			 struct errtext *t);
@@ -139,79 +153,106 @@ struct store_ops {
 	enum err (*remove)(struct store *s, const char *name, struct errtext *t);
 	enum err (*rename)(struct store *s, const char *from, const char *to, struct errtext *t);
 
-	/* Subscriptions: names as the subscriptions file holds them, translated to storage names. */
-	enum err (*subscriptions)(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
-				  struct errtext *t);
+	/*
+	 * Subscriptions: names as the subscriptions file holds them, translated to storage names.
+	 */
+	enum err (*subscriptions)(struct store *s, struct arena *a, const char ***names_r,
+				  size_t *n_r, struct errtext *t);
 	enum err (*subscribe)(struct store *s, const char *name, bool on, struct errtext *t);
 
 	/* One mailbox. Opening touches as little as possible and takes no lock. ERR_NOTFOUND. */
-	enum err (*box_open)(struct store *s, const char *name, struct store_box **b_r, struct errtext *t);
+	enum err (*box_open)(struct store *s, const char *name, struct store_box **b_r,
+			     struct errtext *t);
 	void (*box_close)(struct store_box *b);
 
 	/*
-	 * Reads, or adopts when the folder has none yet, uidvalidity, uidnext, guid. A re-created mailbox gets a
-	 * greater UIDVALIDITY, within the same second too. ERR_INUSE when it must be written and is locked.
+	 * Reads, or adopts when the folder has none yet, uidvalidity, uidnext, guid. A re-created
+	 * mailbox gets a greater UIDVALIDITY, within the same second too. ERR_INUSE when it must be
+	 * written and is locked.
 	 */
 	enum err (*identity)(struct store_box *b, struct store_identity *id_r, struct errtext *t);
 
-	/* The keyword names, index = bit; NULL-name slots are free. And one more: the bit it got, or ERR_LIMIT, ERR_INUSE. */
-	enum err (*keywords)(struct store_box *b, struct arena *a, const char **names /* MAIL_KEYWORDS_MAX */,
-			     struct errtext *t);
-	enum err (*keyword_add)(struct store_box *b, const char *name, unsigned *bit_r, struct errtext *t);
+	/*
+	 * The keyword names, index = bit; NULL-name slots are free. And one more: the bit it got,
+	 * or ERR_LIMIT, ERR_INUSE.
+	 */
+	enum err (*keywords)(struct store_box *b, struct arena *a,
+			     const char **names /* MAIL_KEYWORDS_MAX */, struct errtext *t);
+	enum err (*keyword_add)(struct store_box *b, const char *name, unsigned *bit_r,
+				struct errtext *t);
 
-	/* Cheap: can the folder differ from what token (of an earlier scan) saw? Empty token: true. */
+	/*
+	 * Cheap: can the folder differ from what token (of an earlier scan) saw? Empty token: true.
+	 */
 	enum err (*changed)(struct store_box *b, struct span token, bool *changed_r);
 
 	/*
-	 * Everything in the mailbox now. New mail in new/ is reported where it is; adopt moves nothing. ERR_LIMIT beyond
-	 * the arena. A message missing here is gone only when a later, settled scan misses it too and locate says ERR_EXPUNGED.
+	 * Everything in the mailbox now. New mail in new/ is reported where it is; adopt moves
+	 * nothing. ERR_LIMIT beyond the arena. A message missing here is gone only when a later,
+	 * settled scan misses it too and locate says ERR_EXPUNGED.
 	 */
-	enum err (*scan)(struct store_box *b, struct arena *a, struct store_scan *scan_r, struct errtext *t);
+	enum err (*scan)(struct store_box *b, struct arena *a, struct store_scan *scan_r,
+			 struct errtext *t);
 
 	/*
-	 * May be NULL. As scan, but only of the arrivals (Maildir: new/), when token, of an earlier scan, proves that nothing else
-	 * changed: whatever is not reported with a hint 'n' and had none is as it was. ERR_CANNOT: a whole scan is needed.
+	 * May be NULL. As scan, but only of the arrivals (Maildir: new/), when token, of an earlier
+	 * scan, proves that nothing else changed: whatever is not reported with a hint 'n' and had
+	 * none is as it was. ERR_CANNOT: a whole scan is needed.
 	 */
-	enum err (*scan_new)(struct store_box *b, struct span token, struct arena *a, struct store_scan *scan_r,
-			     struct errtext *t);
+	enum err (*scan_new)(struct store_box *b, struct span token, struct arena *a,
+			     struct store_scan *scan_r, struct errtext *t);
 
 	/*
-	 * Finds the message's bytes; looks beyond a stale hint. ERR_EXPUNGED when it is really not there.
-	 * hint_r (arena may be NULL when not wanted) tells the true hint. ERR_INUSE: the folder changes too fast to tell.
+	 * Finds the message's bytes; looks beyond a stale hint. ERR_EXPUNGED when it is really not
+	 * there. hint_r (arena may be NULL when not wanted) tells the true hint. ERR_INUSE: the
+	 * folder changes too fast to tell.
 	 */
-	enum err (*locate)(struct store_box *b, struct span key, struct span hint, struct store_object *o_r,
-			   struct arena *a, struct span *hint_r, struct errtext *t);
+	enum err (*locate)(struct store_box *b, struct span key, struct span hint,
+			   struct store_object *o_r, struct arena *a, struct span *hint_r,
+			   struct errtext *t);
 
 	/*
-	 * Adding. stage opens an unseen file; commit_many makes a batch durable and visible with shared syncs (each: fsync file; all
-	 * renames; one fsync of the directory) and reports per message; abort drops. size_hint lets it refuse early (ERR_NOSPACE).
+	 * Adding. stage opens an unseen file; commit_many makes a batch durable and visible with
+	 * shared syncs (each: fsync file; all renames; one fsync of the directory) and reports per
+	 * message; abort drops. size_hint lets it refuse early (ERR_NOSPACE).
 	 */
-	enum err (*stage)(struct store_box *b, uint64_t size_hint, struct store_stage *st_r, struct errtext *t);
-	enum err (*commit_many)(struct store_box *b, struct store_commit *c, size_t n, struct arena *a,
-				struct errtext *t);
+	enum err (*stage)(struct store_box *b, uint64_t size_hint, struct store_stage *st_r,
+			  struct errtext *t);
+	enum err (*commit_many)(struct store_box *b, struct store_commit *c, size_t n,
+				struct arena *a, struct errtext *t);
 	void (*abort)(struct store_stage *st);
-	/* May be NULL: stage a copy of a message of another mailbox of the same driver without copying bytes (hard link).
-	 * ERR_CANNOT: not possible here, copy the bytes. The copy keeps the original's INTERNALDATE. */
-	enum err (*link)(struct store_box *from, struct span key, struct span hint, struct store_box *to,
-			 struct store_stage *st_r, struct errtext *t);
+	/*
+	 * May be NULL: stage a copy of a message of another mailbox of the same driver without
+	 * copying bytes (hard link).
+	 * ERR_CANNOT: not possible here, copy the bytes. The copy keeps the original's
+	 * INTERNALDATE.
+	 */
+	enum err (*link)(struct store_box *from, struct span key, struct span hint,
+			 struct store_box *to, struct store_stage *st_r, struct errtext *t);
 
 	/*
-	 * Numbering, under the folder's lock: rereads what others added, gives UIDs to keys[] (those that have one keep it),
-	 * appends them to the folder's list. uids[i] is written for each. next_r: the folder's uidnext afterwards.
-	 * synced: the lines are on disk when it returns; else the caller must call sync_numbers before any of these UIDs leaves in an answer.
+	 * Numbering, under the folder's lock: rereads what others added, gives UIDs to keys[]
+	 * (those that have one keep it), appends them to the folder's list. uids[i] is written for
+	 * each. next_r: the folder's uidnext afterwards. synced: the lines are on disk when it
+	 * returns; else the caller must call sync_numbers before any of these UIDs leaves in an
+	 * answer.
 	 */
-	enum err (*number)(struct store_box *b, const struct span *keys, size_t n, bool synced, uint32_t *uids,
-			   uint32_t *next_r, struct errtext *t);
+	enum err (*number)(struct store_box *b, const struct span *keys, size_t n, bool synced,
+			   uint32_t *uids, uint32_t *next_r, struct errtext *t);
 	enum err (*sync_numbers)(struct store_box *b, struct errtext *t);
 
 	/*
-	 * Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags when it is gone. set_flags always
-	 * moves a message out of the arrivals (new/ to cur/), also when its flags do not change: that is how \Recent ends.
+	 * Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags when it is gone.
+	 * set_flags always moves a message out of the arrivals (new/ to cur/), also when its flags
+	 * do not change: that is how \Recent ends.
 	 */
-	enum err (*expunge)(struct store_box *b, struct span key, struct span hint, struct errtext *t);
-	enum err (*expunge_done)(struct store_box *b, struct errtext *t); /* end of a batch: sync as configured, compact lists */
-	enum err (*set_flags)(struct store_box *b, struct span key, struct span hint, struct mail_flags flags,
-			      struct arena *a, struct span *hint_r, struct errtext *t);
+	enum err (*expunge)(struct store_box *b, struct span key, struct span hint,
+			    struct errtext *t);
+	/* end of a batch: sync as configured, compact lists */
+	enum err (*expunge_done)(struct store_box *b, struct errtext *t);
+	enum err (*set_flags)(struct store_box *b, struct span key, struct span hint,
+			      struct mail_flags flags, struct arena *a, struct span *hint_r,
+			      struct errtext *t);
 	enum err (*flags_done)(struct store_box *b, struct errtext *t);
 
 	/* The modseq floor in roost-extra: raised, durable when it returns. */
@@ -233,12 +274,18 @@ struct store_faulty {
 	enum err with;
 	unsigned calls;
 };
-const struct store_ops *store_faulty_ops(void); /* its store_config.hostname carries a struct store_faulty * in tests: see store/faulty.c */
+/* Its store_config.hostname carries a struct store_faulty * in tests: see store/faulty.c. */
+const struct store_ops *store_faulty_ops(void);
 
-/* Is this a storage name that may become a path: levels non-empty, no '/', NUL, control byte, leading '~' or '.', level not "." or "..", <= 255 bytes in all. */
+/*
+ * Is this a storage name that may become a path: levels non-empty, no '/', NUL, control byte,
+ * leading '~' or '.', level not "." or "..", <= 255 bytes in all.
+ */
 bool store_name_valid(const struct store_ops *ops, const char *name);
 
-/* Every store and every open mailbox begins with this, so that store_ops can be found from either. */
+/*
+ * Every store and every open mailbox begins with this, so that store_ops can be found from either.
+ */
 struct store {
 	const struct store_ops *ops;
 };

@@ -2,16 +2,22 @@
 #include "dotlock.h"
 #include "file.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Ours are never held while another is taken, so our own pid in an old lock is that of a dead namesake. */
 enum {
+	/*
+	 * Ours are never held from one call to the next: our pid in an old one is a dead
+	 * namesake's.
+	 */
 	OWN_PID_GRACE = 2,
-	EMPTY_GRACE = 2, /* seconds: who has not written its pid by then died between the two steps */
+	/* A guard of Dovecot's is without its pid for an instant only, or its maker was killed. */
+	EMPTY_GRACE = 10,
 };
 
 static bool holder_is_dead(const char *text, const char *host, time_t age)
@@ -19,7 +25,8 @@ static bool holder_is_dead(const char *text, const char *host, time_t age)
 	struct span rest = span_str(text), pid_text;
 	uint32_t pid;
 
-	if (!span_split(&rest, ':', &pid_text) || !span_u32(pid_text, &pid) || pid == 0 || pid > INT32_MAX)
+	if (!span_split(&rest, ':', &pid_text) || !span_u32(pid_text, &pid) || pid == 0 ||
+	    pid > INT32_MAX)
 		return false;
 	if (!host || !span_eq_str(rest, host))
 		return false;
@@ -28,7 +35,8 @@ static bool holder_is_dead(const char *text, const char *host, time_t age)
 	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
-static bool lock_is_stale(int dir_fd, const char *name, const char *host, int stale, struct stat *st_r)
+static bool lock_is_stale(int dir_fd, const char *name, const char *host, int stale,
+			  struct stat *st_r)
 {
 	char text[300];
 	int fd;
@@ -38,8 +46,10 @@ static bool lock_is_stale(int dir_fd, const char *name, const char *host, int st
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	time_t age = time(NULL) - (st_r->st_mtime > st_r->st_ctime ? st_r->st_mtime : st_r->st_ctime);
-	return age > stale || (n == 0 && age >= EMPTY_GRACE) || holder_is_dead(text, host, age);
+	time_t age =
+		time(NULL) - (st_r->st_mtime > st_r->st_ctime ? st_r->st_mtime : st_r->st_ctime);
+	return age > stale || (host && n == 0 && age > EMPTY_GRACE) ||
+	       holder_is_dead(text, host, age);
 }
 
 /*
@@ -51,73 +61,88 @@ static bool break_stale(int dir_fd, const char *name, const struct stat *judged)
 	char aside[128];
 	struct stat st;
 
-	snprintf(aside, sizeof(aside), "%s.%ld.%lx", name, (long)getpid(), (unsigned long)judged->st_ino);
+	snprintf(aside, sizeof(aside), "%s.%ld.%lx", name, (long)getpid(),
+		 (unsigned long)judged->st_ino);
 	if (renameat(dir_fd, name, dir_fd, aside) < 0)
 		return errno == ENOENT;
-	bool same = fstatat(dir_fd, aside, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == judged->st_ino &&
-		    st.st_dev == judged->st_dev && st.st_mtime == judged->st_mtime;
+	bool same = fstatat(dir_fd, aside, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_ino == judged->st_ino && st.st_dev == judged->st_dev &&
+		    st.st_mtime == judged->st_mtime;
 	if (!same && linkat(dir_fd, aside, dir_fd, name, 0) < 0)
 		same = false; /* a third has locked meanwhile: it stays theirs */
 	unlinkat(dir_fd, aside, 0);
 	return same;
 }
 
-static enum err lock_created(struct dotlock *l, const char *host)
+/*
+ * A guard is written under a draft name and then renamed, so that it is never seen without its pid:
+ * who finds a guard of ours knows at once whether its maker lives. -1 and errno.
+ */
+static int guard_create(int dir_fd, const char *name, const char *host, mode_t mode)
 {
-	char text[320];
-	struct stat st;
+	char draft[128], text[320];
 
-	if (fstat(l->fd, &st) < 0)
-		return err_from_errno(errno);
-	l->dev = st.st_dev;
-	l->ino = st.st_ino;
-	if (!host)
-		return ERR_OK;
+	snprintf(draft, sizeof(draft), "%s.%ld.%llx", name, (long)getpid(),
+		 (unsigned long long)clock_wall_us());
 	int n = snprintf(text, sizeof(text), "%ld:%s", (long)getpid(), host);
-	return file_write(l->fd, text, n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1);
+	size_t len = n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	int fd = file_open(dir_fd, draft, O_RDWR | O_CREAT | O_EXCL, mode);
+	if (fd < 0)
+		return -1;
+	if (file_write(fd, text, len) == ERR_OK &&
+	    file_rename_new(dir_fd, draft, dir_fd, name) == 0)
+		return fd;
+	int saved = errno;
+	unlinkat(dir_fd, draft, 0);
+	close(fd);
+	errno = saved;
+	return -1;
 }
 
-enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale, mode_t mode,
-		      struct errtext *t)
+static int lock_create(int dir_fd, const char *name, const char *host, mode_t mode)
 {
-	struct stat judged;
+	if (host)
+		return guard_create(dir_fd, name, host, mode);
+	return file_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+}
+
+enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale,
+		      mode_t mode, struct errtext *t)
+{
+	struct stat st;
 
 	*l = (struct dotlock){ .dir_fd = dir_fd, .fd = -1 };
 	snprintf(l->name, sizeof(l->name), "%s", name);
-	for (int i = 0; i < 2 && l->fd < 0; i++) {
-		l->fd = file_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
-		if (l->fd >= 0)
-			break;
-		if (errno != EEXIST)
-			return err_sys(t, "%s", name);
-		if (!lock_is_stale(dir_fd, name, host, stale, &judged) || !break_stale(dir_fd, name, &judged))
-			return err_say(t, ERR_INUSE, "%s is held by another process", name);
-	}
-	if (l->fd < 0)
+	int fd = lock_create(dir_fd, name, host, mode);
+	if (fd < 0 && errno == EEXIST && lock_is_stale(dir_fd, name, host, stale, &st) &&
+	    break_stale(dir_fd, name, &st))
+		fd = lock_create(dir_fd, name, host, mode);
+	else if (fd < 0 && errno != EEXIST)
+		return err_sys(t, "%s", name);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		if (fd >= 0)
+			close(fd);
 		return err_say(t, ERR_INUSE, "%s is held by another process", name);
-	enum err e = lock_created(l, host);
-	if (e) {
-		err_say(t, e, "%s cannot be written", name);
-		unlinkat(dir_fd, name, 0);
-		close(l->fd);
-		l->fd = -1;
 	}
-	return e;
+	l->fd = fd;
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	return ERR_OK;
 }
 
-static bool still_ours(const struct dotlock *l)
+bool dotlock_holds(const struct dotlock *l)
 {
 	struct stat st;
 
-	return fstatat(l->dir_fd, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == l->ino &&
-	       st.st_dev == l->dev;
+	return l->fd >= 0 && fstatat(l->dir_fd, l->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == l->ino && st.st_dev == l->dev;
 }
 
 void dotlock_drop(struct dotlock *l)
 {
 	if (l->fd < 0)
 		return;
-	if (still_ours(l))
+	if (dotlock_holds(l))
 		unlinkat(l->dir_fd, l->name, 0);
 	close(l->fd);
 	l->fd = -1;
@@ -127,7 +152,7 @@ enum err dotlock_replace(struct dotlock *l, const char *target)
 {
 	enum err e = ERR_OK;
 
-	if (!still_ours(l))
+	if (!dotlock_holds(l))
 		e = ERR_INUSE;
 	else if (renameat(l->dir_fd, l->name, l->dir_fd, target) < 0)
 		e = err_from_errno(errno);

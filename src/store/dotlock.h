@@ -1,15 +1,18 @@
 /*
  * Dot locks, as Dovecot takes them: whoever creates NAME.lock with O_EXCL holds the lock.
  *
- * Two kinds. A guard (dovecot-uidlist.lock) holds the text "pid:hostname" and is unlinked in the end. A
- * replacement (dovecot-keywords.lock, subscriptions.lock) is itself the next version of the file and
- * is renamed over it. A lock is tried once: ERR_INUSE. A lock that its holder left behind is broken: at once
- * when its text names a process of this host that is dead, else when it is older than stale seconds.
+ * Two kinds. A guard (dovecot-uidlist.lock) holds the text "pid:hostname" and is unlinked in the
+ * end. A replacement (dovecot-keywords.lock, subscriptions.lock) is itself the next version of the
+ * file and is renamed over it. A lock is tried once: ERR_INUSE. A lock that its holder left behind
+ * is broken: at once when its text names a process of this host that is dead, else when it is older
+ * than stale seconds.
  */
 #ifndef STORE_DOTLOCK_H
 #define STORE_DOTLOCK_H
 
 #include "base/err.h"
+
+#include <stdbool.h>
 
 #include <sys/stat.h>
 
@@ -23,9 +26,17 @@ struct dotlock {
 
 #define DOTLOCK_NONE { .fd = -1 }
 
-/* host: our name for the text of a guard, NULL for a replacement. ERR_INUSE, or what the directory says. */
-enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale, mode_t mode,
-		      struct errtext *t);
+/*
+ * host: our name for the text of a guard, NULL for a replacement. ERR_INUSE, or what the directory
+ * says.
+ */
+enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale,
+		      mode_t mode, struct errtext *t);
+/*
+ * Is the lock file still ours? Whoever was held up for long asks again before he writes: others may
+ * have taken the lock for a dead one's.
+ */
+bool dotlock_holds(const struct dotlock *l);
 /* Removes the lock file if it is still ours. May be called on one not held. */
 void dotlock_drop(struct dotlock *l);
 /* Renames the lock file over target; the lock is gone either way. */

@@ -3,15 +3,15 @@
  *
  *	line     = body SP checksum LF
  *	checksum = XXH32 of body with seed 0, 8 lower-case hex digits
- *	body     = "v 1 " id               the first line; id: 16 hex digits, new whenever the file is written anew
+ *	body     = "v 1 " id               the first line; id: 16 hex digits, new with each rewrite
  *	         | "m " modseq             decimal: no modseq at or below it may be given again
  *	         | "n " bit " " name       this mailbox's keyword 26..63 has this name
- *	         | "k " mask " " key       hex: bits 26..63, the keywords of this message; 0: none, or message gone
+ *	         | "k " mask " " key       hex: its keywords, bits 26..63; 0: none, or it is gone
  *	         | letter " " anything     of a later version: kept as it is
  *
- * A line whose checksum is wrong, and what follows the last LF, is ignored: so a torn write costs that write
- * alone. Writers hold flock on the file; when most lines are dead, the live ones are written to roost-extra.tmp,
- * synced, and renamed over it.
+ * A line whose checksum is wrong, and what follows the last LF, is ignored: so a torn write costs
+ * that write alone. Writers hold flock on the file; when most lines are dead, the live ones are
+ * written to roost-extra.tmp, synced, and renamed over it.
  */
 #include "extra.h"
 #include "file.h"
@@ -97,7 +97,8 @@ static void take_keywords_of(struct extra *x, struct span rest)
 	uint64_t mask;
 	bool fresh;
 
-	if (!span_split(&rest, ' ', &word) || !span_hex64(word, &mask) || rest.n == 0 || rest.n > 255)
+	if (!span_split(&rest, ' ', &word) || !span_hex64(word, &mask) || rest.n == 0 ||
+	    rest.n > 255)
 		return;
 	if (x->tab.n >= EXTRA_KEYS_MAX)
 		return;
@@ -123,7 +124,8 @@ static void take_keyword(struct extra *x, struct span rest)
 	uint32_t bit;
 
 	if (!span_split(&rest, ' ', &word) || !span_u32(word, &bit) || bit < EXTRA_FIRST_BIT ||
-	    bit >= MAIL_KEYWORDS_MAX || rest.n == 0 || rest.n > EXTRA_NAME_MAX || memchr(rest.p, '\0', rest.n))
+	    bit >= MAIL_KEYWORDS_MAX || rest.n == 0 || rest.n > EXTRA_NAME_MAX ||
+	    memchr(rest.p, '\0', rest.n))
 		return;
 	free(x->name[bit]);
 	x->name[bit] = span_dup(rest);
@@ -155,7 +157,8 @@ static void extra_take_line(struct extra *x, struct span line)
 	if (line.n < 11 || line.n > EXTRA_LINE_MAX || line.p[1] != ' ')
 		return;
 	struct span body = span_cut(line, 0, line.n - 9), tail = span_from(line, line.n - 9);
-	if (tail.p[0] != ' ' || !span_hex64(span_from(tail, 1), &sum) || sum != XXH32(body.p, body.n, 0))
+	if (tail.p[0] != ' ' || !span_hex64(span_from(tail, 1), &sum) ||
+	    sum != XXH32(body.p, body.n, 0))
 		return;
 	struct span rest = span_from(body, 2);
 	switch (body.p[0]) {
@@ -217,7 +220,8 @@ static bool extra_same(const struct extra *x, int fd)
 
 static enum err extra_read(struct extra *x, int fd, const struct stat *st)
 {
-	if (!x->known || x->ino != st->st_ino || (uint64_t)st->st_size < x->end || !extra_same(x, fd))
+	if (!x->known || x->ino != st->st_ino || (uint64_t)st->st_size < x->end ||
+	    !extra_same(x, fd))
 		extra_forget(x);
 	enum err e = extra_read_from(x, fd);
 	if (e) {
@@ -423,7 +427,8 @@ static enum err extra_append(struct extra *x, int dir_fd, int fd, const struct s
 	return e;
 }
 
-static enum err extra_write_locked(struct extra *x, int dir_fd, int fd, struct stat *st, mode_t mode, bool sync)
+static enum err extra_write_locked(struct extra *x, int dir_fd, int fd, struct stat *st,
+				   mode_t mode, bool sync)
 {
 	enum err e = x->pending.failed ? ERR_LIMIT : extra_read(x, fd, st);
 

@@ -1,8 +1,9 @@
 /*
- * roost-extra: what a mailbox folder must carry and no file of others can. Format above the encoder (extra.c).
+ * roost-extra: what a mailbox folder must carry and no file of others can. Format above the encoder
+ * (extra.c).
  *
- * One struct extra per open mailbox; nothing is read before extra_refresh. Setters collect
- * changes; extra_write makes them one appended write. Cost of a mailbox without the file: one failed open.
+ * One struct extra per open mailbox; nothing is read before extra_refresh. Setters collect changes;
+ * extra_write makes them one appended write. Cost of a mailbox without the file: one failed open.
  */
 #ifndef STORE_EXTRA_H
 #define STORE_EXTRA_H
@@ -18,21 +19,28 @@ struct maildir_box;
 struct extra *extra_new(void);
 void extra_free(struct extra **x);
 
-/* Reads what others added since the last time. A missing file is an empty one. dir_fd -1: as missing. */
+/*
+ * Reads what others added since the last time. A missing file is an empty one. dir_fd -1: as
+ * missing.
+ */
 enum err extra_refresh(struct extra *x, int dir_fd, struct errtext *t);
 
-uint64_t extra_floor(const struct extra *x);                        /* 0: none */
-const char *extra_keyword(const struct extra *x, unsigned bit);     /* NULL: free; valid until the next call that changes x */
-uint64_t extra_keywords_of(const struct extra *x, struct span key); /* bits of keywords that file names cannot carry */
+uint64_t extra_floor(const struct extra *x); /* 0: none */
+/* NULL: free. Valid until the next call that changes x. */
+const char *extra_keyword(const struct extra *x, unsigned bit);
+/* The message's keywords, bits 26 and up. */
+uint64_t extra_keywords_of(const struct extra *x, struct span key);
 
 void extra_set_floor(struct extra *x, uint64_t floor);
 void extra_set_keyword(struct extra *x, unsigned bit, const char *name);
-void extra_set_keywords_of(struct extra *x, struct span key, uint64_t bits); /* 0: forget the message */
+/* bits 0: forget the message. */
+void extra_set_keywords_of(struct extra *x, struct span key, uint64_t bits);
 bool extra_pending(const struct extra *x);
 
 /*
- * Appends what was collected, or writes the file anew when most of it is dead. ERR_INUSE while another process
- * writes; what was collected stays collected then. After any other failure it is dropped.
+ * Appends what was collected, or writes the file anew when most of it is dead. ERR_INUSE while
+ * another process writes; what was collected stays collected then. After any other failure it is
+ * dropped.
  */
 enum err extra_write(struct extra *x, int dir_fd, mode_t mode, bool sync, struct errtext *t);
 

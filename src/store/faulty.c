@@ -1,9 +1,11 @@
 /*
  * A store that wraps another and fails on demand. In tests only: store_config.hostname carries,
- * cast, a struct store_faulty that outlives the store; the inner store gets "faulty" as its host name.
+ * cast, a struct store_faulty that outlives the store; the inner store gets "faulty" as its host
+ * name.
  *
- * Every call of a fallible slot counts. The fail_at-th answers with and does nothing, except that a commit
- * then drops its stages, as the contract of commit says; fail_at is 0 afterwards. fail_at is relative: 1 is the next call.
+ * Every call of a fallible slot counts. The fail_at-th answers with and does nothing, except that a
+ * commit then drops its stages, as the contract of commit says; fail_at is 0 afterwards. fail_at is
+ * relative: 1 is the next call.
  */
 #include "store/store.h"
 
@@ -67,7 +69,8 @@ static enum err faulty_probe(const struct store_config *config)
 	return e ? e : plan_in(config)->inner->probe(&c);
 }
 
-static enum err faulty_open(const struct store_config *config, struct store **s_r, struct errtext *t)
+static enum err faulty_open(const struct store_config *config, struct store **s_r,
+			    struct errtext *t)
 {
 	struct store_faulty *plan = plan_in(config);
 	struct store_config c = *config;
@@ -94,8 +97,8 @@ static void faulty_close(struct store *s)
 	free(s);
 }
 
-static enum err faulty_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
-			    struct errtext *t)
+static enum err faulty_list(struct store *s, struct arena *a, struct store_folder **f_r,
+			    size_t *n_r, struct errtext *t)
 {
 	struct store *inner = faulty_of(s)->inner;
 	enum err e = store_step(s, t);
@@ -127,8 +130,8 @@ static enum err faulty_rename(struct store *s, const char *from, const char *to,
 	return e ? e : inner->ops->rename(inner, from, to, t);
 }
 
-static enum err faulty_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
-				     struct errtext *t)
+static enum err faulty_subscriptions(struct store *s, struct arena *a, const char ***names_r,
+				     size_t *n_r, struct errtext *t)
 {
 	struct store *inner = faulty_of(s)->inner;
 	enum err e = store_step(s, t);
@@ -144,7 +147,8 @@ static enum err faulty_subscribe(struct store *s, const char *name, bool on, str
 	return e ? e : inner->ops->subscribe(inner, name, on, t);
 }
 
-static enum err faulty_box_open(struct store *s, const char *name, struct store_box **b_r, struct errtext *t)
+static enum err faulty_box_open(struct store *s, const char *name, struct store_box **b_r,
+				struct errtext *t)
 {
 	struct store *inner = faulty_of(s)->inner;
 	struct store_box *box;
@@ -173,14 +177,16 @@ static enum err faulty_identity(struct store_box *b, struct store_identity *id_r
 	return e ? e : ops_of(b)->identity(inner_of(b), id_r, t);
 }
 
-static enum err faulty_keywords(struct store_box *b, struct arena *a, const char **names, struct errtext *t)
+static enum err faulty_keywords(struct store_box *b, struct arena *a, const char **names,
+				struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
 	return e ? e : ops_of(b)->keywords(inner_of(b), a, names, t);
 }
 
-static enum err faulty_keyword_add(struct store_box *b, const char *name, unsigned *bit_r, struct errtext *t)
+static enum err faulty_keyword_add(struct store_box *b, const char *name, unsigned *bit_r,
+				   struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -194,15 +200,16 @@ static enum err faulty_changed(struct store_box *b, struct span token, bool *cha
 	return e ? e : ops_of(b)->changed(inner_of(b), token, changed_r);
 }
 
-static enum err faulty_scan(struct store_box *b, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+static enum err faulty_scan(struct store_box *b, struct arena *a, struct store_scan *scan_r,
+			    struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
 	return e ? e : ops_of(b)->scan(inner_of(b), a, scan_r, t);
 }
 
-static enum err faulty_scan_new(struct store_box *b, struct span token, struct arena *a, struct store_scan *scan_r,
-				struct errtext *t)
+static enum err faulty_scan_new(struct store_box *b, struct span token, struct arena *a,
+				struct store_scan *scan_r, struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -211,15 +218,17 @@ static enum err faulty_scan_new(struct store_box *b, struct span token, struct a
 	return e ? e : ops_of(b)->scan_new(inner_of(b), token, a, scan_r, t);
 }
 
-static enum err faulty_locate(struct store_box *b, struct span key, struct span hint, struct store_object *o_r,
-			      struct arena *a, struct span *hint_r, struct errtext *t)
+static enum err faulty_locate(struct store_box *b, struct span key, struct span hint,
+			      struct store_object *o_r, struct arena *a, struct span *hint_r,
+			      struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
 	return e ? e : ops_of(b)->locate(inner_of(b), key, hint, o_r, a, hint_r, t);
 }
 
-static enum err faulty_stage(struct store_box *b, uint64_t size_hint, struct store_stage *st_r, struct errtext *t)
+static enum err faulty_stage(struct store_box *b, uint64_t size_hint, struct store_stage *st_r,
+			     struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -235,8 +244,8 @@ static void faulty_abort(struct store_stage *st)
 	st->box->ops->abort(st);
 }
 
-static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, size_t n, struct arena *a,
-				   struct errtext *t)
+static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, size_t n,
+				   struct arena *a, struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -250,8 +259,8 @@ static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, 
 	return e ? e : ops_of(b)->commit_many(inner_of(b), c, n, a, t);
 }
 
-static enum err faulty_link(struct store_box *from, struct span key, struct span hint, struct store_box *to,
-			    struct store_stage *st_r, struct errtext *t)
+static enum err faulty_link(struct store_box *from, struct span key, struct span hint,
+			    struct store_box *to, struct store_stage *st_r, struct errtext *t)
 {
 	enum err e = box_step(to, t);
 
@@ -263,8 +272,8 @@ static enum err faulty_link(struct store_box *from, struct span key, struct span
 	return e;
 }
 
-static enum err faulty_number(struct store_box *b, const struct span *keys, size_t n, bool synced, uint32_t *uids,
-			      uint32_t *next_r, struct errtext *t)
+static enum err faulty_number(struct store_box *b, const struct span *keys, size_t n, bool synced,
+			      uint32_t *uids, uint32_t *next_r, struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -278,7 +287,8 @@ static enum err faulty_sync_numbers(struct store_box *b, struct errtext *t)
 	return e ? e : ops_of(b)->sync_numbers(inner_of(b), t);
 }
 
-static enum err faulty_expunge(struct store_box *b, struct span key, struct span hint, struct errtext *t)
+static enum err faulty_expunge(struct store_box *b, struct span key, struct span hint,
+			       struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -292,8 +302,9 @@ static enum err faulty_expunge_done(struct store_box *b, struct errtext *t)
 	return e ? e : ops_of(b)->expunge_done(inner_of(b), t);
 }
 
-static enum err faulty_set_flags(struct store_box *b, struct span key, struct span hint, struct mail_flags flags,
-				 struct arena *a, struct span *hint_r, struct errtext *t)
+static enum err faulty_set_flags(struct store_box *b, struct span key, struct span hint,
+				 struct mail_flags flags, struct arena *a, struct span *hint_r,
+				 struct errtext *t)
 {
 	enum err e = box_step(b, t);
 

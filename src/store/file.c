@@ -103,8 +103,8 @@ enum err file_sync_dir(int dir_fd)
 	return fsync(dir_fd) < 0 && errno != EINVAL && errno != ENOTSUP ? ERR_IO : ERR_OK;
 }
 
-static enum err replace_with(int dir_fd, int fd, const char *tmp, const char *name, struct span bytes,
-			     bool sync)
+static enum err replace_with(int dir_fd, int fd, const char *tmp, const char *name,
+			     struct span bytes, bool sync)
 {
 	enum err e = file_write(fd, bytes.p, bytes.n);
 
@@ -117,7 +117,8 @@ static enum err replace_with(int dir_fd, int fd, const char *tmp, const char *na
 	return sync ? file_sync_dir(dir_fd) : ERR_OK;
 }
 
-enum err file_replace(int dir_fd, const char *tmp, const char *name, struct span bytes, mode_t mode, bool sync)
+enum err file_replace(int dir_fd, const char *tmp, const char *name, struct span bytes, mode_t mode,
+		      bool sync)
 {
 	unlinkat(dir_fd, tmp, 0);
 	int fd = file_open(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL, mode);

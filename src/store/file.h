@@ -15,7 +15,10 @@
 /* openat with O_NOFOLLOW, O_CLOEXEC, O_NONBLOCK (a FIFO must not hold us up); -1 and errno. */
 int file_open(int dir_fd, const char *name, int flags, mode_t mode);
 
-/* A directory; path may have several components. openat2 beneath dir_fd where the kernel has it. -1 and errno. */
+/*
+ * A directory; path may have several components. openat2 beneath dir_fd where the kernel has it. -1
+ * and errno.
+ */
 int file_open_dir(int dir_fd, const char *path);
 
 /* Opens for reading and checks that it is a regular file; anything else is ERR_NOTFOUND. */
@@ -34,12 +37,16 @@ enum err file_sync_dir(int dir_fd); /* fsync; a file system that cannot sync dir
  * dir_fd/tmp with these bytes takes the place of dir_fd/name. With sync the bytes and then the name
  * are on disk when it returns. The caller holds the lock that makes tmp ours.
  */
-enum err file_replace(int dir_fd, const char *tmp, const char *name, struct span bytes, mode_t mode, bool sync);
+enum err file_replace(int dir_fd, const char *tmp, const char *name, struct span bytes, mode_t mode,
+		      bool sync);
 
 /* mkdirat, and chmod where the umask took bits away. EEXIST is fine. */
 enum err file_mkdir(int dir_fd, const char *name, mode_t mode);
 
-/* renameat2 with RENAME_NOREPLACE; link and unlink where the file system does not know that. 0, or -1 and errno. */
+/*
+ * renameat2 with RENAME_NOREPLACE; link and unlink where the file system does not know that. 0, or
+ * -1 and errno.
+ */
 int file_rename_new(int from_fd, const char *from, int to_fd, const char *to);
 
 #endif

@@ -41,7 +41,9 @@ enum err lines_next(struct lines *l, struct span *line_r)
 
 	for (;;) {
 		char *from = l->p + l->at;
-		char *lf = l->n - l->at > looked ? memchr(from + looked, '\n', l->n - l->at - looked) : NULL;
+		char *lf = l->n - l->at > looked
+				   ? memchr(from + looked, '\n', l->n - l->at - looked)
+				   : NULL;
 		size_t taken = lf ? (size_t)(lf - from) + 1 : l->n - l->at;
 
 		if (lf || taken == LINES_BUF) {

@@ -17,7 +17,8 @@ void lines_free(struct lines *l);
 
 /*
  * The next line without its LF; valid until the next call. ERR_CLOSED at the end: bytes behind the
- * last LF are not given. A line that does not fit the buffer comes in pieces, each far longer than any parser takes.
+ * last LF are not given. A line that does not fit the buffer comes in pieces, each far longer than
+ * any parser takes.
  */
 enum err lines_next(struct lines *l, struct span *line_r);
 

@@ -1,4 +1,7 @@
-/* The Maildir driver: opening roots and mailboxes, and the table of its slots. What the slots do: the maildir_*.c beside. */
+/*
+ * The Maildir driver: opening roots and mailboxes, and the table of its slots. What the slots do:
+ * the maildir_*.c beside.
+ */
 #include "maildir.h"
 #include "extra.h"
 #include "file.h"
@@ -22,7 +25,8 @@ static bool has_dir(int fd, const char *name)
 
 static enum err maildir_probe(const struct store_config *config)
 {
-	int fd = open(config->inbox ? config->inbox : config->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(config->inbox ? config->inbox : config->root,
+		      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return ERR_NOTFOUND;
@@ -118,15 +122,19 @@ static enum err fds_open(struct maildir *m, const struct store_config *config, s
 	return e;
 }
 
-static enum err maildir_open(const struct store_config *config, struct store **s_r, struct errtext *t)
+static enum err maildir_open(const struct store_config *config, struct store **s_r,
+			     struct errtext *t)
 {
 	if (config->layout && strcmp(config->layout, "maildir++") != 0)
-		return err_say(t, ERR_CANNOT, "a Maildir's LAYOUT can only be maildir++, not %s", config->layout);
+		return err_say(t, ERR_CANNOT, "a Maildir's LAYOUT can only be maildir++, not %s",
+			       config->layout);
 
 	struct maildir *m = mem_alloc(sizeof(*m));
 	m->head.ops = &store_maildir;
 	m->root = mem_str(config->root);
-	m->inbox = config->inbox && strcmp(config->inbox, config->root) != 0 ? mem_str(config->inbox) : NULL;
+	m->inbox = config->inbox && strcmp(config->inbox, config->root) != 0
+			   ? mem_str(config->inbox)
+			   : NULL;
 	m->control = config->control ? mem_str(config->control) : NULL;
 	m->lock_host = mem_str(config->hostname ? config->hostname : "localhost");
 	maildir_name_host(m->host, sizeof(m->host), config->hostname);
@@ -216,7 +224,8 @@ static enum err dirs_open(struct maildir_box *b)
 	return e ? e : control_open(b);
 }
 
-static enum err maildir_box_open(struct store *s, const char *name, struct store_box **b_r, struct errtext *t)
+static enum err maildir_box_open(struct store *s, const char *name, struct store_box **b_r,
+				 struct errtext *t)
 {
 	char dirname[MAILDIR_NAME_MAX + 2];
 
@@ -252,7 +261,8 @@ enum err maildir_control_make(struct maildir_box *b, struct errtext *t)
 		e = err_say(t, ERR_IO, "the control directory cannot be synced");
 	if (!e && control_open(b))
 		e = err_sys(t, "%s in the control directory", b->dirname);
-	return !e && b->control_fd < 0 ? err_say(t, ERR_IO, "%s has no control directory", b->name) : e;
+	return !e && b->control_fd < 0 ? err_say(t, ERR_IO, "%s has no control directory", b->name)
+				       : e;
 }
 
 enum err maildir_extra(struct maildir_box *b, struct errtext *t)
@@ -272,14 +282,15 @@ static enum err maildir_set_modseq_floor(struct store_box *sb, uint64_t floor, s
 	if (e || extra_floor(b->extra) >= floor)
 		return e;
 	extra_set_floor(b->extra, floor);
-	return extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync != STORE_SYNC_NEVER, t);
+	return extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync != STORE_SYNC_NEVER,
+			   t);
 }
 
 /* --- stamps --- */
 
 /*
- * Within its granule a file system gives two changes one time. Whole seconds: a coarse file system (or one change in a
- * thousand million); else the clock tick of the kernel, at most 10 ms.
+ * Within its granule a file system gives two changes one time. Whole seconds: a coarse file system
+ * (or one change in a thousand million); else the clock tick of the kernel, at most 10 ms.
  */
 static bool stamp_young(const struct timespec *mtime, uint64_t now_us)
 {

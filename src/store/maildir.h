@@ -2,8 +2,8 @@
  * The Maildir driver's own view of itself: what its files share. Not for other rooms.
  *
  * A mailbox is a directory with cur/, new/ and tmp/. INBOX is the mail root (or INBOX=), "A.B" is
- * the directory ".A.B" in the root (Maildir++). Control files (list of UIDs, keywords, roost-extra) lie in the
- * mailbox directory, or under CONTROL= in a directory of the same name.
+ * the directory ".A.B" in the root (Maildir++). Control files (list of UIDs, keywords, roost-extra)
+ * lie in the mailbox directory, or under CONTROL= in a directory of the same name.
  */
 #ifndef STORE_MAILDIR_H
 #define STORE_MAILDIR_H
@@ -24,7 +24,8 @@ struct maildir {
 	struct store head;
 	char *root, *inbox, *control; /* own; inbox, control: NULL when in the root */
 	int root_fd;                  /* own */
-	int inbox_fd, control_fd;     /* own when not equal to root_fd; control_fd -1: not made yet */
+	/* own when not equal to root_fd; control_fd -1: not made yet */
+	int inbox_fd, control_fd;
 	char *lock_host;              /* own; as in lock files */
 	char host[128];               /* as in file names */
 	bool readonly;
@@ -49,14 +50,16 @@ struct list_state {
 	size_t records;          /* 0 also when only the ends were read */
 	uint64_t lost;           /* bytes of damaged lines behind the last good record */
 	bool mend;               /* must be written anew rather than appended to */
-	struct keymap in_play;   /* keys in new/ or unnumbered: their UID as of end, 0: none. Absent key: unknown */
+	/* keys in new/ or unnumbered: their UID as of end, 0: none. Absent key: unknown */
+	struct keymap in_play;
 };
 
 /* cur/ and new/ as they looked: a scan's token, and what proves a listing of names. */
 struct stamp {
 	int64_t cur_sec, new_sec;
 	uint32_t cur_nsec, new_nsec;
-	uint8_t cur_young, new_young; /* changed so lately that another change may hide behind the same time */
+	/* changed so lately that another change may hide behind the same time */
+	uint8_t cur_young, new_young;
 };
 
 struct maildir_box {
@@ -71,9 +74,11 @@ struct maildir_box {
 	struct extra *extra;       /* own; NULL until needed */
 	struct names *names;       /* own; NULL: no listing kept */
 	uint32_t letters_seen;     /* keyword letters met in file names */
-	size_t missing;            /* list records without a file at the last scan, and expunged since */
+	/* list records without a file at the last scan, and expunged since */
+	size_t missing;
 	bool cur_dirty, new_dirty; /* renames or unlinks not synced yet (mail_fsync=always) */
 	bool list_dirty;           /* appended UIDs not synced yet */
+	const struct dotlock *lock; /* borrowed while the list is locked by us; else NULL */
 	bool tmp_swept;
 };
 
@@ -88,49 +93,69 @@ static inline struct maildir_box *maildir_box_of(struct store_box *b)
 }
 
 /* maildir.c */
-enum err maildir_control_make(struct maildir_box *b, struct errtext *t); /* control_fd is there afterwards */
+/* control_fd is there afterwards. */
+enum err maildir_control_make(struct maildir_box *b, struct errtext *t);
 enum err maildir_root_control_make(struct maildir *m, struct errtext *t);
 enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r);
 bool maildir_stamp_same(const struct stamp *before, const struct stamp *after);
+
+/* maildir_uidlist.c: dovecot-uidlist.lock, tried once. b->lock points to l until the unlock. */
 enum err maildir_uidlist_lock(struct maildir_box *b, struct dotlock *l, struct errtext *t);
+void maildir_uidlist_unlock(struct maildir_box *b, struct dotlock *l);
 
 /* maildir_list.c */
-enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r, struct errtext *t);
+enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
+		      struct errtext *t);
 enum err maildir_create(struct store *s, const char *name, struct errtext *t);
 enum err maildir_remove(struct store *s, const char *name, struct errtext *t);
 enum err maildir_rename(struct store *s, const char *from, const char *to, struct errtext *t);
-bool maildir_dirname(const char *name, char out[MAILDIR_NAME_MAX + 2]); /* ".A.B"; "" for INBOX; false: not a valid name */
+/* ".A.B"; "" for INBOX. False: not a valid name. */
+bool maildir_dirname(const char *name, char out[MAILDIR_NAME_MAX + 2]);
 
 /* subscriptions.c */
 enum err maildir_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
 			       struct errtext *t);
 enum err maildir_subscribe(struct store *s, const char *name, bool on, struct errtext *t);
 
-/* maildir_uidvalidity.c: a UIDVALIDITY that no mailbox of this root had, greater than all and than above; durable as sync says. */
-enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r, struct errtext *t);
+/*
+ * maildir_uidvalidity.c: a UIDVALIDITY that no mailbox of this root had, greater than all and than
+ * above; durable as sync says.
+ */
+enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r,
+				   struct errtext *t);
 
 /* maildir_uidlist.c */
 typedef void list_visit(void *arg, const struct uidlist_record *r);
-/* Brings b->list up to date. full: reads from the start and shows every record to fn; else only what is new is read
- * (and shown). No list: ERR_OK with list.present false. Takes no lock. */
-enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, void *arg, struct errtext *t);
+/*
+ * Brings b->list up to date. full: reads from the start and shows every record to fn; else only
+ * what is new is read and shown. No list: ERR_OK with list.present false. Takes no lock.
+ */
+enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, void *arg,
+			      struct errtext *t);
 enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
-enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced, uint32_t *uids,
-			uint32_t *next_r, struct errtext *t);
+enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced,
+			uint32_t *uids, uint32_t *next_r, struct errtext *t);
 enum err maildir_sync_numbers(struct store_box *sb, struct errtext *t);
-enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t); /* if worth it; ERR_INUSE is no harm */
+/* Leaves dead records out, if worth it. ERR_INUSE is no harm. */
+enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t);
 
 /* maildir_keywords.c; parse fills name[0..25], empty before, with spans into text */
 void maildir_keywords_parse(struct span text, struct span name[MAILDIR_LETTERS]);
-enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **names, struct errtext *t);
-enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r, struct errtext *t);
+enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **names,
+			  struct errtext *t);
+enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r,
+			     struct errtext *t);
 
 /* maildir_scan.c */
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r);
-enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t);
-enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a, struct store_scan *scan_r,
-			  struct errtext *t);
-/* Every message file in one directory ('c' or 'n'): its whole name split in two. fn answers an error to stop. */
+enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r,
+		      struct errtext *t);
+enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a,
+			  struct store_scan *scan_r, struct errtext *t);
+/*
+ * Every message file in one directory ('c' or 'n'): its whole name split in two. fn answers an
+ * error to stop.
+ */
 typedef enum err readdir_visit(void *arg, char dir, struct span base, struct span rest);
 enum err maildir_readdir(struct maildir_box *b, char dir, readdir_visit *fn, void *arg);
 
@@ -143,7 +168,10 @@ struct found {
 /* From a hint, if it makes sense. */
 bool maildir_found_hint(struct span key, struct span hint, struct found *f_r);
 struct span maildir_found_rest(const struct found *f);
-/* Looks for key anew, after *f (may have dir 0) proved wrong. ERR_EXPUNGED: not there; ERR_INUSE: cannot tell. */
+/*
+ * Looks for key anew, after *f (may have dir 0) proved wrong. ERR_EXPUNGED: not there; ERR_INUSE:
+ * cannot tell.
+ */
 enum err maildir_find(struct maildir_box *b, struct span key, struct found *f);
 void maildir_names_drop(struct maildir_box *b);
 /* A listing whose every absence is proven; ERR_INUSE when there is none to be had now. */
@@ -153,21 +181,26 @@ static inline int maildir_dir_fd(const struct maildir_box *b, char dir)
 {
 	return dir == 'n' ? b->new_fd : b->cur_fd;
 }
-enum err maildir_locate(struct store_box *sb, struct span key, struct span hint, struct store_object *o_r,
-			struct arena *a, struct span *hint_r, struct errtext *t);
-enum err maildir_expunge(struct store_box *sb, struct span key, struct span hint, struct errtext *t);
+enum err maildir_locate(struct store_box *sb, struct span key, struct span hint,
+			struct store_object *o_r, struct arena *a, struct span *hint_r,
+			struct errtext *t);
+enum err maildir_expunge(struct store_box *sb, struct span key, struct span hint,
+			 struct errtext *t);
 enum err maildir_expunge_done(struct store_box *sb, struct errtext *t);
-enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hint, struct mail_flags flags,
-			   struct arena *a, struct span *hint_r, struct errtext *t);
+enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hint,
+			   struct mail_flags flags, struct arena *a, struct span *hint_r,
+			   struct errtext *t);
 enum err maildir_flags_done(struct store_box *sb, struct errtext *t);
 
 /* maildir_save.c */
-enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r, struct errtext *t);
-enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n, struct arena *a,
-			     struct errtext *t);
+enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r,
+		       struct errtext *t);
+enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n,
+			     struct arena *a, struct errtext *t);
 void maildir_abort(struct store_stage *st);
-enum err maildir_link(struct store_box *from, struct span key, struct span hint, struct store_box *to,
-		      struct store_stage *st_r, struct errtext *t);
-void maildir_tmp_sweep(struct maildir_box *b); /* removes forgotten files; bounded, once per open mailbox */
+enum err maildir_link(struct store_box *from, struct span key, struct span hint,
+		      struct store_box *to, struct store_stage *st_r, struct errtext *t);
+/* Removes forgotten files; bounded, once per open mailbox. */
+void maildir_tmp_sweep(struct maildir_box *b);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * Finding one message by its key, and what changes one: flags, expunge.
  *
- * The hint names the file at once. When it proves wrong, the directories are listed into a
- * table (struct names) which is kept for the next such message; it is dropped at the end of the batch. What the table holds
- * is only a better hint. What it lacks is gone only when the listing is proven: cur/ and new/ did not change during it,
- * and not so shortly before that a change could hide behind the same time stamp.
+ * The hint names the file at once. When it proves wrong, the directories are listed into a table
+ * (struct names) which is kept for the next such message; it is dropped at the end of the batch.
+ * What the table holds is only a better hint. What it lacks is gone only when the listing is
+ * proven: cur/ and new/ did not change during it, and not so shortly before that a change could
+ * hide behind the same time stamp.
  */
 #include "extra.h"
 #include "file.h"
@@ -18,7 +19,8 @@
 
 enum {
 	FIND_PASSES = 5,
-	FIND_QUIET = 3, /* passes in a row without any visible change that count as proof, however young the time */
+	/* passes in a row without any visible change that count as proof, however young the time */
+	FIND_QUIET = 3,
 };
 
 struct names {
@@ -81,7 +83,8 @@ static enum err names_list(struct maildir_box *b)
 		names_free(s);
 		return e;
 	}
-	s->proven = maildir_stamp_same(&s->stamp, &after) && !s->stamp.cur_young && !s->stamp.new_young;
+	s->proven =
+		maildir_stamp_same(&s->stamp, &after) && !s->stamp.cur_young && !s->stamp.new_young;
 	maildir_names_drop(b);
 	b->names = s;
 	return ERR_OK;
@@ -112,7 +115,8 @@ static enum err names_pass(struct maildir_box *b, struct passes *p)
 
 	if (e)
 		return e;
-	p->quiet = p->quiet > 0 && maildir_stamp_same(&p->last, &b->names->stamp) ? p->quiet + 1 : 1;
+	p->quiet =
+		p->quiet > 0 && maildir_stamp_same(&p->last, &b->names->stamp) ? p->quiet + 1 : 1;
 	p->last = b->names->stamp;
 	if (p->quiet == FIND_QUIET)
 		b->names->proven = true;
@@ -155,17 +159,23 @@ bool maildir_found_hint(struct span key, struct span hint, struct found *f_r)
 
 	f_r->dir = 0;
 	f_r->base_n = 0;
-	if (hint.n == 0 || (hint.p[0] != 'c' && hint.p[0] != 'n') || !found_set(f_r, hint.p[0], key, span_from(hint, 1)))
+	if (hint.n == 0 || (hint.p[0] != 'c' && hint.p[0] != 'n') ||
+	    !found_set(f_r, hint.p[0], key, span_from(hint, 1)))
 		return false;
-	/* Both come from an index file that may be damaged: together they must be a message name again. */
-	if (!maildir_name_split(span_of(f_r->file, key.n + hint.n - 1), &base, &rest) || base.n != key.n) {
+	/*
+	 * Both come from an index file that may be damaged: together they must be a message name
+	 * again.
+	 */
+	if (!maildir_name_split(span_of(f_r->file, key.n + hint.n - 1), &base, &rest) ||
+	    base.n != key.n) {
 		f_r->dir = 0;
 		return false;
 	}
 	return true;
 }
 
-static bool find_in_names(const struct maildir_box *b, struct span key, const struct found *wrong, struct found *f)
+static bool find_in_names(const struct maildir_box *b, struct span key, const struct found *wrong,
+			  struct found *f)
 {
 	size_t k = b->names ? keytab_find(&b->names->tab, key) : SIZE_MAX;
 	struct found old = *wrong;
@@ -228,8 +238,8 @@ static void first_guess(struct span key, struct span hint, struct found *f)
  */
 typedef enum err file_try(struct maildir_box *b, struct found *f, void *arg);
 
-static enum err with_file(struct maildir_box *b, struct span key, struct span hint, struct found *f, file_try *fn,
-			  void *arg)
+static enum err with_file(struct maildir_box *b, struct span key, struct span hint, struct found *f,
+			  file_try *fn, void *arg)
 {
 	enum err e = ERR_NOTFOUND;
 
@@ -249,8 +259,9 @@ static enum err say(struct maildir_box *b, enum err e, const char *what, struct 
 {
 	if (e == ERR_EXPUNGED)
 		return err_say(t, e, "the message is gone from %s", b->name);
-	return e == ERR_INUSE ? err_say(t, e, "%s changes too fast", b->name) :
-				err_say(t, e, "%s: a message cannot be %s: %s", b->name, what, err_name(e));
+	return e == ERR_INUSE ? err_say(t, e, "%s changes too fast", b->name)
+			      : err_say(t, e, "%s: a message cannot be %s: %s", b->name, what,
+					err_name(e));
 }
 
 static enum err try_open(struct maildir_box *b, struct found *f, void *arg)
@@ -268,8 +279,9 @@ static enum err try_open(struct maildir_box *b, struct found *f, void *arg)
 	return ERR_OK;
 }
 
-enum err maildir_locate(struct store_box *sb, struct span key, struct span hint, struct store_object *o_r,
-			struct arena *a, struct span *hint_r, struct errtext *t)
+enum err maildir_locate(struct store_box *sb, struct span key, struct span hint,
+			struct store_object *o_r, struct arena *a, struct span *hint_r,
+			struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct store_object o;
@@ -337,7 +349,10 @@ enum err maildir_expunge_done(struct store_box *sb, struct errtext *t)
 		extra_write(b->extra, b->control_fd, b->m->file_mode, false, NULL);
 	if (!e) {
 		enum err c = maildir_uidlist_compact(b, t);
-		/* Compacting can wait for a better moment; a full disk must not fail what is already done. */
+		/*
+		 * Compacting can wait for a better moment; a full disk must not fail what is
+		 * already done.
+		 */
 		e = c == ERR_IO ? c : ERR_OK;
 	}
 	maildir_names_drop(b);
@@ -372,8 +387,12 @@ static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 	return ERR_OK;
 }
 
-/* Keywords that the name cannot carry; told before the rename, so that a crash between leaves them right. */
-static enum err set_extra_keywords(struct maildir_box *b, struct span key, uint64_t keywords, struct errtext *t)
+/*
+ * Keywords that the name cannot carry; told before the rename, so that a crash between leaves them
+ * right.
+ */
+static enum err set_extra_keywords(struct maildir_box *b, struct span key, uint64_t keywords,
+				   struct errtext *t)
 {
 	uint64_t high = keywords & ~MAILDIR_LETTER_MASK;
 	enum err e = maildir_extra(b, t);
@@ -384,11 +403,13 @@ static enum err set_extra_keywords(struct maildir_box *b, struct span key, uint6
 	if (e)
 		return e;
 	extra_set_keywords_of(b->extra, key, high);
-	return extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync == STORE_SYNC_ALWAYS, t);
+	return extra_write(b->extra, b->control_fd, b->m->file_mode,
+			   b->m->sync == STORE_SYNC_ALWAYS, t);
 }
 
-enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hint, struct mail_flags flags,
-			   struct arena *a, struct span *hint_r, struct errtext *t)
+enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hint,
+			   struct mail_flags flags, struct arena *a, struct span *hint_r,
+			   struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct flagging w = { flags, key };

@@ -3,10 +3,10 @@
  *
  *	line = number SP keyword LF        number 0..25: the letters a..z
  *
- * Other lines (old kinds) are skipped when read. Written anew under dovecot-uidlist.lock, as dovecot-keywords.lock that
- * is synced and renamed; its mtime must grow by whole seconds, because that is how other readers see the change.
- * A letter in use without a name reads as "unknown-<number>", as it does in Dovecot. Keywords 26..63
- * live in roost-extra.
+ * Other lines (old kinds) are skipped when read. Written anew under dovecot-uidlist.lock, as
+ * dovecot-keywords.lock that is synced and renamed; its mtime must grow by whole seconds, because
+ * that is how other readers see the change. A letter in use without a name reads as
+ * "unknown-<number>", as it does in Dovecot. Keywords 26..63 live in roost-extra.
  */
 #include "extra.h"
 #include "file.h"
@@ -19,7 +19,11 @@
 #include <unistd.h>
 
 #define KEYWORDS_NAME "dovecot-keywords"
-enum { KEYWORDS_FILE_MAX = 64 * 1024, KEYWORD_NAME_MAX = 200 };
+enum {
+	KEYWORDS_FILE_MAX = 64 * 1024,
+	KEYWORD_NAME_MAX = 200,
+	KEYWORDS_STALE = 10, /* seconds: we hold the list's lock, so its maker no longer does */
+};
 
 void maildir_keywords_parse(struct span text, struct span name[MAILDIR_LETTERS])
 {
@@ -27,19 +31,23 @@ void maildir_keywords_parse(struct span text, struct span name[MAILDIR_LETTERS])
 	uint32_t n;
 
 	while (span_split(&text, '\n', &line)) {
-		if (!span_split(&line, ' ', &number) || !span_u32(number, &n) || n >= MAILDIR_LETTERS)
+		if (!span_split(&line, ' ', &number) || !span_u32(number, &n) ||
+		    n >= MAILDIR_LETTERS)
 			continue;
-		if (line.n == 0 || line.n > KEYWORD_NAME_MAX || memchr(line.p, '\0', line.n) || name[n].n > 0)
+		if (line.n == 0 || line.n > KEYWORD_NAME_MAX || memchr(line.p, '\0', line.n) ||
+		    name[n].n > 0)
 			continue;
 		name[n] = line;
 	}
 }
 
-static enum err keywords_load(struct maildir_box *b, struct buf *text, int64_t *mtime_r, struct errtext *t)
+static enum err keywords_load(struct maildir_box *b, struct buf *text, int64_t *mtime_r,
+			      struct errtext *t)
 {
 	struct stat st;
 	int fd;
-	enum err e = b->control_fd < 0 ? ERR_NOTFOUND : file_open_read(b->control_fd, KEYWORDS_NAME, &fd, &st);
+	enum err e = b->control_fd < 0 ? ERR_NOTFOUND
+				       : file_open_read(b->control_fd, KEYWORDS_NAME, &fd, &st);
 
 	*mtime_r = 0;
 	if (e == ERR_NOTFOUND)
@@ -52,7 +60,8 @@ static enum err keywords_load(struct maildir_box *b, struct buf *text, int64_t *
 	return e ? err_say(t, e, "%s/" KEYWORDS_NAME ": %s", b->name, err_name(e)) : ERR_OK;
 }
 
-static const char *letter_name(const struct maildir_box *b, struct arena *a, int i, struct span name, bool *ok)
+static const char *letter_name(const struct maildir_box *b, struct arena *a, int i,
+			       struct span name, bool *ok)
 {
 	const char *s = NULL;
 
@@ -66,7 +75,8 @@ static const char *letter_name(const struct maildir_box *b, struct arena *a, int
 	return s;
 }
 
-enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **names, struct errtext *t)
+enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **names,
+			  struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct span letter[MAILDIR_LETTERS] = { { NULL, 0 } };
@@ -104,15 +114,17 @@ static bool keyword_sayable(const char *name)
 	return n > 0 && n <= KEYWORD_NAME_MAX;
 }
 
-static enum err keywords_save(struct maildir_box *b, const struct span letter[MAILDIR_LETTERS], int64_t old_mtime,
-			      struct errtext *t)
+static enum err keywords_save(struct maildir_box *b, const struct span letter[MAILDIR_LETTERS],
+			      int64_t old_mtime, struct errtext *t)
 {
 	struct dotlock lock;
 	struct buf out;
 	int64_t now = clock_wall();
-	struct timespec times[2] = { { 0, UTIME_NOW }, { now > old_mtime ? now : old_mtime + 1, 0 } };
+	struct timespec times[2] = { { 0, UTIME_NOW },
+				     { now > old_mtime ? now : old_mtime + 1, 0 } };
 	bool sync = b->m->sync != STORE_SYNC_NEVER;
-	enum err e = dotlock_take(&lock, b->control_fd, KEYWORDS_NAME ".lock", NULL, 120, b->m->file_mode, t);
+	enum err e = dotlock_take(&lock, b->control_fd, KEYWORDS_NAME ".lock", NULL, KEYWORDS_STALE,
+				  b->m->file_mode, t);
 
 	if (e)
 		return e;
@@ -135,16 +147,19 @@ static enum err keywords_save(struct maildir_box *b, const struct span letter[MA
 		e = file_sync_dir(b->control_fd);
 	dotlock_drop(&lock);
 	buf_free(&out);
-	return e ? err_say(t, e, "%s/" KEYWORDS_NAME " cannot be written: %s", b->name, err_name(e)) : ERR_OK;
+	return e ? err_say(t, e, "%s/" KEYWORDS_NAME " cannot be written: %s", b->name, err_name(e))
+		 : ERR_OK;
 }
 
 /* The bit that name has or, with free_r, could have. */
-static int keyword_find(const struct maildir_box *b, const struct span letter[MAILDIR_LETTERS], const char *name,
-			int *free_r)
+static int keyword_find(const struct maildir_box *b, const struct span letter[MAILDIR_LETTERS],
+			const char *name, int *free_r)
 {
 	*free_r = -1;
 	for (int i = 0; i < MAIL_KEYWORDS_MAX; i++) {
-		struct span s = i < MAILDIR_LETTERS ? letter[i] : span_str(extra_keyword(b->extra, (unsigned)i));
+		struct span s = i < MAILDIR_LETTERS
+					? letter[i]
+					: span_str(extra_keyword(b->extra, (unsigned)i));
 		bool taken = s.n > 0 || (i < MAILDIR_LETTERS && (b->letters_seen >> i & 1));
 
 		if (s.n > 0 && span_ieq_str(s, name))
@@ -155,7 +170,8 @@ static int keyword_find(const struct maildir_box *b, const struct span letter[MA
 	return -1;
 }
 
-static enum err keyword_add_locked(struct maildir_box *b, const char *name, unsigned *bit_r, struct errtext *t)
+static enum err keyword_add_locked(struct maildir_box *b, const char *name, unsigned *bit_r,
+				   struct errtext *t)
 {
 	struct span letter[MAILDIR_LETTERS] = { { NULL, 0 } };
 	struct buf text;
@@ -170,14 +186,15 @@ static enum err keyword_add_locked(struct maildir_box *b, const char *name, unsi
 		maildir_keywords_parse(buf_span(&text), letter);
 		int bit = keyword_find(b, letter, name, &unused);
 		if (bit < 0 && unused < 0) {
-			e = err_say(t, ERR_LIMIT, "%s has %d keywords already", b->name, MAIL_KEYWORDS_MAX);
+			e = err_say(t, ERR_LIMIT, "%s has %d keywords already", b->name,
+				    MAIL_KEYWORDS_MAX);
 		} else if (bit < 0 && unused < MAILDIR_LETTERS) {
 			letter[unused] = span_str(name);
 			e = keywords_save(b, letter, mtime, t);
 		} else if (bit < 0) {
 			extra_set_keyword(b->extra, (unsigned)unused, name);
-			e = extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync != STORE_SYNC_NEVER,
-					t);
+			e = extra_write(b->extra, b->control_fd, b->m->file_mode,
+					b->m->sync != STORE_SYNC_NEVER, t);
 		}
 		if (!e)
 			*bit_r = (unsigned)(bit < 0 ? unused : bit);
@@ -186,7 +203,8 @@ static enum err keyword_add_locked(struct maildir_box *b, const char *name, unsi
 	return e;
 }
 
-enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r, struct errtext *t)
+enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r,
+			     struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct dotlock lock;
@@ -200,6 +218,6 @@ enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *b
 	if (e)
 		return e;
 	e = keyword_add_locked(b, name, bit_r, t);
-	dotlock_drop(&lock);
+	maildir_uidlist_unlock(b, &lock);
 	return e;
 }

@@ -1,10 +1,11 @@
 /*
  * Maildir++ folders: ".A.B" in the mail root is the mailbox A.B, whether or not ".A" exists.
  *
- * Crash safety. A new folder is built as roost.new.* and renamed into place whole. A removed one is renamed to
- * roost.trash.* and then emptied; whatever a crash leaves is found by a later list or remove. Neither name
- * begins with a dot, so no Maildir++ program takes them for mailboxes. A rename of a tree moves the children
- * first and the folder itself last: a repeated RENAME completes one that was cut short.
+ * Crash safety. A new folder is built as roost.new.* and renamed into place whole. A removed one is
+ * renamed to roost.trash.* and then emptied; whatever a crash leaves is found by a later list or
+ * remove. Neither name begins with a dot, so no Maildir++ program takes them for mailboxes. A
+ * rename of a tree moves the children first and the folder itself last: a repeated RENAME completes
+ * one that was cut short.
  */
 #include "file.h"
 #include "maildir.h"
@@ -92,10 +93,14 @@ static bool is_trash(int fd, const char *name)
 	if (span_starts(span_str(name), SPAN(TRASH_PREFIX)))
 		return true;
 	return span_starts(span_str(name), SPAN(NEW_PREFIX)) &&
-	       fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ctime < clock_wall() - NEW_ABANDONED;
+	       fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ctime < clock_wall() - NEW_ABANDONED;
 }
 
-/* Empties one trash directory. Directories in it become trash of their own, so that depth costs no stack. */
+/*
+ * Empties one trash directory. Directories in it become trash of their own, so that depth costs no
+ * stack.
+ */
 static void trash_empty(struct maildir *m, int root, const char *name, size_t *budget)
 {
 	char aside[MAILDIR_NAME_MAX + 1];
@@ -229,8 +234,8 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 			l->trash = true;
 		if (name[0] != '.' || !store_name_valid(&store_maildir, name + 1))
 			continue;
-		if ((de->d_type == DT_DIR || de->d_type == DT_UNKNOWN) && is_dir(m->root_fd, name) &&
-		    strcmp(name, ".INBOX") != 0)
+		if ((de->d_type == DT_DIR || de->d_type == DT_UNKNOWN) &&
+		    is_dir(m->root_fd, name) && strcmp(name, ".INBOX") != 0)
 			listing_folder(l, name + 1, has_cur(m->root_fd, name));
 	}
 	closedir(d);
@@ -239,7 +244,8 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 	return ERR_OK;
 }
 
-static enum err listing_give(const struct listing *l, struct arena *a, struct store_folder **f_r, size_t *n_r)
+static enum err listing_give(const struct listing *l, struct arena *a, struct store_folder **f_r,
+			     size_t *n_r)
 {
 	struct store_folder *f = arena_array(a, l->tab.n ? l->tab.n : 1, sizeof(*f));
 
@@ -256,7 +262,8 @@ static enum err listing_give(const struct listing *l, struct arena *a, struct st
 	return ERR_OK;
 }
 
-enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r, struct errtext *t)
+enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
+		      struct errtext *t)
 {
 	struct maildir *m = maildir_of(s);
 	struct listing l = { 0 };
@@ -306,7 +313,8 @@ static enum err folder_make(struct maildir *m, const char *dirname)
 	enum err e;
 
 	if (is_dir(m->root_fd, dirname)) /* a level that somebody made by hand, or half a mailbox */
-		return has_cur(m->root_fd, dirname) ? ERR_EXISTS : folder_fill(m, m->root_fd, dirname);
+		return has_cur(m->root_fd, dirname) ? ERR_EXISTS
+						    : folder_fill(m, m->root_fd, dirname);
 	own_name(m, NEW_PREFIX, draft);
 	e = file_mkdir(m->root_fd, draft, m->dir_mode);
 	e = e ? e : folder_fill(m, m->root_fd, draft);
@@ -389,7 +397,8 @@ static enum err moves_find(struct maildir *m, const char *dirname, struct moves 
 	if (!d)
 		return err_from_errno(errno);
 	while ((de = readdir(d))) {
-		if (strncmp(de->d_name, dirname, len) != 0 || de->d_name[len] != '.' || !is_dir(m->root_fd, de->d_name))
+		if (strncmp(de->d_name, dirname, len) != 0 || de->d_name[len] != '.' ||
+		    !is_dir(m->root_fd, de->d_name))
 			continue;
 		v->from = mem_grow(v->from, v->n + 2, sizeof(*v->from));
 		v->from[v->n++] = mem_str(de->d_name);
@@ -402,7 +411,8 @@ static enum err moves_find(struct maildir *m, const char *dirname, struct moves 
 	return v->n ? ERR_OK : ERR_NOTFOUND;
 }
 
-static bool move_target(const char *from, size_t from_n, const char *to, char out[MAILDIR_NAME_MAX + 2])
+static bool move_target(const char *from, size_t from_n, const char *to,
+			char out[MAILDIR_NAME_MAX + 2])
 {
 	return snprintf(out, MAILDIR_NAME_MAX + 2, "%s%s", to, from + from_n) <= MAILDIR_NAME_MAX;
 }
@@ -432,7 +442,8 @@ static enum err moves_do(struct maildir *m, const struct moves *v, size_t from_n
 		stale_control_remove(m, target);
 		if (dir_rename(m->root_fd, v->from[i], m->root_fd, target) < 0)
 			return err_from_errno(errno);
-		if (control && dir_rename(m->control_fd, v->from[i], m->control_fd, target) < 0 && errno != ENOENT)
+		if (control && dir_rename(m->control_fd, v->from[i], m->control_fd, target) < 0 &&
+		    errno != ENOENT)
 			return err_from_errno(errno);
 	}
 	return ERR_OK;
@@ -448,7 +459,8 @@ enum err maildir_rename(struct store *s, const char *from, const char *to, struc
 	if (m->readonly)
 		return err_say(t, ERR_READONLY, "the mail is read-only");
 	if (!maildir_dirname(from, old) || !*old)
-		return err_say(t, *old ? ERR_NOTFOUND : ERR_CANNOT, "%s cannot be renamed here", from);
+		return err_say(t, *old ? ERR_NOTFOUND : ERR_CANNOT, "%s cannot be renamed here",
+			       from);
 	if (!maildir_dirname(to, new) || !*new)
 		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
 	size_t n = strlen(old);
@@ -458,5 +470,6 @@ enum err maildir_rename(struct store *s, const char *from, const char *to, struc
 	e = e ? e : moves_check(m, &v, n, new);
 	e = e ? e : moves_do(m, &v, n, new);
 	moves_free(&v);
-	return e ? err_say(t, e, "%s cannot be renamed to %s: %s", from, to, err_name(e)) : root_sync(m, t);
+	return e ? err_say(t, e, "%s cannot be renamed to %s: %s", from, to, err_name(e))
+		 : root_sync(m, t);
 }

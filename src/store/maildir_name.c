@@ -10,7 +10,8 @@ bool maildir_name_split(struct span file, struct span *base_r, struct span *rest
 {
 	if (file.n == 0 || file.n > MAILDIR_NAME_MAX || file.p[0] == '.' || file.p[0] == ':')
 		return false;
-	if (memchr(file.p, '/', file.n) || memchr(file.p, '\n', file.n) || memchr(file.p, '\0', file.n))
+	if (memchr(file.p, '/', file.n) || memchr(file.p, '\n', file.n) ||
+	    memchr(file.p, '\0', file.n))
 		return false;
 	size_t colon = span_find(file, ':');
 	*base_r = span_cut(file, 0, colon);
@@ -95,7 +96,8 @@ static void letters_wanted(bool want[128], struct span old, struct mail_flags fl
 		want['a' + k] = (flags.keywords >> k) & 1;
 }
 
-bool maildir_name_build(char out[MAILDIR_NAME_MAX + 1], struct span base, struct span old, struct mail_flags flags)
+bool maildir_name_build(char out[MAILDIR_NAME_MAX + 1], struct span base, struct span old,
+			struct mail_flags flags)
 {
 	struct span text = SPAN(""), more = SPAN("");
 	bool want[128] = { false };
@@ -160,7 +162,8 @@ void maildir_name_host(char *out, size_t size, const char *host)
 {
 	size_t n = 0;
 
-	for (const char *p = host && *host ? host : "localhost"; *p && n + 5 < size && n < 100; p++) {
+	for (const char *p = host && *host ? host : "localhost"; *p && n + 5 < size && n < 100;
+	     p++) {
 		if (*p == '/' || *p == ':' || *p == ',' || *p <= ' ' || *p == 127)
 			n += (size_t)snprintf(out + n, size - n, "\\%03o", (unsigned char)*p);
 		else
@@ -173,9 +176,13 @@ void maildir_name_unique(char *out, size_t size, uint32_t counter, const char *h
 {
 	uint64_t now = clock_wall_us(), random = 0;
 
-	/* Never short for 8 bytes; were it refused, time, pid and counter still make the name unique here. */
+	/*
+	 * Never short for 8 bytes; were it refused, time, pid and counter still make the name
+	 * unique here.
+	 */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = clock_us();
 	snprintf(out, size, "%llu.M%lluP%ldQ%uR%016llx.%s", (unsigned long long)(now / 1000000),
-		 (unsigned long long)(now % 1000000), (long)getpid(), counter, (unsigned long long)random, host);
+		 (unsigned long long)(now % 1000000), (long)getpid(), counter,
+		 (unsigned long long)random, host);
 }

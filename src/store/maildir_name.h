@@ -4,10 +4,10 @@
  *	1276533073.M242911P3632Q1R0123456789abcdef.host,S=2411,W=2481:2,FSab,more
  *	|----------------------- base ------------------------------||-- rest --|
  *
- * base names the message for ever (the store key). It holds seconds and microseconds, and after the unique
- * part the sizes: S as stored, W with every LF as CRLF. rest is the changing part: ":2,", the flags in
- * ASCII order (D F R S T and keyword letters a-z; other letters are somebody's and are kept), and whatever
- * follows a further comma, kept. In new/ the rest is mostly missing.
+ * base names the message for ever (the store key). It holds seconds and microseconds, and after the
+ * unique part the sizes: S as stored, W with every LF as CRLF. rest is the changing part: ":2,",
+ * the flags in ASCII order (D F R S T and keyword letters a-z; other letters are somebody's and are
+ * kept), and whatever follows a further comma, kept. In new/ the rest is mostly missing.
  */
 #ifndef STORE_MAILDIR_NAME_H
 #define STORE_MAILDIR_NAME_H
@@ -29,13 +29,20 @@ struct mail_flags maildir_name_flags(struct span rest);
 /* The size that base carries under letter 'S' or 'W'; UINT64_MAX when none. */
 uint64_t maildir_name_size(struct span base, char letter);
 
-/* Writes base and the rest that old becomes with these flags; false when longer than a file name may be. */
-bool maildir_name_build(char out[MAILDIR_NAME_MAX + 1], struct span base, struct span old, struct mail_flags flags);
+/*
+ * Writes base and the rest that old becomes with these flags; false when longer than a file name
+ * may be.
+ */
+bool maildir_name_build(char out[MAILDIR_NAME_MAX + 1], struct span base, struct span old,
+			struct mail_flags flags);
 
 /* The order in which unlisted messages get UIDs: seconds, microseconds, then bytes. */
 int maildir_name_cmp(struct span a, struct span b);
 
-/* What may not stand in the host part: '/' and ':' (as in the Maildir page), ',' and blanks become \ooo. */
+/*
+ * What may not stand in the host part: '/' and ':' (as in the Maildir page), ',' and blanks become
+ * \ooo.
+ */
 void maildir_name_host(char *out, size_t size, const char *host);
 
 /* A base name that nobody else has; without sizes. */

@@ -1,9 +1,11 @@
 /*
- * Putting messages in: a file in tmp/, made durable, renamed into new/ or cur/, the directory made durable.
+ * Putting messages in: a file in tmp/, made durable, renamed into new/ or cur/, the directory made
+ * durable.
  *
- * A batch shares its syncs: write-back of all files is started, each is synced, all are renamed, each
- * directory is synced once. A message whose sync fails is dropped and told; one whose directory's sync fails
- * is taken away again, because whether it would survive cannot be known. Nothing is synced a second time.
+ * A batch shares its syncs: write-back of all files is started, each is synced, all are renamed,
+ * each directory is synced once. A message whose sync fails is dropped and told; one whose
+ * directory's sync fails is taken away again, because whether it would survive cannot be known.
+ * Nothing is synced a second time.
  */
 #include "extra.h"
 #include "file.h"
@@ -63,7 +65,10 @@ static enum err room_for(struct maildir_box *b, uint64_t size)
 	return room < size || room - size < SPACE_SPARE ? ERR_NOSPACE : ERR_OK;
 }
 
-/* Before the key exists we note how far the list is known, so that numbering need read only what comes after. */
+/*
+ * Before the key exists we note how far the list is known, so that numbering need read only what
+ * comes after.
+ */
 static enum err stage_ready(struct maildir_box *b, struct errtext *t)
 {
 	if (b->m->readonly)
@@ -71,7 +76,8 @@ static enum err stage_ready(struct maildir_box *b, struct errtext *t)
 	return b->list.known ? ERR_OK : maildir_uidlist_read(b, false, NULL, NULL, t);
 }
 
-enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r, struct errtext *t)
+enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r,
+		       struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	enum err e = stage_ready(b, t);
@@ -97,7 +103,8 @@ enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_st
 }
 
 /* Another name for the file in our tmp/. ERR_CANNOT: not across file systems, or too many links. */
-static enum err link_open(struct maildir_box *from, const struct found *f, struct maildir_box *to, struct staged *s)
+static enum err link_open(struct maildir_box *from, const struct found *f, struct maildir_box *to,
+			  struct staged *s)
 {
 	int tmp = tmp_open(to);
 	enum err e = ERR_OK;
@@ -105,15 +112,16 @@ static enum err link_open(struct maildir_box *from, const struct found *f, struc
 	if (tmp < 0)
 		return err_from_errno(errno);
 	if (linkat(maildir_dir_fd(from, f->dir), f->file, tmp, s->unique, 0) < 0) {
-		bool never = errno == EXDEV || errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP;
+		bool never =
+			errno == EXDEV || errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP;
 		e = never ? ERR_CANNOT : err_from_errno(errno);
 	}
 	close(tmp);
 	return e;
 }
 
-enum err maildir_link(struct store_box *from, struct span key, struct span hint, struct store_box *to,
-		      struct store_stage *st_r, struct errtext *t)
+enum err maildir_link(struct store_box *from, struct span key, struct span hint,
+		      struct store_box *to, struct store_stage *st_r, struct errtext *t)
 {
 	struct maildir_box *src = maildir_box_of(from), *dst = maildir_box_of(to);
 	struct store_object o;
@@ -122,7 +130,10 @@ enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 
 	if (e)
 		return e;
-	/* locate proves the hint and gives the true one; the descriptor proves that it is a regular file. */
+	/*
+	 * locate proves the hint and gives the true one; the descriptor proves that it is a regular
+	 * file.
+	 */
 	struct arena *a = arena_new(64 * 1024);
 	e = maildir_locate(from, key, hint, &o, a, &hint, t);
 	bool usable = !e && maildir_found_hint(key, hint, &f);
@@ -196,10 +207,11 @@ static bool commit_name(struct store_commit *c, struct staged *s, char dir)
 	int n;
 
 	if (c->vsize == STORE_SIZE_UNKNOWN)
-		n = snprintf(base, sizeof(base), "%s,S=%llu", s->unique, (unsigned long long)s->size);
+		n = snprintf(base, sizeof(base), "%s,S=%llu", s->unique,
+			     (unsigned long long)s->size);
 	else
-		n = snprintf(base, sizeof(base), "%s,S=%llu,W=%llu", s->unique, (unsigned long long)s->size,
-			     (unsigned long long)c->vsize);
+		n = snprintf(base, sizeof(base), "%s,S=%llu,W=%llu", s->unique,
+			     (unsigned long long)s->size, (unsigned long long)c->vsize);
 	if (n >= (int)sizeof(base))
 		return false;
 	s->base_n = (size_t)n;
@@ -262,7 +274,8 @@ static void commit_undo(struct maildir_box *b, struct store_commit *c, int tmp)
 }
 
 /* Keywords beyond those of file names. Under the final base name, before that name can be seen. */
-static enum err commit_keywords(struct maildir_box *b, struct store_commit *c, size_t n, struct errtext *t)
+static enum err commit_keywords(struct maildir_box *b, struct store_commit *c, size_t n,
+				struct errtext *t)
 {
 	char base[MAILDIR_NAME_MAX + 1];
 	bool any = false;
@@ -283,7 +296,9 @@ static enum err commit_keywords(struct maildir_box *b, struct store_commit *c, s
 		memcpy(base, s->final, s->base_n);
 		extra_set_keywords_of(b->extra, span_of(base, s->base_n), high);
 	}
-	return e ? e : extra_write(b->extra, b->control_fd, b->m->file_mode, b->m->sync != STORE_SYNC_NEVER, t);
+	return e ? e
+		 : extra_write(b->extra, b->control_fd, b->m->file_mode,
+			       b->m->sync != STORE_SYNC_NEVER, t);
 }
 
 static void commit_sync_dir(struct maildir_box *b, struct store_commit *c, size_t n, char dir)
@@ -299,8 +314,8 @@ static void commit_sync_dir(struct maildir_box *b, struct store_commit *c, size_
 			c[i].err = ERR_IO;
 }
 
-static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, int tmp, struct arena *a,
-			 struct errtext *t)
+static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, int tmp,
+			 struct arena *a, struct errtext *t)
 {
 	bool sync = b->m->sync != STORE_SYNC_NEVER;
 	enum err e;
@@ -326,8 +341,8 @@ static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n
 			commit_undo(b, &c[i], tmp);
 }
 
-enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n, struct arena *a,
-			     struct errtext *t)
+enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n,
+			     struct arena *a, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	int tmp = tmp_open(b);
@@ -343,7 +358,8 @@ enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_
 		if (e)
 			c[i].err = e;
 		if (c[i].err && !e)
-			err_say(t, c[i].err, "a message cannot be added to %s: %s", b->name, err_name(c[i].err));
+			err_say(t, c[i].err, "a message cannot be added to %s: %s", b->name,
+				err_name(c[i].err));
 		stage_end(c[i].stage);
 	}
 	for (size_t i = 0; i < n && !e; i++)
@@ -359,7 +375,8 @@ static void sweep_entries(DIR *d, int64_t now)
 	struct stat st;
 
 	for (int i = 0; i < TMP_SWEEP_MAX && (de = readdir(d)); i++) {
-		if (de->d_name[0] == '.' || fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (de->d_name[0] == '.' ||
+		    fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		int64_t last = st.st_mtime > st.st_ctime ? st.st_mtime : st.st_ctime;
 		if (S_ISREG(st.st_mode) && last < now - TMP_OLD && st.st_atime < now - TMP_OLD)
@@ -377,7 +394,8 @@ void maildir_tmp_sweep(struct maildir_box *b)
 	if (b->tmp_swept || b->m->readonly)
 		return;
 	b->tmp_swept = true;
-	if (fstatat(b->dir_fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_atime > now - TMP_SWEEP_EVERY)
+	if (fstatat(b->dir_fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_atime > now - TMP_SWEEP_EVERY)
 		return;
 	int fd = file_open_dir(b->dir_fd, "tmp");
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);

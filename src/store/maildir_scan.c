@@ -1,9 +1,9 @@
 /*
  * Listing a whole mailbox: dovecot-uidlist, new/, cur/, in this order, joined by base name.
  *
- * new/ is read before cur/, so that a message that moves meanwhile is seen twice rather than not at all. What one pass
- * misses (readdir may, while others rename) is not gone: the stamp tells whether the pass can be trusted.
- * No stat per message: sizes come from names or the list, or are unknown.
+ * new/ is read before cur/, so that a message that moves meanwhile is seen twice rather than not at
+ * all. What one pass misses (readdir may, while others rename) is not gone: the stamp tells whether
+ * the pass can be trusted. No stat per message: sizes come from names or the list, or are unknown.
  */
 #include "extra.h"
 #include "file.h"
@@ -25,8 +25,8 @@ static bool is_message_file(int dir_fd, const struct dirent *d)
 
 	if (d->d_type == DT_REG)
 		return true;
-	return d->d_type == DT_UNKNOWN && fstatat(dir_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode);
+	return d->d_type == DT_UNKNOWN &&
+	       fstatat(dir_fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
 enum err maildir_readdir(struct maildir_box *b, char dir, readdir_visit *fn, void *arg)
@@ -44,7 +44,8 @@ enum err maildir_readdir(struct maildir_box *b, char dir, readdir_visit *fn, voi
 		return e;
 	}
 	for (errno = 0; !e && (de = readdir(d)); errno = 0)
-		if (maildir_name_split(span_str(de->d_name), &base, &rest) && is_message_file(fd, de))
+		if (maildir_name_split(span_str(de->d_name), &base, &rest) &&
+		    is_message_file(fd, de))
 			e = fn(arg, dir, base, rest);
 	if (!e && errno)
 		e = err_from_errno(errno);
@@ -134,7 +135,8 @@ static struct entry *pass_entry(struct pass *p, struct span base, bool *new_r)
 		p->entry = mem_grow(p->entry, p->cap, sizeof(*p->entry));
 	}
 	if (*new_r)
-		p->entry[k] = (struct entry){ .size = STORE_SIZE_UNKNOWN, .vsize = STORE_SIZE_UNKNOWN };
+		p->entry[k] =
+			(struct entry){ .size = STORE_SIZE_UNKNOWN, .vsize = STORE_SIZE_UNKNOWN };
 	return &p->entry[k];
 }
 
@@ -218,20 +220,28 @@ static void pass_end(struct pass *p)
 
 /* --- twins: two files of one base name --- */
 
-static bool other_file(const struct pass *p, const struct twin *w, const struct entry *e, char name[MAILDIR_NAME_MAX + 1])
+static bool other_file(const struct pass *p, const struct twin *w, const struct entry *e,
+		       char name[MAILDIR_NAME_MAX + 1])
 {
 	char kept[MAILDIR_NAME_MAX + 1];
 	struct stat st[2];
 
-	snprintf(name, MAILDIR_NAME_MAX + 1, "%.*s%.*s", (int)w->base.n, w->base.p, (int)w->rest.n, w->rest.p ? w->rest.p : "");
-	snprintf(kept, sizeof(kept), "%.*s%.*s", (int)w->base.n, w->base.p, (int)e->rest.n, e->rest.p ? e->rest.p : "");
-	/* Mostly it is one file that was renamed while we read: then one of the names is gone, or both are one file. */
+	snprintf(name, MAILDIR_NAME_MAX + 1, "%.*s%.*s", (int)w->base.n, w->base.p, (int)w->rest.n,
+		 w->rest.p ? w->rest.p : "");
+	snprintf(kept, sizeof(kept), "%.*s%.*s", (int)w->base.n, w->base.p, (int)e->rest.n,
+		 e->rest.p ? e->rest.p : "");
+	/*
+	 * Mostly it is one file that was renamed while we read: then one of the names is gone, or
+	 * both are one file.
+	 */
 	return fstatat(maildir_dir_fd(p->b, w->dir), name, &st[0], AT_SYMLINK_NOFOLLOW) == 0 &&
 	       fstatat(maildir_dir_fd(p->b, e->dir), kept, &st[1], AT_SYMLINK_NOFOLLOW) == 0 &&
 	       st[0].st_ino != st[1].st_ino && S_ISREG(st[0].st_mode) && S_ISREG(st[1].st_mode);
 }
 
-/* Gives the second of two different files a base name of its own, so that its message can be seen. */
+/*
+ * Gives the second of two different files a base name of its own, so that its message can be seen.
+ */
 static void pass_part(struct pass *p, const struct twin *w)
 {
 	struct maildir *m = p->b->m;
@@ -241,7 +251,8 @@ static void pass_part(struct pass *p, const struct twin *w)
 	if (k == SIZE_MAX || m->readonly || !other_file(p, w, &p->entry[k], old))
 		return;
 	maildir_name_unique(unique, sizeof(unique), m->counter++, m->host);
-	int n = snprintf(name, sizeof(name), "%s%.*s", unique, (int)w->rest.n, w->rest.p ? w->rest.p : "");
+	int n = snprintf(name, sizeof(name), "%s%.*s", unique, (int)w->rest.n,
+			 w->rest.p ? w->rest.p : "");
 	int fd = maildir_dir_fd(p->b, w->dir);
 	if (n > MAILDIR_NAME_MAX || file_rename_new(fd, old, fd, name) < 0)
 		return;
@@ -294,7 +305,8 @@ static int by_uid(const void *a, const void *b)
 
 static int by_arrival(const void *a, const void *b)
 {
-	return maildir_name_cmp(((const struct store_msg *)a)->key, ((const struct store_msg *)b)->key);
+	return maildir_name_cmp(((const struct store_msg *)a)->key,
+				((const struct store_msg *)b)->key);
 }
 
 static enum err pass_give(struct pass *p, struct arena *a, struct store_scan *scan)
@@ -317,7 +329,8 @@ static enum err pass_give(struct pass *p, struct arena *a, struct store_scan *sc
 		qsort(msg + numbered, n - numbered, sizeof(*msg), by_arrival);
 	scan->msg = msg;
 	scan->n = n;
-	scan->settled = maildir_stamp_same(&p->before, &p->after) && !p->before.cur_young && !p->before.new_young;
+	scan->settled = maildir_stamp_same(&p->before, &p->after) && !p->before.cur_young &&
+			!p->before.new_young;
 	scan->token = token_make(a, &p->before);
 	return scan->token.n ? ERR_OK : ERR_LIMIT;
 }
@@ -336,7 +349,8 @@ static void pass_note_in_play(struct pass *p, bool whole)
 			keymap_set(&u->in_play, p->tab.key[k], p->entry[k].uid);
 }
 
-static enum err pass_finish(struct pass *p, bool whole, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+static enum err pass_finish(struct pass *p, bool whole, struct arena *a, struct store_scan *scan_r,
+			    struct errtext *t)
 {
 	struct store_scan scan = { 0 };
 	enum err e = maildir_extra(p->b, t);
@@ -351,7 +365,8 @@ static enum err pass_finish(struct pass *p, bool whole, struct arena *a, struct 
 	return ERR_OK;
 }
 
-enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r,
+		      struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct pass p = { .b = b };
@@ -397,8 +412,8 @@ static enum err arrivals_number(struct pass *p, struct errtext *t)
 	return maildir_uidlist_read(p->b, true, arrival_listed, p, t);
 }
 
-enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a, struct store_scan *scan_r,
-			  struct errtext *t)
+enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a,
+			  struct store_scan *scan_r, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct pass p = { .b = b };

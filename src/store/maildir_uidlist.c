@@ -2,13 +2,15 @@
  * dovecot-uidlist on disk: reading what others added, giving UIDs. The text of a line: uidlist.h.
  *
  * Reading takes no lock. A file that only grew is read on from where we stopped; it is the same
- * file when inode and the bytes of the last line taken are the same. Writing happens under dovecot-uidlist.lock: records
- * are appended in one write; everything else (a new header, version 1, damage, many dead records) is a
- * new file dovecot-uidlist.tmp, synced, renamed over the old one. Nothing is ever modified in place.
+ * file when inode and the bytes of the last line taken are the same. Writing happens under
+ * dovecot-uidlist.lock: records are appended in one write; everything else (a new header, version
+ * 1, damage, many dead records) is a new file dovecot-uidlist.tmp, synced, renamed over the old
+ * one. Nothing is ever modified in place.
  *
- * Damage. A line that does not parse, or whose UID does not ascend, is skipped, and the next write leaves it out: its
- * message gets a new UID. Where such lines end the file, the UIDs they may have held are skipped too. Only a damaged header
- * costs the UIDVALIDITY; the old file is then kept as dovecot-uidlist.broken.
+ * Damage. A line that does not parse, or whose UID does not ascend, is skipped, and the next write
+ * leaves it out: its message gets a new UID. Where such lines end the file, the UIDs they may have
+ * held are skipped too. Only a damaged header costs the UIDVALIDITY; the old file is then kept as
+ * dovecot-uidlist.broken.
  */
 #include "extra.h"
 #include "file.h"
@@ -28,9 +30,12 @@
 enum {
 	LIST_MAX_APPEND = 64 << 20,  /* bytes of records added at once */
 	LIST_DEAD_MIN = 64,          /* dead records that are not worth a rewrite */
-	LIST_LOST_PER_UID = 6,       /* a record has at least this many bytes: "1 :a" LF, and some */
+	/* a record has at least this many bytes: "1 :a" LF, and some */
+	LIST_LOST_PER_UID = 6,
 	LIST_IN_PLAY_MAX = 100000,
-	LIST_WRITEBACK = 120,        /* seconds after which the kernel has surely written what it was given */
+	LIST_STALE = 120, /* seconds, as in Dovecot */
+	/* seconds after which the kernel has surely written what it was given */
+	LIST_WRITEBACK = 120,
 };
 
 static void list_forget(struct list_state *u)
@@ -77,7 +82,8 @@ static void list_take_header(struct list_state *u, struct span line)
 	u->mend = u->damaged || u->head.version != 3 || !u->head.has_guid;
 }
 
-static enum err list_read_from(struct list_state *u, int fd, uint64_t off, list_visit *fn, void *arg)
+static enum err list_read_from(struct list_state *u, int fd, uint64_t off, list_visit *fn,
+			       void *arg)
 {
 	struct lines l;
 	struct span line;
@@ -154,8 +160,8 @@ static bool list_unchanged(const struct list_state *u, const struct stat *st)
 	       u->mtime.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-static enum err list_read_open(struct list_state *u, int fd, const struct stat *st, bool full, list_visit *fn,
-			       void *arg)
+static enum err list_read_open(struct list_state *u, int fd, const struct stat *st, bool full,
+			       list_visit *fn, void *arg)
 {
 	bool grown = u->known && u->present && u->dev == st->st_dev && u->ino == st->st_ino &&
 		     (uint64_t)st->st_size >= u->end && list_same_tail(u, fd);
@@ -185,14 +191,16 @@ static enum err list_read_open(struct list_state *u, int fd, const struct stat *
 	return e;
 }
 
-enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, void *arg, struct errtext *t)
+enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, void *arg,
+			      struct errtext *t)
 {
 	struct list_state *u = &b->list;
 	struct stat st;
 	enum err e;
 	int fd;
 
-	if (!full && b->control_fd >= 0 && fstatat(b->control_fd, LIST_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (!full && b->control_fd >= 0 &&
+	    fstatat(b->control_fd, LIST_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISREG(st.st_mode) && list_unchanged(u, &st))
 		return ERR_OK;
 	e = b->control_fd < 0 ? ERR_NOTFOUND : file_open_read(b->control_fd, LIST_NAME, &fd, &st);
@@ -205,7 +213,10 @@ enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, 
 		return err_say(t, e, "%s/" LIST_NAME ": %s", b->name, err_name(e));
 	e = list_read_open(u, fd, &st, full, fn, arg);
 	close(fd);
-	/* What others appended a moment ago may be in memory only; sync_numbers settles it before we tell of it. */
+	/*
+	 * What others appended a moment ago may be in memory only; sync_numbers settles it before
+	 * we tell of it.
+	 */
 	if (!e && clock_wall() - st.st_mtime < LIST_WRITEBACK)
 		b->list_dirty = true;
 	return e ? err_say(t, e, "%s/" LIST_NAME ": %s", b->name, err_name(e)) : ERR_OK;
@@ -227,9 +238,11 @@ static enum err list_renew(struct maildir_box *b, struct errtext *t)
 	struct uidlist_header h = { .version = 3, .next = 1, .has_guid = true };
 
 	if (u->damaged &&
-	    renameat(b->control_fd, LIST_NAME, b->control_fd, LIST_NAME ".broken") < 0 && errno != ENOENT)
+	    renameat(b->control_fd, LIST_NAME, b->control_fd, LIST_NAME ".broken") < 0 &&
+	    errno != ENOENT)
 		return err_sys(t, "%s/" LIST_NAME, b->name);
-	enum err e = maildir_uidvalidity_claim(b->m, above < INT32_MAX ? above : 0, &h.uidvalidity, t);
+	enum err e =
+		maildir_uidvalidity_claim(b->m, above < INT32_MAX ? above : 0, &h.uidvalidity, t);
 	if (e)
 		return e;
 	if (getrandom(h.guid, sizeof(h.guid), 0) != sizeof(h.guid))
@@ -303,7 +316,8 @@ static void rewrite_body(struct rewrite *w, struct span added)
 	if (!w->b->list.present) {
 		uidlist_put_header(&w->out, &h);
 	} else if (file_open_read(w->b->control_fd, LIST_NAME, &old, &st)) {
-		w->err = ERR_INUSE; /* it went between reading and now: somebody does not keep the lock */
+		/* it went between reading and now: somebody does not keep the lock */
+		w->err = ERR_INUSE;
 	} else {
 		rewrite_old(w, old, &h);
 		close(old);
@@ -336,7 +350,8 @@ static struct span last_line_of(struct span text)
 }
 
 /* Reads back how the new file ends when nothing was added to what it held. */
-static bool list_tail_now(int fd, struct span added, char p[UIDLIST_LINE_MAX + 1], struct span *line_r)
+static bool list_tail_now(int fd, struct span added, char p[UIDLIST_LINE_MAX + 1],
+			  struct span *line_r)
 {
 	struct stat st;
 
@@ -354,7 +369,10 @@ static bool list_tail_now(int fd, struct span added, char p[UIDLIST_LINE_MAX + 1
 	return true;
 }
 
-/* A new file in place of the old one: what parses of that, without the dead when compact, and added. */
+/*
+ * A new file in place of the old one: what parses of that, without the dead when compact, and
+ * added.
+ */
 static enum err list_rewrite(struct maildir_box *b, struct span added, size_t added_n, bool compact,
 			     struct errtext *t)
 {
@@ -365,7 +383,8 @@ static enum err list_rewrite(struct maildir_box *b, struct span added, size_t ad
 	struct span tail;
 
 	unlinkat(b->control_fd, LIST_NAME ".tmp", 0);
-	w.fd = file_open(b->control_fd, LIST_NAME ".tmp", O_RDWR | O_CREAT | O_EXCL, b->m->file_mode);
+	w.fd = file_open(b->control_fd, LIST_NAME ".tmp", O_RDWR | O_CREAT | O_EXCL,
+			 b->m->file_mode);
 	if (w.fd < 0)
 		return list_fail(b, err_from_errno(errno), t);
 	buf_init(&w.out, 128 * 1024);
@@ -373,6 +392,8 @@ static enum err list_rewrite(struct maildir_box *b, struct span added, size_t ad
 	buf_free(&w.out);
 	if (!w.err && sync)
 		w.err = file_sync_data(w.fd);
+	if (!w.err && !dotlock_holds(b->lock))
+		w.err = ERR_INUSE;
 	if (!w.err && renameat(b->control_fd, LIST_NAME ".tmp", b->control_fd, LIST_NAME) < 0)
 		w.err = err_from_errno(errno);
 	if (!w.err && sync)
@@ -394,7 +415,8 @@ static enum err list_rewrite(struct maildir_box *b, struct span added, size_t ad
 	return list_fail(b, w.err, t);
 }
 
-static enum err list_append(struct maildir_box *b, struct span added, size_t added_n, bool sync, struct errtext *t)
+static enum err list_append(struct maildir_box *b, struct span added, size_t added_n, bool sync,
+			    struct errtext *t)
 {
 	struct list_state *u = &b->list;
 	struct stat st;
@@ -402,10 +424,14 @@ static enum err list_append(struct maildir_box *b, struct span added, size_t add
 
 	if (fd < 0)
 		return list_fail(b, err_from_errno(errno), t);
-	enum err e = fstat(fd, &st) < 0 || !list_unchanged(u, &st) ? ERR_INUSE : ERR_OK;
+	enum err e = ERR_OK;
+	if (fstat(fd, &st) < 0 || !list_unchanged(u, &st) || !dotlock_holds(b->lock))
+		e = ERR_INUSE;
 	if (!e) {
 		e = file_write(fd, added.p, added.n);
-		/* Half a record would look damaged to everybody; nobody can have read it as a whole one. */
+		/*
+		 * Half a record would look damaged to everybody; nobody has read it as a whole one.
+		 */
 		if (e && ftruncate(fd, st.st_size) < 0)
 			e = ERR_IO;
 	}
@@ -424,7 +450,17 @@ enum err maildir_uidlist_lock(struct maildir_box *b, struct dotlock *l, struct e
 {
 	enum err e = maildir_control_make(b, t);
 
-	return e ? e : dotlock_take(l, b->control_fd, LIST_NAME ".lock", b->m->lock_host, 120, b->m->file_mode, t);
+	if (!e)
+		e = dotlock_take(l, b->control_fd, LIST_NAME ".lock", b->m->lock_host, LIST_STALE,
+				 b->m->file_mode, t);
+	b->lock = e ? NULL : l;
+	return e;
+}
+
+void maildir_uidlist_unlock(struct maildir_box *b, struct dotlock *l)
+{
+	b->lock = NULL;
+	dotlock_drop(l);
 }
 
 /* UIDs that lost or torn records may have held are never given again. */
@@ -449,8 +485,9 @@ static const char *list_complaint(const struct list_state *u)
 {
 	if (!u->present)
 		return "there was no dovecot-uidlist";
-	return u->damaged ? "the header of dovecot-uidlist is damaged; it is kept as dovecot-uidlist.broken" :
-			    "dovecot-uidlist was of an older kind";
+	return u->damaged ? "the header of dovecot-uidlist is damaged; it is kept as "
+			    "dovecot-uidlist.broken"
+			  : "dovecot-uidlist was of an older kind";
 }
 
 static enum err list_adopt(struct maildir_box *b, struct store_identity *id, struct errtext *t)
@@ -465,7 +502,8 @@ static enum err list_adopt(struct maildir_box *b, struct store_identity *id, str
 		id->renewed = true;
 		e = list_renew(b, t);
 	} else if (!u->head.has_guid) {
-		u->head.has_guid = getrandom(u->head.guid, sizeof(u->head.guid), 0) == sizeof(u->head.guid);
+		u->head.has_guid =
+			getrandom(u->head.guid, sizeof(u->head.guid), 0) == sizeof(u->head.guid);
 	}
 	if (e)
 		return e;
@@ -473,18 +511,20 @@ static enum err list_adopt(struct maildir_box *b, struct store_identity *id, str
 	return list_rewrite(b, SPAN(""), 0, false, t);
 }
 
-static enum err list_adopt_locked(struct maildir_box *b, struct store_identity *id, struct errtext *t)
+static enum err list_adopt_locked(struct maildir_box *b, struct store_identity *id,
+				  struct errtext *t)
 {
 	struct dotlock lock = DOTLOCK_NONE;
 	enum err e;
 
 	if (b->m->readonly)
-		return err_say(t, ERR_READONLY, "%s has no " LIST_NAME " and is read-only", b->name);
+		return err_say(t, ERR_READONLY, "%s has no " LIST_NAME " and is read-only",
+			       b->name);
 	e = maildir_uidlist_lock(b, &lock, t);
 	if (e)
 		return e;
 	e = list_adopt(b, id, t);
-	dotlock_drop(&lock);
+	maildir_uidlist_unlock(b, &lock);
 	return e;
 }
 
@@ -543,7 +583,8 @@ static bool numbering_begin(struct numbering *w, struct list_state *u)
 	return all_known;
 }
 
-static enum err numbering_assign(struct numbering *w, struct list_state *u, struct buf *out, size_t *added_r)
+static enum err numbering_assign(struct numbering *w, struct list_state *u, struct buf *out,
+				 size_t *added_r)
 {
 	uint32_t next = u->head.next, uid;
 
@@ -567,7 +608,8 @@ static enum err numbering_assign(struct numbering *w, struct list_state *u, stru
 	return out->failed ? ERR_LIMIT : ERR_OK;
 }
 
-static enum err numbering_write(struct maildir_box *b, struct numbering *w, bool synced, struct errtext *t)
+static enum err numbering_write(struct maildir_box *b, struct numbering *w, bool synced,
+				struct errtext *t)
 {
 	struct list_state *u = &b->list;
 	struct buf out;
@@ -590,7 +632,8 @@ static enum err numbering_write(struct maildir_box *b, struct numbering *w, bool
 	return e;
 }
 
-static enum err numbering_run(struct maildir_box *b, struct numbering *w, bool synced, struct errtext *t)
+static enum err numbering_run(struct maildir_box *b, struct numbering *w, bool synced,
+			      struct errtext *t)
 {
 	struct list_state *u = &b->list;
 	bool known = numbering_begin(w, u);
@@ -604,14 +647,15 @@ static enum err numbering_run(struct maildir_box *b, struct numbering *w, bool s
 	if (!e && (!u->present || u->damaged))
 		e = list_renew(b, t);
 	if (!e && !u->head.has_guid)
-		u->head.has_guid = getrandom(u->head.guid, sizeof(u->head.guid), 0) == sizeof(u->head.guid);
+		u->head.has_guid =
+			getrandom(u->head.guid, sizeof(u->head.guid), 0) == sizeof(u->head.guid);
 	if (!e)
 		e = numbering_write(b, w, synced, t);
 	return e;
 }
 
-enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced, uint32_t *uids,
-			uint32_t *next_r, struct errtext *t)
+enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced,
+			uint32_t *uids, uint32_t *next_r, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct numbering w = { .keys = keys, .uids = uids, .n = n };
@@ -624,7 +668,7 @@ enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n,
 	e = numbering_run(b, &w, synced, t);
 	if (!e && synced && b->list_dirty)
 		e = maildir_sync_numbers(sb, t);
-	dotlock_drop(&lock);
+	maildir_uidlist_unlock(b, &lock);
 	for (size_t i = 0; !e && i < n; i++) {
 		uids[i] = w.uid[keytab_find(&w.tab, keys[i])];
 		keymap_set(&b->list.in_play, keys[i], uids[i]);
@@ -671,6 +715,6 @@ enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t)
 		e = maildir_names_proof(b);
 		e = e ? e : list_rewrite(b, SPAN(""), 0, true, t);
 	}
-	dotlock_drop(&lock);
+	maildir_uidlist_unlock(b, &lock);
 	return e;
 }

@@ -4,9 +4,9 @@
  *	dovecot-uidvalidity            8 lower-case hex digits, no LF: a guess at the last value
  *	dovecot-uidvalidity.<8 hex>    empty; its name is the truth
  *
- * A value is claimed by renaming the second file to a greater one: whoever's rename succeeds owns the
- * value, without a lock. When there is none yet, one is created at the present second.
- * Values of 2^31 and more are not believed: clients with signed numbers fail on them.
+ * A value is claimed by renaming the second file to a greater one: whoever's rename succeeds owns
+ * the value, without a lock. When there is none yet, one is created at the present second. Values
+ * of 2^31 and more are not believed: clients with signed numbers fail on them.
  */
 #include "file.h"
 #include "maildir.h"
@@ -83,7 +83,8 @@ static int companion_move(const struct maildir *m, uint32_t have, uint32_t next)
 
 	companion_name(to, next);
 	if (have == 0) {
-		int fd = file_open(m->control_fd, to, O_WRONLY | O_CREAT | O_EXCL, m->file_mode & 0444);
+		int fd = file_open(m->control_fd, to, O_WRONLY | O_CREAT | O_EXCL,
+				   m->file_mode & 0444);
 		if (fd >= 0)
 			close(fd);
 		return fd < 0 ? -1 : 0;
@@ -116,7 +117,8 @@ static uint32_t next_value(uint32_t have, uint32_t noted, uint32_t above)
 	return (above > v ? above : v) + 1;
 }
 
-enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r, struct errtext *t)
+enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r,
+				   struct errtext *t)
 {
 	uint32_t noted, have, next;
 	enum err e = maildir_root_control_make(m, t);

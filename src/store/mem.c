@@ -1,6 +1,7 @@
 /*
  * A store in RAM, for tests of what lies above. It keeps the contract of store.h to the letter and
- * is as simple as that allows: lists are walked, nothing is indexed. Its contents end with store_ops.close.
+ * is as simple as that allows: lists are walked, nothing is indexed. Its contents end with
+ * store_ops.close.
  *
  * Names and levels as in Maildir (separator '.'). Bodies are reference-counted memory; descriptors
  * handed out are memfds of their own.
@@ -249,8 +250,8 @@ static enum err mem_rename(struct store *sp, const char *from, const char *to, s
 	return moved ? ERR_OK : err_say(t, ERR_NOTFOUND, "%s does not exist", from);
 }
 
-static enum err mem_subscriptions(struct store *sp, struct arena *a, const char ***names_r, size_t *n_r,
-				  struct errtext *t)
+static enum err mem_subscriptions(struct store *sp, struct arena *a, const char ***names_r,
+				  size_t *n_r, struct errtext *t)
 {
 	struct mem_store *s = store_of(sp);
 	const char **names = arena_array(a, s->n_subs + 1, sizeof(*names));
@@ -285,7 +286,8 @@ static enum err mem_subscribe(struct store *sp, const char *name, bool on, struc
 
 /* --- one mailbox --- */
 
-static enum err mem_box_open(struct store *sp, const char *name, struct store_box **b_r, struct errtext *t)
+static enum err mem_box_open(struct store *sp, const char *name, struct store_box **b_r,
+			     struct errtext *t)
 {
 	struct mem_mailbox *mb = find(store_of(sp), name);
 
@@ -309,12 +311,17 @@ static enum err mem_identity(struct store_box *b, struct store_identity *id_r, s
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 
-	*id_r = (struct store_identity){ .uidvalidity = mb->uidvalidity, .uidnext = mb->uidnext, .modseq_floor = mb->floor };
+	*id_r = (struct store_identity){
+		.uidvalidity = mb->uidvalidity,
+		.uidnext = mb->uidnext,
+		.modseq_floor = mb->floor,
+	};
 	memcpy(id_r->guid, mb->guid, sizeof(id_r->guid));
 	return mb->removed ? err_say(t, ERR_NOTFOUND, "%s was removed", mb->name) : ERR_OK;
 }
 
-static enum err mem_keywords(struct store_box *b, struct arena *a, const char **names, struct errtext *t)
+static enum err mem_keywords(struct store_box *b, struct arena *a, const char **names,
+			     struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 
@@ -326,7 +333,8 @@ static enum err mem_keywords(struct store_box *b, struct arena *a, const char **
 	return ERR_OK;
 }
 
-static enum err mem_keyword_add(struct store_box *b, const char *name, unsigned *bit_r, struct errtext *t)
+static enum err mem_keyword_add(struct store_box *b, const char *name, unsigned *bit_r,
+				struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 	unsigned i = 0;
@@ -386,7 +394,8 @@ static int by_uid(const void *a, const void *b)
 	return span_cmp(x->key, y->key);
 }
 
-static enum err mem_scan(struct store_box *b, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+static enum err mem_scan(struct store_box *b, struct arena *a, struct store_scan *scan_r,
+			 struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 	struct store_msg *msg = arena_array(a, mb->n + 1, sizeof(*msg));
@@ -423,8 +432,9 @@ static int body_fd(const struct body *body)
 	return fd;
 }
 
-static enum err mem_locate(struct store_box *b, struct span key, struct span hint, struct store_object *o_r,
-			   struct arena *a, struct span *hint_r, struct errtext *t)
+static enum err mem_locate(struct store_box *b, struct span key, struct span hint,
+			   struct store_object *o_r, struct arena *a, struct span *hint_r,
+			   struct errtext *t)
 {
 	struct mem_msg *m = find_msg(mailbox_of(b), key);
 
@@ -433,7 +443,12 @@ static enum err mem_locate(struct store_box *b, struct span key, struct span hin
 	int fd = body_fd(m->body);
 	if (fd < 0)
 		return err_sys(t, "memfd");
-	*o_r = (struct store_object){ .fd = fd, .length = m->body->n, .mtime = m->body->date, .ctime = m->body->saved };
+	*o_r = (struct store_object){
+		.fd = fd,
+		.length = m->body->n,
+		.mtime = m->body->date,
+		.ctime = m->body->saved,
+	};
 	if (a && hint_r)
 		*hint_r = hint_of(m);
 	return ERR_OK;
@@ -441,7 +456,8 @@ static enum err mem_locate(struct store_box *b, struct span key, struct span hin
 
 /* --- adding; priv of a stage is the body that link shares, or NULL --- */
 
-static enum err mem_stage(struct store_box *b, uint64_t size_hint, struct store_stage *st_r, struct errtext *t)
+static enum err mem_stage(struct store_box *b, uint64_t size_hint, struct store_stage *st_r,
+			  struct errtext *t)
 {
 	if (readonly(b))
 		return err_say(t, ERR_READONLY, "read-only");
@@ -461,8 +477,8 @@ static void mem_abort(struct store_stage *st)
 	st->priv = NULL;
 }
 
-static enum err mem_link(struct store_box *from, struct span key, struct span hint, struct store_box *to,
-			 struct store_stage *st_r, struct errtext *t)
+static enum err mem_link(struct store_box *from, struct span key, struct span hint,
+			 struct store_box *to, struct store_stage *st_r, struct errtext *t)
 {
 	struct mem_msg *m = find_msg(mailbox_of(from), key);
 
@@ -491,11 +507,15 @@ static struct body *body_read(int fd, int64_t date)
 	return NULL;
 }
 
-static enum err commit_one(struct mem_store *s, struct mem_mailbox *mb, struct store_commit *c, struct arena *a)
+static enum err commit_one(struct mem_store *s, struct mem_mailbox *mb, struct store_commit *c,
+			   struct arena *a)
 {
-	struct body *body = c->stage->fd < 0 ? c->stage->priv : body_read(c->stage->fd, c->internaldate);
+	struct body *body =
+		c->stage->fd < 0 ? c->stage->priv : body_read(c->stage->fd, c->internaldate);
 	bool quiet = c->flags.system == 0 && c->flags.keywords == 0;
-	struct mem_msg m = { .flags = c->flags, .vsize = c->vsize, .body = body, .recent = c->recent && quiet };
+	struct mem_msg m = {
+		.flags = c->flags, .vsize = c->vsize, .body = body, .recent = c->recent && quiet
+	};
 
 	if (!body)
 		return ERR_IO;
@@ -521,22 +541,23 @@ static enum err commit_one(struct mem_store *s, struct mem_mailbox *mb, struct s
 	return ERR_OK;
 }
 
-static enum err mem_commit_many(struct store_box *b, struct store_commit *c, size_t n, struct arena *a,
-				struct errtext *t)
+static enum err mem_commit_many(struct store_box *b, struct store_commit *c, size_t n,
+				struct arena *a, struct errtext *t)
 {
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < n; i++) {
 		c[i].err = commit_one(store_of(b->store), mailbox_of(b), &c[i], a);
 		if (c[i].err && !e)
-			e = err_say(t, c[i].err, "a message cannot be added: %s", err_name(c[i].err));
+			e = err_say(t, c[i].err, "a message cannot be added: %s",
+				    err_name(c[i].err));
 		mem_abort(c[i].stage);
 	}
 	return e;
 }
 
-static enum err mem_number(struct store_box *b, const struct span *keys, size_t n, bool synced, uint32_t *uids,
-			   uint32_t *next_r, struct errtext *t)
+static enum err mem_number(struct store_box *b, const struct span *keys, size_t n, bool synced,
+			   uint32_t *uids, uint32_t *next_r, struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 
@@ -547,7 +568,8 @@ static enum err mem_number(struct store_box *b, const struct span *keys, size_t 
 
 		if (m && m->uid == 0)
 			m->uid = mb->uidnext++;
-		uids[i] = m ? m->uid : mb->uidnext++; /* as a folder does, that numbers names unseen */
+		/* as a folder does, that numbers names unseen */
+		uids[i] = m ? m->uid : mb->uidnext++;
 	}
 	*next_r = mb->uidnext;
 	return ERR_OK;
@@ -558,7 +580,8 @@ static enum err mem_nothing(struct store_box *b, struct errtext *t)
 	return ERR_OK;
 }
 
-static enum err mem_expunge(struct store_box *b, struct span key, struct span hint, struct errtext *t)
+static enum err mem_expunge(struct store_box *b, struct span key, struct span hint,
+			    struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 	struct mem_msg *m = find_msg(mb, key);
@@ -574,8 +597,9 @@ static enum err mem_expunge(struct store_box *b, struct span key, struct span hi
 	return ERR_OK;
 }
 
-static enum err mem_set_flags(struct store_box *b, struct span key, struct span hint, struct mail_flags flags,
-			      struct arena *a, struct span *hint_r, struct errtext *t)
+static enum err mem_set_flags(struct store_box *b, struct span key, struct span hint,
+			      struct mail_flags flags, struct arena *a, struct span *hint_r,
+			      struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 	struct mem_msg *m = find_msg(mb, key);

@@ -1,12 +1,14 @@
 /*
- * subscriptions: which mailboxes a user's programs show. Shared with Dovecot, in the root of the control files.
+ * subscriptions: which mailboxes a user's programs show. Shared with Dovecot, in the root of the
+ * control files.
  *
  *	version 2 = "V" TAB "2" LF LF *( level *( TAB level ) LF )
  *	version 1 = *( name LF )         name with the store's separator
  *
- * A level is escaped: \001 becomes \001 '1', NUL \001 '0', TAB \001 't', CR \001 'r', LF \001 'n'. A separator at
- * the end of a name means nothing. Written anew as subscriptions.lock, which is renamed; in the version
- * found, 2 when there was none. Lines that we cannot say as a storage name stay as they are.
+ * A level is escaped: \001 becomes \001 '1', NUL \001 '0', TAB \001 't', CR \001 'r', LF \001 'n'.
+ * A separator at the end of a name means nothing. Written anew as subscriptions.lock, which is
+ * renamed; in the version found, 2 when there was none. Lines that we cannot say as a storage name
+ * stay as they are.
  */
 #include "subscriptions.h"
 #include "file.h"
@@ -137,12 +139,14 @@ bool subs_rewrite(struct span text, char separator, const char *name, bool on, s
 	while (span_split(&text, '\n', &line)) {
 		if (line.n == 0)
 			continue;
-		bool same = subs_name(line, version, separator, &said) && span_eq_str(buf_span(&said), name);
+		bool same = subs_name(line, version, separator, &said) &&
+			    span_eq_str(buf_span(&said), name);
 		had = had || same;
 		if (same && !on)
 			continue;
 		if (out->n == 0 && span_eq(line, SPAN(SUBS_HEADER)))
-			buf_add_char(out, '\n'); /* a name, of version 1: must not become the header */
+			/* a name, of version 1: must not become the header */
+			buf_add_char(out, '\n');
 		buf_add_span(out, line);
 		buf_add_char(out, '\n');
 	}
@@ -158,7 +162,8 @@ static enum err subs_load(struct maildir *m, struct buf *text, struct errtext *t
 {
 	struct stat st;
 	int fd;
-	enum err e = m->control_fd < 0 ? ERR_NOTFOUND : file_open_read(m->control_fd, SUBS_NAME, &fd, &st);
+	enum err e = m->control_fd < 0 ? ERR_NOTFOUND
+				       : file_open_read(m->control_fd, SUBS_NAME, &fd, &st);
 
 	if (e == ERR_NOTFOUND)
 		return ERR_OK;
@@ -178,7 +183,8 @@ static size_t line_count(struct span text)
 	return n;
 }
 
-static enum err subs_give(struct span text, char separator, struct arena *a, const char ***names_r, size_t *n_r)
+static enum err subs_give(struct span text, char separator, struct arena *a, const char ***names_r,
+			  size_t *n_r)
 {
 	int version = subs_begin(&text);
 	const char **names = arena_array(a, line_count(text), sizeof(*names));
@@ -218,7 +224,8 @@ enum err maildir_subscriptions(struct store *s, struct arena *a, const char ***n
 	return e;
 }
 
-static enum err subs_save(struct maildir *m, struct dotlock *lock, struct span text, struct errtext *t)
+static enum err subs_save(struct maildir *m, struct dotlock *lock, struct span text,
+			  struct errtext *t)
 {
 	bool sync = m->sync != STORE_SYNC_NEVER;
 	enum err e = file_write(lock->fd, text.p, text.n);
@@ -244,14 +251,17 @@ enum err maildir_subscribe(struct store *s, const char *name, bool on, struct er
 	if (on && strcmp(name, "INBOX") != 0 && !store_name_valid(s->ops, name))
 		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
 	e = maildir_root_control_make(m, t);
-	e = e ? e : dotlock_take(&lock, m->control_fd, SUBS_NAME ".lock", NULL, SUBS_STALE, m->file_mode, t);
+	e = e ? e
+	      : dotlock_take(&lock, m->control_fd, SUBS_NAME ".lock", NULL, SUBS_STALE,
+			     m->file_mode, t);
 	if (e)
 		return e;
 	buf_init(&text, SUBS_FILE_MAX);
 	buf_init(&out, SUBS_FILE_MAX + 4096);
 	e = subs_load(m, &text, t);
 	if (!e && subs_rewrite(buf_span(&text), s->ops->separator, name, on, &out))
-		e = out.failed ? err_say(t, ERR_LIMIT, SUBS_NAME " is full") : subs_save(m, &lock, buf_span(&out), t);
+		e = out.failed ? err_say(t, ERR_LIMIT, SUBS_NAME " is full")
+			       : subs_save(m, &lock, buf_span(&out), t);
 	dotlock_drop(&lock);
 	buf_free(&text);
 	buf_free(&out);

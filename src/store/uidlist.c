@@ -5,7 +5,8 @@ static bool read_guid(struct span hex, uint8_t guid[16])
 {
 	uint64_t high, low;
 
-	if (hex.n != 32 || !span_hex64(span_cut(hex, 0, 16), &high) || !span_hex64(span_from(hex, 16), &low))
+	if (hex.n != 32 || !span_hex64(span_cut(hex, 0, 16), &high) ||
+	    !span_hex64(span_from(hex, 16), &low))
 		return false;
 	for (int i = 0; i < 8; i++) {
 		guid[i] = (uint8_t)(high >> (56 - 8 * i));
@@ -41,7 +42,8 @@ static bool header1(struct span rest, struct uidlist_header *h)
 {
 	struct span word;
 
-	return span_split(&rest, ' ', &word) && span_u32(word, &h->uidvalidity) && span_u32(rest, &h->next);
+	return span_split(&rest, ' ', &word) && span_u32(word, &h->uidvalidity) &&
+	       span_u32(rest, &h->next);
 }
 
 bool uidlist_parse_header(struct span line, struct uidlist_header *h_r)
@@ -49,7 +51,8 @@ bool uidlist_parse_header(struct span line, struct uidlist_header *h_r)
 	struct uidlist_header h = { 0 };
 	struct span word;
 
-	if (line.n == 0 || line.n > UIDLIST_LINE_MAX || memchr(line.p, '\0', line.n) || !span_split(&line, ' ', &word))
+	if (line.n == 0 || line.n > UIDLIST_LINE_MAX || memchr(line.p, '\0', line.n) ||
+	    !span_split(&line, ' ', &word))
 		return false;
 	if (span_eq_str(word, "3"))
 		h.version = 3;
@@ -65,7 +68,10 @@ bool uidlist_parse_header(struct span line, struct uidlist_header *h_r)
 	return true;
 }
 
-/* "S12 W13 :name": up to the field that begins with ':'; every field before it begins with a letter. */
+/*
+ * "S12 W13 :name": up to the field that begins with ':'; every field before it begins with a
+ * letter.
+ */
 static bool record3(struct span rest, struct uidlist_record *r)
 {
 	const char *start = rest.p;
@@ -101,7 +107,8 @@ bool uidlist_parse_record(struct span line, int version, struct uidlist_record *
 	else if (!record3(line, &r))
 		return false;
 	r.base = span_cut(r.base, 0, span_find(r.base, ':'));
-	if (r.base.n == 0 || r.base.n > 255 || memchr(r.base.p, '/', r.base.n) || memchr(line.p, '\0', line.n))
+	if (r.base.n == 0 || r.base.n > 255 || memchr(r.base.p, '/', r.base.n) ||
+	    memchr(line.p, '\0', line.n))
 		return false;
 	*r_r = r;
 	return true;

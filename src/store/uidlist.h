@@ -2,14 +2,15 @@
  * The text of dovecot-uidlist: one line at a time, no files here (maildir_uidlist.c).
  *
  * version 3
- *	header = "3" *( SP key value ) LF             V uidvalidity, N next UID, G mailbox GUID; others kept
+ *	header = "3" *( SP key value ) LF             V uidvalidity, N next UID, G GUID; others kept
  *	record = uid *( SP key value ) SP ":" name LF  S size, W CRLF size, P POP3 UIDL; others kept
  * version 1 (Courier's)
  *	header = "1" SP uidvalidity SP next LF
  *	record = uid SP name LF
  *
- * A key is one letter A-Z; a value has no blank. The name is the base name; a ":2,FLAGS" after it is tolerated when read.
- * UIDs ascend. N may lag behind the records, because records are appended without touching the header.
+ * A key is one letter A-Z; a value has no blank. The name is the base name; a ":2,FLAGS" after it
+ * is tolerated when read. UIDs ascend. N may lag behind the records, because records are appended
+ * without touching the header.
  */
 #ifndef STORE_UIDLIST_H
 #define STORE_UIDLIST_H
@@ -24,7 +25,10 @@ struct uidlist_header {
 	uint8_t version; /* 1 or 3 */
 	bool has_guid;
 	uint8_t guid[16];
-	struct span more; /* all keys of version 3 as they stood, the unknown among them kept; borrowed from the line */
+	/*
+	 * all keys of version 3 as they stood, the unknown among them kept; borrowed from the line
+	 */
+	struct span more;
 };
 
 struct uidlist_record {

@@ -1,4 +1,6 @@
-/* roost-extra of anybody. Each line is taken as it is, and again with the checksum that it lacks. */
+/*
+ * roost-extra of anybody. Each line is taken as it is, and again with the checksum that it lacks.
+ */
 #include "extra.h"
 
 #include "base/buf.h"

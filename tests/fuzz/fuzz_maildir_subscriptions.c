@@ -1,4 +1,7 @@
-/* subscriptions of anybody: after subscribing a name is there, after unsubscribing it is not, and the others stay. */
+/*
+ * subscriptions of anybody: after subscribing a name is there, after unsubscribing it is not, and
+ * the others stay.
+ */
 #include "subscriptions.h"
 
 #include "base/must.h"

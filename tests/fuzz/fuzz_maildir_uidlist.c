@@ -1,6 +1,7 @@
 /*
- * dovecot-uidlist of anybody: line by line, and as the file of a mailbox. Whatever it holds, numbering
- * gives fresh ascending UIDs, keeps those that the file tells, and leaves a file that reads the same.
+ * dovecot-uidlist of anybody: line by line, and as the file of a mailbox. Whatever it holds,
+ * numbering gives fresh ascending UIDs, keeps those that the file tells, and leaves a file that
+ * reads the same.
  */
 #include "maildir.h"
 
@@ -54,7 +55,8 @@ static void lines(struct span text)
 		buf_clear(&out);
 		uidlist_put_record(&out, &r);
 		must(uidlist_parse_record(span_cut(buf_span(&out), 0, out.n - 1), 3, &again));
-		must(again.uid == r.uid && span_eq(again.base, r.base) && span_eq(again.keys, r.keys));
+		must(again.uid == r.uid && span_eq(again.base, r.base) &&
+		     span_eq(again.keys, r.keys));
 	}
 	buf_free(&out);
 }
@@ -80,7 +82,8 @@ static void numbers(void)
 	enum err e = b->ops->number(b, keys, 2, false, uid, &next, NULL);
 	must(e == ERR_OK || e == ERR_LIMIT);
 	if (!e) {
-		must(uid[0] > 0 && uid[1] > 0 && uid[0] != uid[1] && next > uid[0] && next > uid[1]);
+		must(uid[0] > 0 && uid[1] > 0 && uid[0] != uid[1] && next > uid[0] &&
+		     next > uid[1]);
 		b->ops->box_close(b);
 		must(store->ops->box_open(store, "INBOX", &b, NULL) == ERR_OK);
 		must(b->ops->number(b, keys, 2, false, again, &next2, NULL) == ERR_OK);

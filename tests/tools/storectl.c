@@ -30,8 +30,9 @@ static const struct {
 	const char *name;
 	uint8_t flag;
 } system_flags[] = {
-	{ "\\Answered", MAIL_ANSWERED }, { "\\Flagged", MAIL_FLAGGED }, { "\\Deleted", MAIL_DELETED },
-	{ "\\Seen", MAIL_SEEN },         { "\\Draft", MAIL_DRAFT },     { "\\Recent", MAIL_RECENT },
+	{ "\\Answered", MAIL_ANSWERED }, { "\\Flagged", MAIL_FLAGGED },
+	{ "\\Deleted", MAIL_DELETED },	 { "\\Seen", MAIL_SEEN },
+	{ "\\Draft", MAIL_DRAFT },	 { "\\Recent", MAIL_RECENT },
 };
 
 static enum err read_flags(struct ctl *c, char **arg, struct mail_flags *f)
@@ -98,7 +99,8 @@ static enum err show(struct ctl *c)
 
 		printf("%u ", m->uid);
 		print_flags(m->flags, names);
-		printf(" %lld %lld %.*s\n", (long long)m->size, (long long)m->vsize, (int)m->key.n, m->key.p);
+		printf(" %lld %lld %.*s\n", (long long)m->size, (long long)m->vsize, (int)m->key.n,
+		       m->key.p);
 	}
 	return ERR_OK;
 }
@@ -136,7 +138,9 @@ static enum err copy_in(int fd)
 static enum err add(struct ctl *c)
 {
 	struct store_stage stage;
-	struct store_commit commit = { .stage = &stage, .vsize = STORE_SIZE_UNKNOWN, .recent = true };
+	struct store_commit commit = { .stage = &stage,
+				       .vsize = STORE_SIZE_UNKNOWN,
+				       .recent = true };
 	uint32_t uid, next;
 	enum err e = read_flags(c, c->arg, &commit.flags);
 
@@ -241,7 +245,8 @@ static const struct {
 	const char *name;
 	enum err (*run)(struct ctl *c);
 } box_commands[] = {
-	{ "add", add }, { "cat", cat }, { "expunge", expunge }, { "flags", flags }, { "number", number }, { "show", show },
+	{ "add", add },	    { "cat", cat },	  { "expunge", expunge },
+	{ "flags", flags }, { "number", number }, { "show", show },
 };
 
 static enum err on_box(struct ctl *c, const char *command, const char *name)
@@ -286,7 +291,9 @@ int main(int argc, char **argv)
 {
 	char host[256] = "";
 	struct ctl c = { .arena = arena_new(ARENA_MAX) };
-	struct store_config config = { .root = argc > 1 ? argv[1] : "", .hostname = host, .sync = STORE_SYNC_OPTIMIZED };
+	struct store_config config = { .root = argc > 1 ? argv[1] : "",
+				       .hostname = host,
+				       .sync = STORE_SYNC_OPTIMIZED };
 	enum err e = ERR_SYNTAX;
 
 	gethostname(host, sizeof(host) - 1);

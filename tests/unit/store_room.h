@@ -27,14 +27,17 @@ struct room {
 	struct errtext text;
 };
 
-static inline int room_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+static inline int room_remove_one(const char *path, const struct stat *st, int flag,
+				  struct FTW *ftw)
 {
 	return remove(path);
 }
 
 static inline struct store_config room_config(const struct room *r)
 {
-	return (struct store_config){ .root = r->root, .hostname = "host.example", .sync = STORE_SYNC_NEVER };
+	return (struct store_config){ .root = r->root,
+				      .hostname = "host.example",
+				      .sync = STORE_SYNC_NEVER };
 }
 
 static inline void room_reopen(struct room *r)
@@ -157,10 +160,13 @@ static inline struct store_identity room_identity(struct room *r)
 }
 
 /* Stages and commits one message; the commit's answer. */
-static inline struct store_commit room_add(struct room *r, const char *text, struct mail_flags flags)
+static inline struct store_commit room_add(struct room *r, const char *text,
+					   struct mail_flags flags)
 {
 	struct store_stage st;
-	struct store_commit c = { .stage = &st, .flags = flags, .vsize = STORE_SIZE_UNKNOWN, .recent = true };
+	struct store_commit c = {
+		.stage = &st, .flags = flags, .vsize = STORE_SIZE_UNKNOWN, .recent = true
+	};
 
 	assert_int_equal(r->box->ops->stage(r->box, 0, &st, &r->text), ERR_OK);
 	assert_int_equal(write(st.fd, text, strlen(text)), (ssize_t)strlen(text));

@@ -115,7 +115,8 @@ static void test_inbox_elsewhere(void **state)
 	r->store->ops->close(r->store);
 	c.inbox = arena_printf(r->arena, "%s/spool", r->dir);
 	assert_int_equal(store_maildir.open(&c, &r->store, &r->text), ERR_OK);
-	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text), ERR_NOTFOUND);
+	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text),
+			 ERR_NOTFOUND);
 	assert_int_equal(r->store->ops->create(r->store, "INBOX", &r->text), ERR_OK);
 	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text), ERR_OK);
 	assert_int_equal(room_number(r, room_add(r, "x", (struct mail_flags){ 0 }).key), 1);
@@ -146,7 +147,8 @@ static void test_readonly(void **state)
 	assert_int_equal(ops->number(r->box, &m.key, 1, true, &uid, &uid, &r->text), ERR_READONLY);
 	assert_int_equal(ops->stage(r->box, 0, &st, &r->text), ERR_READONLY);
 	assert_int_equal(ops->expunge(r->box, m.key, m.hint, &r->text), ERR_READONLY);
-	assert_int_equal(ops->set_flags(r->box, m.key, m.hint, m.flags, r->arena, &hint, &r->text), ERR_READONLY);
+	assert_int_equal(ops->set_flags(r->box, m.key, m.hint, m.flags, r->arena, &hint, &r->text),
+			 ERR_READONLY);
 	assert_int_equal(ops->keyword_add(r->box, "k", &bit, &r->text), ERR_READONLY);
 	assert_int_equal(ops->create(r->store, "A", &r->text), ERR_READONLY);
 	assert_int_equal(ops->remove(r->store, "A", &r->text), ERR_READONLY);
@@ -158,7 +160,8 @@ static void test_readonly(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", "a..b", ".a", "a.", "a/b", "~a", "a.~b", "a\x1f", "a\x7f", "../x", "a\nb" };
+	static const char *const bad[] = { "",	 ".",	 "..",	  "a..b",  ".a",   "a.",  "a/b",
+					   "~a", "a.~b", "a\x1f", "a\x7f", "../x", "a\nb" };
 	char many[300];
 
 	assert_ptr_equal(store_driver("maildir"), &store_maildir);
@@ -178,9 +181,10 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_probe_and_open), ROOM_TEST(test_links),           ROOM_TEST(test_missing_new),
-		ROOM_TEST(test_floor),          ROOM_TEST(test_control),         ROOM_TEST(test_inbox_elsewhere),
-		ROOM_TEST(test_readonly),       cmocka_unit_test(test_names),
+		ROOM_TEST(test_probe_and_open), ROOM_TEST(test_links),
+		ROOM_TEST(test_missing_new),	ROOM_TEST(test_floor),
+		ROOM_TEST(test_control),	ROOM_TEST(test_inbox_elsewhere),
+		ROOM_TEST(test_readonly),	cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

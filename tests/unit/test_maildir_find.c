@@ -4,7 +4,8 @@ static enum err locate(struct room *r, const char *key, const char *hint, const 
 {
 	struct store_object o;
 	struct span h;
-	enum err e = r->box->ops->locate(r->box, span_str(key), span_str(hint), &o, r->arena, &h, &r->text);
+	enum err e = r->box->ops->locate(r->box, span_str(key), span_str(hint), &o, r->arena, &h,
+					 &r->text);
 
 	if (e)
 		return e;
@@ -45,7 +46,9 @@ static void test_locate(void **state)
 	expect_at(r, "1.a", "c:2,FS", "c:2,T");
 	room_move(r, "new/2.a", "cur/2.a:2,S");
 	expect_at(r, "2.a", "n", "c:2,S");
-	assert_int_equal(r->box->ops->locate(r->box, SPAN("1.a"), SPAN("c:2,T"), &o, NULL, NULL, &r->text), ERR_OK);
+	assert_int_equal(
+		r->box->ops->locate(r->box, SPAN("1.a"), SPAN("c:2,T"), &o, NULL, NULL, &r->text),
+		ERR_OK);
 	assert_true(o.offset == 0 && o.length == 5 && o.mtime > 1000000000 && o.ctime > 1000000000);
 	close(o.fd);
 	unlink(room_path(r, "cur/2.a:2,S"));
@@ -77,12 +80,15 @@ static void test_hostile_hints(void **state)
 	expect_gone(r, "3.a", "c:2,");
 }
 
-static struct span set_flags(struct room *r, const char *key, const char *hint, uint8_t flags, enum err want)
+static struct span set_flags(struct room *r, const char *key, const char *hint, uint8_t flags,
+			     enum err want)
 {
 	struct span h = SPAN("");
 
-	assert_int_equal(r->box->ops->set_flags(r->box, span_str(key), span_str(hint), (struct mail_flags){ flags, 0 },
-						r->arena, &h, &r->text), want);
+	assert_int_equal(r->box->ops->set_flags(r->box, span_str(key), span_str(hint),
+						(struct mail_flags){ flags, 0 }, r->arena, &h,
+						&r->text),
+			 want);
 	return h;
 }
 
@@ -164,8 +170,10 @@ static void test_renamer(void **state)
 	}
 	pid_t child = fork();
 	for (unsigned i = 0; child == 0; i++) {
-		snprintf(name, sizeof(name), "%s/cur/%u.a:2,%s", r->root, i % 300, i / 300 % 2 ? "S" : "");
-		snprintf(other, sizeof(other), "%s/cur/%u.a:2,%s", r->root, i % 300, i / 300 % 2 ? "" : "S");
+		snprintf(name, sizeof(name), "%s/cur/%u.a:2,%s", r->root, i % 300,
+			 i / 300 % 2 ? "S" : "");
+		snprintf(other, sizeof(other), "%s/cur/%u.a:2,%s", r->root, i % 300,
+			 i / 300 % 2 ? "" : "S");
 		if (rename(name, other) < 0)
 			_exit(1);
 	}
@@ -186,8 +194,9 @@ static void test_renamer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_locate),     ROOM_TEST(test_hostile_hints), ROOM_TEST(test_flags),
-		ROOM_TEST(test_flags_twin), ROOM_TEST(test_expunge),       ROOM_TEST(test_names_kept),
+		ROOM_TEST(test_locate),	 ROOM_TEST(test_hostile_hints),
+		ROOM_TEST(test_flags),	 ROOM_TEST(test_flags_twin),
+		ROOM_TEST(test_expunge), ROOM_TEST(test_names_kept),
 		ROOM_TEST(test_renamer),
 	};
 

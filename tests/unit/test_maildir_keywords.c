@@ -86,7 +86,9 @@ static void test_beyond_letters(void **state)
 	assert_true(m.flags.keywords == f.keywords && m.flags.system == MAIL_SEEN);
 	struct span hint;
 	f.keywords = UINT64_C(1) << 40;
-	assert_int_equal(r->box->ops->set_flags(r->box, c.key, c.hint, f, r->arena, &hint, &r->text), ERR_OK);
+	assert_int_equal(
+		r->box->ops->set_flags(r->box, c.key, c.hint, f, r->arena, &hint, &r->text),
+		ERR_OK);
 	room_reopen(r);
 	room_identity(r);
 	assert_true(room_scan(r).msg[0].flags.keywords == f.keywords);
@@ -113,8 +115,9 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_letters),        ROOM_TEST(test_odd_file), ROOM_TEST(test_unknown_letter),
-		ROOM_TEST(test_beyond_letters), ROOM_TEST(test_refused),
+		ROOM_TEST(test_letters),	ROOM_TEST(test_odd_file),
+		ROOM_TEST(test_unknown_letter), ROOM_TEST(test_beyond_letters),
+		ROOM_TEST(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,8 @@ static void test_rename(void **state)
 	create(r, "Q.1", ERR_OK);
 	room_move(r, ".Q.1", ".R.1");
 	renames(r, "Q", "R", ERR_OK);
-	assert_true(selectable(r, "R") == 1 && selectable(r, "R.1") == 1 && selectable(r, "Q") == -1);
+	assert_true(selectable(r, "R") == 1 && selectable(r, "R.1") == 1 &&
+		    selectable(r, "Q") == -1);
 
 	create(r, "S", ERR_OK);
 	create(r, "S.1", ERR_OK);
@@ -152,8 +153,9 @@ static void test_long_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_create_and_list), ROOM_TEST(test_remove),     ROOM_TEST(test_leftovers),
-		ROOM_TEST(test_rename),          ROOM_TEST(test_long_names),
+		ROOM_TEST(test_create_and_list), ROOM_TEST(test_remove),
+		ROOM_TEST(test_leftovers),	 ROOM_TEST(test_rename),
+		ROOM_TEST(test_long_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

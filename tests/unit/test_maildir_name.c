@@ -27,7 +27,8 @@ static void test_flags(void **state)
 {
 	struct mail_flags f = maildir_name_flags(SPAN(":2,DFRSTaz"));
 
-	assert_int_equal(f.system, MAIL_DRAFT | MAIL_FLAGGED | MAIL_ANSWERED | MAIL_SEEN | MAIL_DELETED);
+	assert_int_equal(f.system,
+			 MAIL_DRAFT | MAIL_FLAGGED | MAIL_ANSWERED | MAIL_SEEN | MAIL_DELETED);
 	assert_true(f.keywords == (1 | 1 << 25));
 	f = maildir_name_flags(SPAN(":2,PS,Txyz"));
 	assert_int_equal(f.system, MAIL_SEEN);
@@ -47,7 +48,8 @@ static void test_sizes(void **state)
 	assert_true(maildir_name_size(SPAN("1.h,S=99999999999999999999999"), 'S') == UINT64_MAX);
 }
 
-static void expect_name(struct span base, struct span old, uint8_t system, uint64_t keywords, const char *name)
+static void expect_name(struct span base, struct span old, uint8_t system, uint64_t keywords,
+			const char *name)
 {
 	char out[MAILDIR_NAME_MAX + 1];
 
@@ -66,21 +68,28 @@ static void test_build(void **state)
 	expect_name(SPAN("1"), SPAN(":2,SSS"), MAIL_SEEN, 0, "1:2,S");
 	expect_name(SPAN("1"), SPAN(":1,abc"), MAIL_SEEN, UINT64_MAX << 26, "1:2,S");
 	memset(many, 'x', sizeof(many));
-	assert_false(maildir_name_build(out, span_of(many, 254), SPAN(""), (struct mail_flags){ 0 }));
-	assert_true(maildir_name_build(out, span_of(many, 251), SPAN(""), (struct mail_flags){ MAIL_SEEN, 0 }));
+	assert_false(
+		maildir_name_build(out, span_of(many, 254), SPAN(""), (struct mail_flags){ 0 }));
+	assert_true(maildir_name_build(out, span_of(many, 251), SPAN(""),
+				       (struct mail_flags){ MAIL_SEEN, 0 }));
 	assert_int_equal(strlen(out), 255);
 }
 
 static void test_order(void **state)
 {
 	static const char *const in_order[] = {
-		"abc", "0.h", "5.h", "10.M1P2.h", "10.M2P1.h", "10.M10P1.h", "10.M10P2.h", "11.h", "99999999999999999999.h",
+		"abc",	      "0.h",	   "5.h",
+		"10.M1P2.h",  "10.M2P1.h", "10.M10P1.h",
+		"10.M10P2.h", "11.h",	   "99999999999999999999.h",
 	};
 
 	for (size_t i = 0; i < sizeof(in_order) / sizeof(in_order[0]); i++)
 		for (size_t k = 0; k < sizeof(in_order) / sizeof(in_order[0]); k++) {
 			int d = maildir_name_cmp(span_str(in_order[i]), span_str(in_order[k]));
-			/* "abc" and "0.h" both count as second 0; bytes decide, and there '0' is before 'a'. */
+			/*
+			 * "abc" and "0.h" both count as second 0; bytes decide, and there '0' is
+			 * before 'a'.
+			 */
 			if (i + k == 1)
 				assert_true(i ? d < 0 : d > 0);
 			else
@@ -105,8 +114,9 @@ static void test_unique(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_split), cmocka_unit_test(test_flags), cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_build), cmocka_unit_test(test_order), cmocka_unit_test(test_unique),
+		cmocka_unit_test(test_split), cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_sizes), cmocka_unit_test(test_build),
+		cmocka_unit_test(test_order), cmocka_unit_test(test_unique),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

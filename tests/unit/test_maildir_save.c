@@ -12,7 +12,9 @@ static void test_commit(void **state)
 {
 	struct room *r = *state;
 	struct store_stage st;
-	struct store_commit c = { .stage = &st, .internaldate = 1234567890, .vsize = 7, .recent = true };
+	struct store_commit c = {
+		.stage = &st, .internaldate = 1234567890, .vsize = 7, .recent = true
+	};
 	struct store_object o;
 	struct stat sb;
 
@@ -23,7 +25,8 @@ static void test_commit(void **state)
 	assert_int_equal(room_count(r, "tmp"), 0);
 	assert_true(span_ends(c.key, SPAN(",S=6,W=7")));
 	assert_true(span_eq_str(c.hint, "n") && c.size == 6 && c.err == ERR_OK && st.fd == -1);
-	assert_int_equal(r->box->ops->locate(r->box, c.key, c.hint, &o, NULL, NULL, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->locate(r->box, c.key, c.hint, &o, NULL, NULL, &r->text),
+			 ERR_OK);
 	assert_true(o.length == 6 && o.mtime == 1234567890);
 	assert_int_equal(fstat(o.fd, &sb), 0);
 	assert_int_equal(sb.st_mode & 0777, 0600);
@@ -97,13 +100,15 @@ static void test_link(void **state)
 
 	assert_int_equal(r->store->ops->create(r->store, "To", &r->text), ERR_OK);
 	assert_int_equal(r->store->ops->box_open(r->store, "To", &to, &r->text), ERR_OK);
-	assert_int_equal(to->ops->link(r->box, orig.key, SPAN("c:2,stale"), to, &st, &r->text), ERR_OK);
+	assert_int_equal(to->ops->link(r->box, orig.key, SPAN("c:2,stale"), to, &st, &r->text),
+			 ERR_OK);
 	assert_true(st.fd == -1);
 	assert_int_equal(to->ops->commit_many(to, &c, 1, r->arena, &r->text), ERR_OK);
 	assert_true(span_eq_str(c.hint, "c:2,S") && c.size == 6);
 	assert_int_equal(room_count(r, ".To/cur"), 1);
 	assert_int_equal(room_count(r, "new"), 1);
-	assert_int_equal(to->ops->link(r->box, SPAN("none"), SPAN("c"), to, &st, &r->text), ERR_EXPUNGED);
+	assert_int_equal(to->ops->link(r->box, SPAN("none"), SPAN("c"), to, &st, &r->text),
+			 ERR_EXPUNGED);
 	assert_int_equal(to->ops->link(r->box, orig.key, orig.hint, to, &st, &r->text), ERR_OK);
 	to->ops->abort(&st);
 	assert_int_equal(room_count(r, ".To/tmp"), 0);

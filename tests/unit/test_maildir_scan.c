@@ -53,7 +53,8 @@ static void test_order(void **state)
 	assert_true(span_eq_str(s.msg[2].key, "1.a") && span_eq_str(s.msg[3].key, "3.a"));
 
 	/* A name listed twice: the later UID holds, and the order stays by UID. */
-	room_write(r, "dovecot-uidlist", "3 V9 N9 G000102030405060708090a0b0c0d0e0f\n1 :5.a\n2 :4.a\n3 :5.a\n");
+	room_write(r, "dovecot-uidlist",
+		   "3 V9 N9 G000102030405060708090a0b0c0d0e0f\n1 :5.a\n2 :4.a\n3 :5.a\n");
 	s = room_scan(r);
 	assert_true(s.msg[0].uid == 2 && s.msg[1].uid == 3 && span_eq_str(s.msg[1].key, "5.a"));
 }
@@ -81,7 +82,8 @@ static void test_settled(void **state)
 	assert_false(changed(r, s.token));
 	room_write(r, "new/1.a", "x");
 	assert_true(changed(r, s.token));
-	assert_true(r->box->ops->scan(r->box, r->arena, &young, &r->text) == ERR_OK && !young.settled);
+	assert_true(r->box->ops->scan(r->box, r->arena, &young, &r->text) == ERR_OK &&
+		    !young.settled);
 }
 
 static void test_removed_meanwhile(void **state)
@@ -132,7 +134,8 @@ static void test_arrivals(void **state)
 
 	struct store_commit c = room_add(r, "x", (struct mail_flags){ 0 });
 	assert_int_equal(ops->scan_new(r->box, s.token, r->arena, &n, &r->text), ERR_OK);
-	assert_true(n.n == 2 && n.msg[0].uid == 2 && n.msg[1].uid == 0 && span_eq(n.msg[1].key, c.key));
+	assert_true(n.n == 2 && n.msg[0].uid == 2 && n.msg[1].uid == 0 &&
+		    span_eq(n.msg[1].key, c.key));
 	assert_int_equal(room_number(r, c.key), 3);
 	assert_int_equal(ops->scan_new(r->box, s.token, r->arena, &n, &r->text), ERR_OK);
 	assert_true(n.n == 2 && n.msg[1].uid == 3);
@@ -143,8 +146,10 @@ static void test_arrivals(void **state)
 	assert_true(n.n == 2 && n.msg[0].uid == 2 && n.msg[1].uid == 3);
 
 	room_write(r, "cur/4.a:2,", "x");
-	assert_int_equal(r->box->ops->scan_new(r->box, s.token, r->arena, &n, &r->text), ERR_CANNOT);
-	assert_int_equal(r->box->ops->scan_new(r->box, SPAN(""), r->arena, &n, &r->text), ERR_CANNOT);
+	assert_int_equal(r->box->ops->scan_new(r->box, s.token, r->arena, &n, &r->text),
+			 ERR_CANNOT);
+	assert_int_equal(r->box->ops->scan_new(r->box, SPAN(""), r->arena, &n, &r->text),
+			 ERR_CANNOT);
 }
 
 static void test_small_arena(void **state)

@@ -30,7 +30,8 @@ static void test_adopts(void **state)
 	assert_true(id.uidvalidity == 12345 && id.uidnext == 18 && id.guid[15] == 15 && !id.note);
 	struct store_scan s = room_scan(r);
 	assert_int_equal(s.n, 2);
-	assert_true(s.msg[0].uid == 3 && s.msg[0].size == 5 && s.msg[1].uid == 17 && s.msg[1].size == 1);
+	assert_true(s.msg[0].uid == 3 && s.msg[0].size == 5 && s.msg[1].uid == 17 &&
+		    s.msg[1].size == 1);
 	assert_true(span_eq_str(s.msg[1].uidl, "b,S=1") && s.msg[0].uidl.n == 0);
 
 	/* Appended, not rewritten. */
@@ -50,10 +51,12 @@ static void test_numbers_once(void **state)
 	room_identity(r);
 	assert_int_equal(r->box->ops->number(r->box, keys, 4, true, uids, &next, &r->text), ERR_OK);
 	assert_true(uids[0] == 1 && uids[1] == 2 && uids[2] == 1 && uids[3] == 3 && next == 4);
-	assert_int_equal(r->box->ops->number(r->box, keys, 4, false, uids, &next, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->number(r->box, keys, 4, false, uids, &next, &r->text),
+			 ERR_OK);
 	assert_true(uids[0] == 1 && uids[3] == 3 && next == 4);
 	room_reopen(r);
-	assert_int_equal(r->box->ops->number(r->box, keys + 1, 1, false, uids, &next, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->number(r->box, keys + 1, 1, false, uids, &next, &r->text),
+			 ERR_OK);
 	assert_true(uids[0] == 2 && next == 4);
 	assert_int_equal(r->box->ops->sync_numbers(r->box, &r->text), ERR_OK);
 }
@@ -80,7 +83,8 @@ static void test_others_write(void **state)
 	assert_int_equal(room_number(r, b.key), 8);
 
 	struct store_commit c = room_add(r, "c", (struct mail_flags){ 0 });
-	char *text = arena_printf(r->arena, "3 V5 N30" GUID "\n8 :%.*s\n20 :%.*s\n", (int)b.key.n, b.key.p, (int)c.key.n, c.key.p);
+	char *text = arena_printf(r->arena, "3 V5 N30" GUID "\n8 :%.*s\n20 :%.*s\n", (int)b.key.n,
+				  b.key.p, (int)c.key.n, c.key.p);
 	room_write(r, "list", text);
 	room_move(r, "list", "dovecot-uidlist");
 	assert_int_equal(room_number(r, c.key), 20);
@@ -110,7 +114,8 @@ static void test_damaged_lines(void **state)
 {
 	struct room *r = *state;
 
-	room_write(r, "dovecot-uidlist", "3 V5 N1" GUID "\n1 :one\nrubbish\n3 :three\n2 :late\n4 :four\n");
+	room_write(r, "dovecot-uidlist",
+		   "3 V5 N1" GUID "\n1 :one\nrubbish\n3 :three\n2 :late\n4 :four\n");
 	struct store_identity id = room_identity(r);
 	assert_true(id.uidvalidity == 5 && id.uidnext == 5 && !id.renewed);
 	room_write(r, "cur/late:2,", "x");
@@ -130,7 +135,9 @@ static void test_damaged_end(void **state)
 	assert_int_equal(room_identity(r).uidnext, 2);
 	uint32_t uid = room_number(r, SPAN("new"));
 	assert_true(uid > 2 && uid < 10);
-	room_write(r, "dovecot-uidlist", "3 V5 N1" GUID "\n1 :one\nxxxxxxxxxxxxxxxxxxxxxxx\nyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\n");
+	room_write(r, "dovecot-uidlist",
+		   "3 V5 N1" GUID
+		   "\n1 :one\nxxxxxxxxxxxxxxxxxxxxxxx\nyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\n");
 	uid = room_number(r, SPAN("new"));
 	assert_true(uid > 9 && uid < 20);
 }
@@ -160,7 +167,8 @@ static void test_locked(void **state)
 
 	room_write(r, "dovecot-uidlist.lock", "1:other.host");
 	assert_int_equal(r->box->ops->identity(r->box, &id, &r->text), ERR_INUSE);
-	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, &r->text), ERR_INUSE);
+	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, &r->text),
+			 ERR_INUSE);
 	unlink(room_path(r, "dovecot-uidlist.lock"));
 	room_identity(r);
 	room_write(r, "dovecot-uidlist.lock", "1:other.host");
@@ -188,16 +196,19 @@ static void test_write_fails(void **state)
 	room_number(r, keys[0]);
 	const char *before = room_read(r, "dovecot-uidlist");
 	limit_files(strlen(before) + 100);
-	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text), ERR_OK);
+	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text),
+			     ERR_OK);
 	assert_string_equal(room_read(r, "dovecot-uidlist"), before);
 	append(r, "dovecot-uidlist", "torn"); /* the next write is a rewrite */
 	before = room_read(r, "dovecot-uidlist");
-	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text), ERR_OK);
+	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text),
+			     ERR_OK);
 	assert_string_equal(room_read(r, "dovecot-uidlist"), before);
 	assert_false(room_has(r, "dovecot-uidlist.tmp"));
 	assert_false(room_has(r, "dovecot-uidlist.lock"));
 	limit_files(RLIM_INFINITY);
-	assert_int_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text),
+			 ERR_OK);
 	assert_true(uids[0] == 1 && uids[49] == next - 1);
 }
 
@@ -214,7 +225,9 @@ static void test_compacts(void **state)
 	struct store_scan s = room_scan(r);
 	assert_int_equal(s.n, 200);
 	for (size_t i = 0; i < 150; i++)
-		assert_int_equal(r->box->ops->expunge(r->box, s.msg[i].key, s.msg[i].hint, &r->text), ERR_OK);
+		assert_int_equal(
+			r->box->ops->expunge(r->box, s.msg[i].key, s.msg[i].hint, &r->text),
+			ERR_OK);
 	assert_int_equal(r->box->ops->expunge_done(r->box, &r->text), ERR_OK);
 	const char *text = room_read(r, "dovecot-uidlist");
 	assert_null(strstr(text, "\n150 "));
@@ -234,16 +247,19 @@ static void test_uids_run_out(void **state)
 	room_write(r, "dovecot-uidlist", "3 V5 N4294967292" GUID "\n");
 	assert_int_equal(r->box->ops->number(r->box, keys, 2, true, uids, &next, &r->text), ERR_OK);
 	keys[0] = SPAN("c");
-	assert_int_equal(r->box->ops->number(r->box, keys, 1, true, uids, &next, &r->text), ERR_LIMIT);
+	assert_int_equal(r->box->ops->number(r->box, keys, 1, true, uids, &next, &r->text),
+			 ERR_LIMIT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_new_identity),  ROOM_TEST(test_adopts),       ROOM_TEST(test_numbers_once),
-		ROOM_TEST(test_others_write),  ROOM_TEST(test_version1),     ROOM_TEST(test_damaged_lines),
-		ROOM_TEST(test_damaged_end),   ROOM_TEST(test_damaged_header), ROOM_TEST(test_locked),
-		ROOM_TEST(test_write_fails),   ROOM_TEST(test_compacts),     ROOM_TEST(test_uids_run_out),
+		ROOM_TEST(test_new_identity), ROOM_TEST(test_adopts),
+		ROOM_TEST(test_numbers_once), ROOM_TEST(test_others_write),
+		ROOM_TEST(test_version1),     ROOM_TEST(test_damaged_lines),
+		ROOM_TEST(test_damaged_end),  ROOM_TEST(test_damaged_header),
+		ROOM_TEST(test_locked),	      ROOM_TEST(test_write_fails),
+		ROOM_TEST(test_compacts),     ROOM_TEST(test_uids_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,8 @@ static uint32_t claim(struct room *r, uint32_t above)
 {
 	uint32_t v = 0;
 
-	assert_int_equal(maildir_uidvalidity_claim(maildir_of(r->store), above, &v, &r->text), ERR_OK);
+	assert_int_equal(maildir_uidvalidity_claim(maildir_of(r->store), above, &v, &r->text),
+			 ERR_OK);
 	return v;
 }
 
@@ -36,7 +37,9 @@ static void test_as_found(void **state)
 	room_write(r, "dovecot-uidvalidity.00000010", "");
 	assert_int_equal(claim(r, 0), 17);
 	expect_state(r, 17);
-	/* The note lags behind, is ahead, is rubbish, is gone: the companion or the greater holds. */
+	/*
+	 * The note lags behind, is ahead, is rubbish, is gone: the companion or the greater holds.
+	 */
 	room_write(r, "dovecot-uidvalidity", "00000005");
 	assert_int_equal(claim(r, 0), 18);
 	room_write(r, "dovecot-uidvalidity", "00000030");
@@ -58,7 +61,8 @@ static void test_limits(void **state)
 	room_write(r, "dovecot-uidvalidity", "ffffffff");
 	room_write(r, "dovecot-uidvalidity.ffffffff", "");
 	assert_true(claim(r, 0) < INT32_MAX);
-	assert_int_equal(maildir_uidvalidity_claim(maildir_of(r->store), INT32_MAX, &v, &r->text), ERR_LIMIT);
+	assert_int_equal(maildir_uidvalidity_claim(maildir_of(r->store), INT32_MAX, &v, &r->text),
+			 ERR_LIMIT);
 	assert_int_equal(claim(r, INT32_MAX - 1), INT32_MAX);
 }
 

@@ -1,4 +1,7 @@
-/* One life of a mailbox by the contract of store.h, over every store; and with every single call failing once. */
+/*
+ * One life of a mailbox by the contract of store.h, over every store; and with every single call
+ * failing once.
+ */
 #include "store_room.h"
 
 struct life {
@@ -9,7 +12,10 @@ struct life {
 	struct store_faulty *plan; /* NULL: calls do not fail */
 };
 
-/* Runs a call; over a faulty store once more when it was made to fail, and then it must succeed: failures leave no trace. */
+/*
+ * Runs a call; over a faulty store once more when it was made to fail, and then it must succeed:
+ * failures leave no trace.
+ */
 #define CALL(life, call)                                                                   \
 	do {                                                                               \
 		unsigned before = (life)->plan ? (life)->plan->fail_at : 0;                \
@@ -21,7 +27,8 @@ struct life {
 		assert_int_equal(e, ERR_OK);                                               \
 	} while (0)
 
-static enum err add(struct life *l, const char *text, struct mail_flags flags, struct store_commit *c)
+static enum err add(struct life *l, const char *text, struct mail_flags flags,
+		    struct store_commit *c)
 {
 	struct store_stage st;
 	enum err e = l->b->ops->stage(l->b, 0, &st, &l->t);
@@ -29,11 +36,18 @@ static enum err add(struct life *l, const char *text, struct mail_flags flags, s
 	if (e)
 		return e;
 	assert_int_equal(write(st.fd, text, strlen(text)), (ssize_t)strlen(text));
-	*c = (struct store_commit){ .stage = &st, .flags = flags, .vsize = STORE_SIZE_UNKNOWN, .recent = true, .internaldate = 86400 };
+	*c = (struct store_commit){
+		.stage = &st,
+		.flags = flags,
+		.vsize = STORE_SIZE_UNKNOWN,
+		.recent = true,
+		.internaldate = 86400,
+	};
 	return l->b->ops->commit_many(l->b, c, 1, l->a, &l->t);
 }
 
-static void add_surely(struct life *l, const char *text, struct mail_flags flags, struct store_commit *c)
+static void add_surely(struct life *l, const char *text, struct mail_flags flags,
+		       struct store_commit *c)
 {
 	enum err e = add(l, text, flags, c);
 
@@ -45,12 +59,17 @@ static void add_surely(struct life *l, const char *text, struct mail_flags flags
 	assert_int_equal(e, ERR_OK);
 }
 
-static void copy_surely(struct life *l, const struct store_commit *from, struct store_box *to, struct store_commit *c)
+static void copy_surely(struct life *l, const struct store_commit *from, struct store_box *to,
+			struct store_commit *c)
 {
 	struct store_stage st;
 
 	for (int i = 0; i < 2; i++) {
-		*c = (struct store_commit){ .stage = &st, .vsize = STORE_SIZE_UNKNOWN, .flags = { MAIL_SEEN, 0 } };
+		*c = (struct store_commit){
+			.stage = &st,
+			.vsize = STORE_SIZE_UNKNOWN,
+			.flags = { MAIL_SEEN, 0 },
+		};
 		enum err e = to->ops->link(l->b, from->key, from->hint, to, &st, &l->t);
 		e = e ? e : to->ops->commit_many(to, c, 1, l->a, &l->t);
 		if (e == ERR_OK)
@@ -104,7 +123,8 @@ static void messages(struct life *l)
 	assert_string_equal(names[0], "Key");
 	add_surely(l, "first", (struct mail_flags){ 0 }, &one);
 	add_surely(l, "second", (struct mail_flags){ MAIL_FLAGGED, 1 }, &two);
-	CALL(l, ops->number(l->b, (struct span[]){ one.key, two.key }, 2, false, uids, &next, &l->t));
+	CALL(l,
+	     ops->number(l->b, (struct span[]){ one.key, two.key }, 2, false, uids, &next, &l->t));
 	assert_true(uids[0] == 1 && uids[1] == 2 && next == 3);
 	CALL(l, ops->sync_numbers(l->b, &l->t));
 	CALL(l, ops->scan(l->b, l->a, &s, &l->t));
@@ -115,7 +135,8 @@ static void messages(struct life *l)
 	CALL(l, ops->locate(l->b, two.key, two.hint, &o, l->a, &hint, &l->t));
 	assert_true(o.length == 6 && o.mtime == 86400);
 	close(o.fd);
-	CALL(l, ops->set_flags(l->b, one.key, one.hint, (struct mail_flags){ MAIL_SEEN, 1 }, l->a, &hint, &l->t));
+	CALL(l, ops->set_flags(l->b, one.key, one.hint, (struct mail_flags){ MAIL_SEEN, 1 }, l->a,
+			       &hint, &l->t));
 	CALL(l, ops->flags_done(l->b, &l->t));
 	CALL(l, ops->set_modseq_floor(l->b, 99, &l->t));
 
@@ -140,7 +161,9 @@ static void messages(struct life *l)
 /* Returns the number of calls made. */
 static unsigned live(struct room *r, const struct store_ops *ops, struct store_faulty *plan)
 {
-	struct store_config c = { .root = arena_printf(r->arena, "%s/%u", r->dir, plan ? plan->fail_at : 999), .hostname = "h" };
+	struct store_config c = { .root = arena_printf(r->arena, "%s/%u", r->dir,
+						       plan ? plan->fail_at : 999),
+				  .hostname = "h" };
 	struct life l = { .a = r->arena, .plan = plan };
 
 	if (plan) {

@@ -2,7 +2,8 @@
 
 #include "store_room.h"
 
-static void take(struct room *r, int dir, const char *host, int stale, enum err want, struct dotlock *l)
+static void take(struct room *r, int dir, const char *host, int stale, enum err want,
+		 struct dotlock *l)
 {
 	assert_int_equal(dotlock_take(l, dir, "x.lock", host, stale, 0600, &r->text), want);
 }
@@ -20,6 +21,7 @@ static void test_guard(void **state)
 	take(r, dir, "me", 120, ERR_INUSE, &b);
 	dotlock_drop(&b);
 	assert_true(room_has(r, "x.lock"));
+	assert_true(dotlock_holds(&a) && !dotlock_holds(&b));
 	dotlock_drop(&a);
 	assert_false(room_has(r, "x.lock"));
 	dotlock_drop(&a);
@@ -48,6 +50,7 @@ static void test_stale(void **state)
 	take(r, dir, "me", 120, ERR_INUSE, &l);
 	room_write(r, "x.lock", "");
 	take(r, dir, "me", 120, ERR_INUSE, &l);
+	take(r, dir, NULL, 120, ERR_INUSE, &l);
 	room_write(r, "x.lock", "0:me");
 	take(r, dir, "me", 120, ERR_INUSE, &l);
 
@@ -74,6 +77,7 @@ static void test_replace(void **state)
 	take(r, dir, NULL, 30, ERR_OK, &l);
 	room_move(r, "x.lock", "stolen");
 	room_write(r, "x.lock", "theirs");
+	assert_false(dotlock_holds(&l));
 	assert_int_equal(dotlock_replace(&l, "x"), ERR_INUSE);
 	assert_string_equal(room_read(r, "x"), "new");
 	assert_string_equal(room_read(r, "x.lock"), "theirs");
@@ -82,7 +86,8 @@ static void test_replace(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { ROOM_TEST(test_guard), ROOM_TEST(test_stale), ROOM_TEST(test_replace) };
+	const struct CMUnitTest tests[] = { ROOM_TEST(test_guard), ROOM_TEST(test_stale),
+					    ROOM_TEST(test_replace) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

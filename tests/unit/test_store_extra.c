@@ -20,7 +20,8 @@ static void test_facts(void **state)
 	int dir = open_dir(r);
 
 	assert_int_equal(extra_refresh(x, dir, &r->text), ERR_OK);
-	assert_true(extra_floor(x) == 0 && !extra_keyword(x, 30) && !extra_keywords_of(x, SPAN("k")));
+	assert_true(extra_floor(x) == 0 && !extra_keyword(x, 30) &&
+		    !extra_keywords_of(x, SPAN("k")));
 	assert_int_equal(extra_write(x, dir, 0600, true, &r->text), ERR_OK); /* nothing to say */
 	assert_false(room_has(r, "roost-extra"));
 
@@ -85,7 +86,9 @@ static void test_compact(void **state)
 
 	extra_set_keyword(x, 26, "kept");
 	for (int i = 0; i < 1000; i++)
-		extra_set_keywords_of(x, span_of(key, (size_t)snprintf(key, sizeof(key), "key%d", i % 10)), UINT64_C(1) << (26 + i % 38));
+		extra_set_keywords_of(
+			x, span_of(key, (size_t)snprintf(key, sizeof(key), "key%d", i % 10)),
+			UINT64_C(1) << (26 + i % 38));
 	assert_int_equal(extra_write(x, dir, 0600, true, &r->text), ERR_OK);
 	struct stat st;
 	assert_int_equal(stat(room_path(r, "roost-extra"), &st), 0);
@@ -107,7 +110,9 @@ static void test_later_version(void **state)
 	struct extra *x = extra_new();
 	int dir = open_dir(r);
 
-	room_write(r, "roost-extra", arena_printf(r->arena, "z from the future %08x\n", XXH32("z from the future", 17, 0)));
+	room_write(r, "roost-extra",
+		   arena_printf(r->arena, "z from the future %08x\n",
+				XXH32("z from the future", 17, 0)));
 	for (int i = 0; i < 200; i++)
 		extra_set_keyword(x, 26, i < 199 ? "early" : "late");
 	assert_int_equal(extra_write(x, dir, 0600, false, &r->text), ERR_OK);

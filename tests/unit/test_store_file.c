@@ -57,7 +57,8 @@ static void test_replace(void **state)
 	close(dir);
 }
 
-static void expect_lines(struct room *r, const char *text, uint64_t from, const char *const *want, uint64_t end)
+static void expect_lines(struct room *r, const char *text, uint64_t from, const char *const *want,
+			 uint64_t end)
 {
 	struct lines l;
 	struct span line;
@@ -108,7 +109,8 @@ static void test_lines(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { ROOM_TEST(test_open), ROOM_TEST(test_replace), ROOM_TEST(test_lines) };
+	const struct CMUnitTest tests[] = { ROOM_TEST(test_open), ROOM_TEST(test_replace),
+					    ROOM_TEST(test_lines) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

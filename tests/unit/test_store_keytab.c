@@ -14,7 +14,8 @@ static void test_keytab(void **state)
 	assert_true(keytab_find(&t, SPAN("x")) == SIZE_MAX);
 	for (int i = 0; i < MANY; i++) {
 		int n = snprintf(name, sizeof(name), "key%d", i);
-		assert_int_equal(keytab_add(&t, pool_copy(&p, span_of(name, (size_t)n)), &fresh), i);
+		assert_int_equal(keytab_add(&t, pool_copy(&p, span_of(name, (size_t)n)), &fresh),
+				 i);
 		assert_true(fresh);
 	}
 	for (int i = 0; i < MANY; i++) {
@@ -40,7 +41,8 @@ static void test_keymap(void **state)
 		keymap_set(&m, span_of(name, (size_t)snprintf(name, sizeof(name), "key%u", i)), i);
 	keymap_set(&m, SPAN("key7"), 0);
 	for (uint32_t i = 0; i < MANY; i++) {
-		assert_true(keymap_get(&m, span_of(name, (size_t)snprintf(name, sizeof(name), "key%u", i)), &v));
+		assert_true(keymap_get(
+			&m, span_of(name, (size_t)snprintf(name, sizeof(name), "key%u", i)), &v));
 		assert_int_equal(v, i == 7 ? 0 : i);
 	}
 	assert_int_equal(m.n, MANY);

@@ -28,7 +28,8 @@ static void test_text(void **state)
 	assert_string_equal(rewritten(r, SPAN("A.B.\nC"), "A.B", false), "C\n");
 	assert_string_equal(rewritten(r, SPAN("C"), "x\001y", true), "C\nx\001y\n");
 	/* What we cannot say stays. */
-	assert_string_equal(rewritten(r, SPAN("V\t2\n\na.b\tc\n\001x\n"), "N", true), "V\t2\n\na.b\tc\n\001x\nN\n");
+	assert_string_equal(rewritten(r, SPAN("V\t2\n\na.b\tc\n\001x\n"), "N", true),
+			    "V\t2\n\na.b\tc\n\001x\nN\n");
 	assert_null(rewritten(r, SPAN("inbox\n"), "INBOX", true));
 	/* A name that looks like the header of version 2 stays a name. */
 	assert_string_equal(rewritten(r, SPAN("\nV\t2\nB\n"), "C", true), "\nV\t2\nB\nC\n");
@@ -59,7 +60,8 @@ static void expect_subs(struct room *r, size_t want, const char *first)
 	const char **names;
 	size_t n;
 
-	assert_int_equal(r->store->ops->subscriptions(r->store, r->arena, &names, &n, &r->text), ERR_OK);
+	assert_int_equal(r->store->ops->subscriptions(r->store, r->arena, &names, &n, &r->text),
+			 ERR_OK);
 	assert_int_equal(n, want);
 	if (n)
 		assert_string_equal(names[0], first);
@@ -89,7 +91,8 @@ static void test_file(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { ROOM_TEST(test_text), ROOM_TEST(test_names), ROOM_TEST(test_file) };
+	const struct CMUnitTest tests[] = { ROOM_TEST(test_text), ROOM_TEST(test_names),
+					    ROOM_TEST(test_file) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

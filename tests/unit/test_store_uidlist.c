@@ -7,7 +7,8 @@ static void test_header(void **state)
 	struct uidlist_header h;
 	struct buf out;
 
-	assert_true(uidlist_parse_header(SPAN("3 V1275660208 N25022 G3085f01b7f11094c501100008c4a11c1"), &h));
+	assert_true(uidlist_parse_header(
+		SPAN("3 V1275660208 N25022 G3085f01b7f11094c501100008c4a11c1"), &h));
 	assert_int_equal(h.version, 3);
 	assert_int_equal(h.uidvalidity, 1275660208);
 	assert_int_equal(h.next, 25022);
@@ -27,7 +28,9 @@ static void test_header(void **state)
 
 static void test_header_damaged(void **state)
 {
-	static const char *const bad[] = { "", "3", "3 V1", "3 N1", "3 V0 N1", "3 V1 N0", "3 V1 Nx", "2 V1 N1", "1 5", "1 0 1", "1 x 1", "3V1 N1" };
+	static const char *const bad[] = { "",	      "3",	 "3 V1",    "3 N1",
+					   "3 V0 N1", "3 V1 N0", "3 V1 Nx", "2 V1 N1",
+					   "1 5",     "1 0 1",	 "1 x 1",   "3V1 N1" };
 	struct uidlist_header h;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -35,7 +38,8 @@ static void test_header_damaged(void **state)
 	assert_false(uidlist_parse_header(SPAN("3 V1 N1 G\0"), &h));
 }
 
-static void expect_record(const char *line, int version, uint32_t uid, const char *keys, const char *base)
+static void expect_record(const char *line, int version, uint32_t uid, const char *keys,
+			  const char *base)
 {
 	struct uidlist_record r;
 
@@ -51,7 +55,8 @@ static void test_record(void **state)
 	struct span v;
 	struct buf out;
 
-	expect_record("25017 W2481 :1276533073.M242911P3632.kurkku", 3, 25017, "W2481", "1276533073.M242911P3632.kurkku");
+	expect_record("25017 W2481 :1276533073.M242911P3632.kurkku", 3, 25017, "W2481",
+		      "1276533073.M242911P3632.kurkku");
 	expect_record("1 :a", 3, 1, "", "a");
 	expect_record("2 S1 P Q9 :a b:2,S", 3, 2, "S1 P Q9", "a b");
 	expect_record("3 name:2,S", 1, 3, "", "name");
@@ -69,7 +74,20 @@ static void test_record(void **state)
 static void test_record_damaged(void **state)
 {
 	static const char *const bad[] = {
-		"", "1", "1 ", "x :a", "0 :a", "4294967295 :a", "4294967294 :a", "99999999999 :a", "1 :", "1 ::2,S", "1 :a/b", "1 S5", "1 5 :a", "-1 :a",
+		"",
+		"1",
+		"1 ",
+		"x :a",
+		"0 :a",
+		"4294967295 :a",
+		"4294967294 :a",
+		"99999999999 :a",
+		"1 :",
+		"1 ::2,S",
+		"1 :a/b",
+		"1 S5",
+		"1 5 :a",
+		"-1 :a",
 	};
 	struct uidlist_record r;
 
