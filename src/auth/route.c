@@ -31,6 +31,7 @@ enum request_state {
 struct front {
 	struct route *r;
 	uint32_t child;
+	enum msg_role role;
 	struct chan *chan;	  /* own */
 	struct request *requests; /* by their id */
 	struct front *prev, *next;
@@ -233,13 +234,24 @@ static struct request *of_front(struct front *f, uint32_t id)
  * --- from logins and control ------------------------------------------------------------------
  */
 
+/*
+ * What a ticket is good for follows from the question, not from the word of who asks: a lookup costs no
+ * password, so it never buys a session.
+ */
+static bool service_fits(const struct front *f, bool lookup, struct span service)
+{
+	if (!lookup)
+		return span_eq_str(service, "imap");
+	return span_eq_str(service, f->role == ROLE_CONTROL ? "adm" : "lmtp");
+}
+
 /* word, initial: borrowed from the message. */
 static enum err take_request(struct front *f, uint32_t id, bool lookup, const struct msg_conn *conn,
 			     struct span word, bool has_initial, struct span initial)
 {
 	struct request *q;
 
-	if (of_front(f, id))
+	if (of_front(f, id) || !service_fits(f, lookup, conn->service))
 		return ERR_PROTO;
 	if (HASH_CNT(hh_own, f->r->requests) >= REQUESTS_MAX) {
 		send_fail(f, id, lookup, AUTH_FAIL_TEMP, SPAN(""), SPAN(""));
@@ -531,6 +543,7 @@ static void add_front(struct route *r, uint32_t child, enum msg_role role, int f
 
 	f->r = r;
 	f->child = child;
+	f->role = role;
 	f->chan = chan_new(r->loop, fd, ROLE_AUTH, role, front_rows, ARRAY_LEN(front_rows),
 			   front_closed, f);
 	DL_APPEND(r->fronts, f);

@@ -232,14 +232,21 @@ static void start(struct bench *b, uint32_t id, const char *initial)
 	chan_send(b->login.chan, &m);
 }
 
-static void lookup(struct bench *b, uint32_t id, const char *user)
+static void lookup_for(struct bench *b, uint32_t id, const char *service, const char *user)
 {
+	struct msg_conn delivery = conn;
 	struct msg m;
 
+	delivery.service = span_str(service);
 	msg_init(&m, MSG_USER_LOOKUP, id);
-	msg_put_conn(&m, &conn);
+	msg_put_conn(&m, &delivery);
 	msg_put_str(&m, user);
 	chan_send(b->login.chan, &m);
+}
+
+static void lookup(struct bench *b, uint32_t id, const char *user)
+{
+	lookup_for(b, id, "lmtp", user);
 }
 
 static void work_ok(struct side *w, uint32_t id, const char *name)
@@ -415,6 +422,20 @@ static void test_login_breaks_rules(void **state)
 	close_bench(&b);
 }
 
+/* A lookup asks for no password: a login that calls it a session's gets no ticket, and is thrown out. */
+static void test_lookup_never_buys_a_session(void **state)
+{
+	static const char *const services[] = { "imap", "adm", "" };
+	struct bench b;
+
+	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
+		open_bench(&b, 1);
+		lookup_for(&b, 3, services[i], "victim@x");
+		assert_int_equal(next(&b, 2000).who, 'L');
+		close_bench(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_exchange),
 		cmocka_unit_test(test_failure_is_held_back),
 		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_lookup_never_buys_a_session),
 		cmocka_unit_test(test_balance),
 		cmocka_unit_test(test_no_worker),
 		cmocka_unit_test(test_login_breaks_rules),
