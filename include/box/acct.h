@@ -60,8 +60,9 @@ const struct acct_config *acct_config_of(const struct acct *a);
 const char *acct_note(struct acct *a);
 
 /*
- * Disk work owed (flag renames, finished expunges, caches to write). Call within a second after
- * acct_busy turns true, again while STEP_SLICE; STEP_DONE: nothing owed. Also once a minute for house-keeping.
+ * Disk work owed: flag renames, finished expunges, a second look at messages that a scan missed. Call within a second
+ * after acct_busy turns true, again while STEP_SLICE. STEP_DONE: nothing can be done now; while acct_busy is
+ * still true, again in some 300 ms. Also once a minute for house-keeping.
  */
 bool acct_busy(const struct acct *a);
 enum step acct_work(struct acct *a);

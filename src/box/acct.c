@@ -161,9 +161,7 @@ static struct mailbox *rescan_due(const struct acct *a, uint64_t now)
 
 bool acct_busy(const struct acct *a)
 {
-	uint64_t now = clock_ms();
-
-	return (a->todo && now >= a->todo_at) || rescan_due(a, now);
+	return a->todo || rescan_due(a, UINT64_MAX);
 }
 
 /* A message was missed by one scan: the second look that tells whether it is gone. */
@@ -216,8 +214,8 @@ static void drain_for_close(struct acct *a)
 	uint64_t end = clock_ms() + CLOSE_MS;
 
 	a->todo_at = 0;
-	while (a->idx && acct_busy(a) && clock_ms() < end)
-		if (acct_work(a) == STEP_WAITING)
+	while (a->idx && clock_ms() < end)
+		if (acct_work(a) != STEP_SLICE)
 			break;
 }
 
