@@ -189,7 +189,7 @@ struct store_ops {
 	/*
 	 * Everything in the mailbox now. New mail in new/ is reported where it is; adopt moves
 	 * nothing. ERR_LIMIT beyond the arena. A message missing here is gone only when a later,
-	 * settled scan misses it too and locate says ERR_EXPUNGED.
+	 * settled scan misses it too and locate says ERR_EXPUNGED. UIDs told here are on disk.
 	 */
 	enum err (*scan)(struct store_box *b, struct arena *a, struct store_scan *scan_r,
 			 struct errtext *t);

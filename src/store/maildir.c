@@ -237,6 +237,7 @@ static enum err maildir_box_open(struct store *s, const char *name, struct store
 	b->name = mem_str(name);
 	b->dirname = mem_str(dirname);
 	b->dir_fd = b->cur_fd = b->new_fd = b->control_fd = -1;
+	b->list_dirty = true; /* who wrote it last is not known */
 	enum err e = dirs_open(b);
 	if (e) {
 		e = err_say(t, e, "%s: %s", *dirname ? dirname : "INBOX", err_name(e));

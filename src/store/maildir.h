@@ -77,7 +77,7 @@ struct maildir_box {
 	/* list records without a file at the last scan, and expunged since */
 	size_t missing;
 	bool cur_dirty, new_dirty; /* renames or unlinks not synced yet (mail_fsync=always) */
-	bool list_dirty;           /* appended UIDs not synced yet */
+	bool list_dirty;           /* the list may hold UIDs that are not on disk */
 	const struct dotlock *lock; /* borrowed while the list is locked by us; else NULL */
 	bool tmp_swept;
 };

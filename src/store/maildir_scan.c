@@ -200,6 +200,10 @@ static enum err pass_read(struct pass *p, bool whole, struct errtext *t)
 		if (e)
 			return e;
 		p->listed = p->tab.n;
+		/* What a scan tells may leave the server: it must outlive a power cut. */
+		e = maildir_sync_numbers(&b->head, t);
+		if (e)
+			return e;
 	}
 	if (!e)
 		e = maildir_readdir(b, 'n', pass_found, p);
@@ -407,9 +411,9 @@ static enum err arrivals_number(struct pass *p, struct errtext *t)
 	p->disordered = true;
 	for (size_t k = 0; !e && all && k < p->tab.n; k++)
 		all = keymap_get(&u->in_play, p->tab.key[k], &p->entry[k].uid);
-	if (e || all || !u->present)
-		return e;
-	return maildir_uidlist_read(p->b, true, arrival_listed, p, t);
+	if (!e && !all && u->present)
+		e = maildir_uidlist_read(p->b, true, arrival_listed, p, t);
+	return e ? e : maildir_sync_numbers(&p->b->head, t);
 }
 
 enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a,

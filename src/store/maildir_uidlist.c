@@ -17,7 +17,6 @@
 #include "lines.h"
 #include "maildir.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -34,8 +33,6 @@ enum {
 	LIST_LOST_PER_UID = 6,
 	LIST_IN_PLAY_MAX = 100000,
 	LIST_STALE = 120, /* seconds, as in Dovecot */
-	/* seconds after which the kernel has surely written what it was given */
-	LIST_WRITEBACK = 120,
 };
 
 static void list_forget(struct list_state *u)
@@ -211,14 +208,10 @@ enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, 
 	}
 	if (e)
 		return err_say(t, e, "%s/" LIST_NAME ": %s", b->name, err_name(e));
+	/* Others may have left what they wrote to the kernel: sync_numbers settles it. */
+	b->list_dirty = b->list_dirty || !list_unchanged(u, &st);
 	e = list_read_open(u, fd, &st, full, fn, arg);
 	close(fd);
-	/*
-	 * What others appended a moment ago may be in memory only; sync_numbers settles it before
-	 * we tell of it.
-	 */
-	if (!e && clock_wall() - st.st_mtime < LIST_WRITEBACK)
-		b->list_dirty = true;
 	return e ? err_say(t, e, "%s/" LIST_NAME ": %s", b->name, err_name(e)) : ERR_OK;
 }
 
@@ -688,9 +681,11 @@ enum err maildir_sync_numbers(struct store_box *sb, struct errtext *t)
 	struct stat st;
 	int fd;
 
-	if (b->m->sync == STORE_SYNC_NEVER || !b->list_dirty)
+	if (b->m->sync == STORE_SYNC_NEVER || b->control_fd < 0 || !b->list_dirty)
 		return ERR_OK;
 	enum err e = file_open_read(b->control_fd, LIST_NAME, &fd, &st);
+	if (e == ERR_NOTFOUND)
+		return ERR_OK;
 	if (!e) {
 		e = file_sync_data(fd);
 		close(fd);
