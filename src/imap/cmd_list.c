@@ -136,7 +136,7 @@ static bool matches(const struct imap_list *l, const struct folder *f)
 
 /*
  * LSUB "%": a level above subscribed mailboxes that the pattern itself does not reach is shown,
- * with \NoSelect (RFC 3501 section 6.3.9).
+ * with \Noselect (RFC 3501 section 6.3.9).
  */
 static bool stands_for_child(const struct imap_list *l, const struct folder *f)
 {
@@ -199,14 +199,15 @@ static void write_attributes(struct imap_list *l, const struct folder *f, struct
 	if (f->flags & FOLDER_NONEXISTENT && (l->extended || l->kind == LIST_LSUB))
 		attribute(out, &first, "\\NonExistent");
 	if (level || f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT))
-		attribute(out, &first, "\\NoSelect");
+		attribute(out, &first, "\\Noselect");
 	if (f->flags & FOLDER_NOINFERIORS)
-		attribute(out, &first, "\\NoInferiors");
+		attribute(out, &first, "\\Noinferiors");
 	else
 		attribute(out, &first,
 			  f->flags & FOLDER_CHILDREN ? "\\HasChildren" : "\\HasNoChildren");
-	if (!level && !(f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT)))
-		attribute(out, &first, f->flags & FOLDER_MARKED ? "\\Marked" : "\\UnMarked");
+	/* Never \Unmarked: other programs deliver too, and a client may believe it. */
+	if (!level && f->flags & FOLDER_MARKED)
+		attribute(out, &first, "\\Marked");
 	if (l->extended && f->flags & FOLDER_SUBSCRIBED)
 		attribute(out, &first, "\\Subscribed");
 	if (f->special_use)
@@ -241,7 +242,7 @@ static enum step write_root(struct imap_list *l, struct span reference, const ch
 	char sep = imap_args_separator(l->c->s, reference);
 	size_t n = span_find(reference, sep);
 
-	buf_printf(out, "* %s (\\NoSelect", l->c->row->name);
+	buf_printf(out, "* %s (\\Noselect", l->c->row->name);
 	write_separator(out, sep);
 	imap_write_string(out, n == SIZE_MAX ? SPAN("") : span_cut(reference, 0, n + 1));
 	buf_add_str(out, "\r\n");

@@ -41,22 +41,22 @@ static void test_list(void **state)
 
 	begin(&h);
 	assert_string_equal(harness_say(&h, 0, "LIST \"\" *"),
-			    "* LIST (\\HasNoChildren \\UnMarked) \"/\" INBOX\r\n"
-			    "* LIST (\\HasNoChildren \\UnMarked \\Drafts) \"/\" Drafts\r\n"
-			    "* LIST (\\NoSelect \\HasChildren) \"/\" a\r\n"
-			    "* LIST (\\HasNoChildren \\UnMarked) \"/\" a/b\r\nx OK List completed.\r\n");
-	assert_string_equal(harness_say(&h, 0, "LIST a/ %"), "* LIST (\\HasNoChildren \\UnMarked) \"/\" a/b\r\nx OK List completed.\r\n");
-	assert_string_equal(harness_say(&h, 0, "LIST \"\" inbox"), "* LIST (\\HasNoChildren \\UnMarked) \"/\" INBOX\r\nx OK List completed.\r\n");
-	assert_string_equal(harness_say(&h, 0, "LIST \"\" \"\""), "* LIST (\\NoSelect) \"/\" \"\"\r\nx OK List completed.\r\n");
+			    "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+			    "* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts\r\n"
+			    "* LIST (\\Noselect \\HasChildren) \"/\" a\r\n"
+			    "* LIST (\\HasNoChildren) \"/\" a/b\r\nx OK List completed.\r\n");
+	assert_string_equal(harness_say(&h, 0, "LIST a/ %"), "* LIST (\\HasNoChildren) \"/\" a/b\r\nx OK List completed.\r\n");
+	assert_string_equal(harness_say(&h, 0, "LIST \"\" inbox"), "* LIST (\\HasNoChildren) \"/\" INBOX\r\nx OK List completed.\r\n");
+	assert_string_equal(harness_say(&h, 0, "LIST \"\" \"\""), "* LIST (\\Noselect) \"/\" \"\"\r\nx OK List completed.\r\n");
 	assert_string_equal(harness_say(&h, 0, "LIST (SPECIAL-USE) \"\" (* %) RETURN (SPECIAL-USE)"),
-			    "* LIST (\\HasNoChildren \\UnMarked \\Subscribed \\Drafts) \"/\" Drafts\r\nx OK List completed.\r\n");
+			    "* LIST (\\HasNoChildren \\Subscribed \\Drafts) \"/\" Drafts\r\nx OK List completed.\r\n");
 	assert_string_equal(harness_say(&h, 0, "LSUB \"\" %"),
-			    "* LSUB (\\HasNoChildren \\UnMarked \\Drafts) \"/\" Drafts\r\n"
-			    "* LSUB (\\NoSelect \\HasChildren) \"/\" a\r\nx OK Lsub completed.\r\n");
+			    "* LSUB (\\HasNoChildren \\Drafts) \"/\" Drafts\r\n"
+			    "* LSUB (\\Noselect \\HasChildren) \"/\" a\r\nx OK Lsub completed.\r\n");
 	assert_string_equal(harness_say(&h, 0, "LSUB \"\" *"),
-			    "* LSUB (\\HasNoChildren \\UnMarked \\Drafts) \"/\" Drafts\r\n"
-			    "* LSUB (\\HasNoChildren \\UnMarked) \"/\" a/b\r\nx OK Lsub completed.\r\n");
-	assert_non_null(strstr(harness_say(&h, 0, "XLIST \"\" *"), "* XLIST (\\HasNoChildren \\UnMarked \\Inbox) \"/\" INBOX\r\n"));
+			    "* LSUB (\\HasNoChildren \\Drafts) \"/\" Drafts\r\n"
+			    "* LSUB (\\HasNoChildren) \"/\" a/b\r\nx OK Lsub completed.\r\n");
+	assert_non_null(strstr(harness_say(&h, 0, "XLIST \"\" *"), "* XLIST (\\HasNoChildren \\Inbox) \"/\" INBOX\r\n"));
 	assert_memory_equal(harness_say(&h, 0, "LIST (FROB) \"\" *"), "x BAD", 5);
 	assert_memory_equal(harness_say(&h, 0, "LIST \"\""), "x BAD", 5);
 	harness_free(&h);
