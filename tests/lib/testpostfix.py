@@ -21,6 +21,7 @@ alias_maps =
 smtpd_recipient_restrictions = permit_mynetworks
 message_size_limit = 100000000
 smtputf8_enable = no
+hopcount_limit = 1000
 {more}
 """
 
