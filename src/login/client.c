@@ -271,6 +271,18 @@ void client_abort_auth(struct client *c)
 	c->asking = c->asking_auth = false;
 }
 
+void client_forget_question(struct client *c)
+{
+	struct login *l = c->login;
+
+	if (c->asking_auth)
+		client_abort_auth(c);
+	c->asking = false;
+	HASH_DEL(l->by_number, c);
+	c->number = free_number(l);
+	HASH_ADD(hh, l->by_number, number, sizeof(c->number), c);
+}
+
 /* The descriptor that goes to the worker; ours stays open until it is there. */
 static enum err far_end(struct client *c, struct buf *input, int *fd_r)
 {

@@ -21,6 +21,8 @@ void imap_set_state(struct imap *im, enum imap_state state)
 		stream_pause(im->c->stream);
 	else if (was_paused && state != IMAP_OVER)
 		stream_resume(im->c->stream);
+	if (was_paused && (state == IMAP_COMMAND || state == IMAP_WAIT_LINE) && im->c->login->quitting)
+		client_timer(im->c, QUIT_TIME_MS); /* quit() let it wait for its answer */
 }
 
 static void end_command(struct imap *im)

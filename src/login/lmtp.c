@@ -11,6 +11,18 @@
 #include <unistd.h>
 #include <utlist.h>
 
+static void finish(struct lmtp *lm, const char *reply, const char *why);
+
+void lmtp_idle_timer(struct lmtp *lm)
+{
+	client_timer(lm->c, lm->c->login->quitting ? LMTP_QUIT_MS : LMTP_IDLE_MS);
+}
+
+static void say_shutdown(struct lmtp *lm)
+{
+	finish(lm, "421 4.3.2 Server is shutting down", "Shutting down");
+}
+
 void lmtp_set_state(struct lmtp *lm, enum lmtp_state state)
 {
 	bool reads = state == LMTP_COMMAND || state == LMTP_STREAM;
@@ -20,8 +32,10 @@ void lmtp_set_state(struct lmtp *lm, enum lmtp_state state)
 	else if (state != LMTP_OVER)
 		stream_pause(lm->c->stream);
 	lm->state = state;
-	if (reads)
-		client_timer(lm->c, LMTP_IDLE_MS);
+	if (state == LMTP_COMMAND && lm->c->login->quitting && !lm->sender)
+		say_shutdown(lm);
+	else if (reads)
+		lmtp_idle_timer(lm);
 	else if (state != LMTP_OVER)
 		client_timer(lm->c, state == LMTP_COMMIT ? LMTP_COMMIT_MS : LMTP_LOOKUP_MS);
 }
@@ -160,7 +174,7 @@ static void on_mail(struct lmtp *lm, const struct lmtp_command *cmd)
 	else if (max > 0 && cmd->has_size && cmd->size > max)
 		lmtp_say(lm, "552 5.3.4 Message is larger than this server accepts");
 	else if (lm->c->login->quitting)
-		finish(lm, "421 4.3.2 Server is shutting down", "Shutting down");
+		say_shutdown(lm);
 	else {
 		lm->sender = span_dup(cmd->path.text);
 		lm->size_hint = cmd->has_size ? cmd->size : 0;
@@ -291,6 +305,8 @@ static bool read_line(struct lmtp *lm, struct span in)
 		line = span_of(text, line.n);
 	}
 	stream_consume(lm->c->stream, used);
+	if (event == LINE_READY && !lm->c->login->quitting)
+		lmtp_idle_timer(lm);
 	if (event == LINE_READY)
 		run_line(lm, lmtp_parse(line, &cmd), &cmd);
 	else if (event != LINE_MORE)
@@ -355,7 +371,7 @@ static void timeout(struct client *c)
 		gone(c, "TLS handshake timed out");
 		client_close(&c);
 	} else if (lm->state == LMTP_WAIT_USER || lm->state == LMTP_WAIT_WORKER) {
-		c->asking = c->asking_auth = false;
+		client_forget_question(c);
 		lmtp_rcpt_failed(lm);
 	} else if (lm->state == LMTP_STAGE || lm->state == LMTP_COMMIT) {
 		lmtp_data_timeout(lm);
@@ -364,7 +380,7 @@ static void timeout(struct client *c)
 	}
 }
 
-/* A transaction may end; the next MAIL is refused. */
+/* A transaction may end, if it does so soon. */
 static void quit(struct client *c)
 {
 	struct lmtp *lm = c->state;
@@ -372,7 +388,9 @@ static void quit(struct client *c)
 	if (c->handshake || c->finishing)
 		client_timer(c, QUIT_TIME_MS);
 	else if (lm->state == LMTP_COMMAND && !lm->sender)
-		finish(lm, "421 4.3.2 Server is shutting down", "Shutting down");
+		say_shutdown(lm);
+	else if (lm->state == LMTP_COMMAND || lm->state == LMTP_STREAM)
+		lmtp_idle_timer(lm);
 }
 
 static void free_front(struct client *c)

@@ -11,6 +11,7 @@ enum {
 	LMTP_RCPT_MAX = 1000,      /* recipients of a message */
 	LMTP_BAD_MAX = 20,         /* bad commands in a row before we hang up */
 	LMTP_IDLE_MS = 300000,     /* RFC 5321 4.5.3.2.7 */
+	LMTP_QUIT_MS = 5000,       /* the same when the process must go: less than the master waits */
 	LMTP_LOOKUP_MS = 30000,    /* auth, master and worker for one recipient */
 	LMTP_COMMIT_MS = 60000,    /* until all recipients' workers have answered */
 	LMTP_TEXT_MAX = 256,
@@ -72,6 +73,7 @@ struct lmtp {
 /* lmtp.c */
 void lmtp_say(struct lmtp *lm, const char *reply);
 void lmtp_set_state(struct lmtp *lm, enum lmtp_state state);
+void lmtp_idle_timer(struct lmtp *lm); /* the client may be silent so long */
 void lmtp_reset(struct lmtp *lm);      /* forgets the transaction; what is staged is aborted */
 uint64_t lmtp_size_max(const struct lmtp *lm); /* 0: no limit */
 

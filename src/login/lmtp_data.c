@@ -162,7 +162,7 @@ void lmtp_stream(struct lmtp *lm)
 	if (n > 0)
 		write_all(lm, span_of(lines, n));
 	stream_consume(lm->c->stream, before - in.n);
-	client_timer(lm->c, LMTP_IDLE_MS);
+	lmtp_idle_timer(lm);
 	if (lm->dot.state == DOT_DONE)
 		commit(lm);
 }

@@ -112,6 +112,11 @@ void client_conn(const struct client *c, struct msg_conn *conn_r, char *tls_text
 /* Sends m (its id is the client's number) and notes that an answer is due. False: no auth process now; m is freed. */
 bool client_ask_auth(struct client *c, struct msg *m);
 void client_abort_auth(struct client *c); /* the exchange is over for us; no answer follows */
+/*
+ * Waits no longer for what was asked. An answer that is on its way finds nobody: the client goes on
+ * under a new number, so that it is not taken for the answer to the next question.
+ */
+void client_forget_question(struct client *c);
 
 enum { CLIENT_TLS_TEXT = 128 };
 

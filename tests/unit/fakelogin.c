@@ -79,11 +79,26 @@ static enum err auth_cont(void *ctx, struct chan *c, struct msg_in *in)
 
 static enum err auth_abort(void *ctx, struct chan *c, struct msg_in *in)
 {
+	struct fake *f = ctx;
+
+	f->aborted++;
 	return ERR_OK;
+}
+
+void fake_answer_late(struct fake *f, uint32_t id, const char *user)
+{
+	struct msg m;
+
+	msg_init(&m, MSG_USER_OK, id);
+	msg_put_str(&m, user);
+	put_ticket(&m);
+	chan_send(f->auth, &m);
+	fake_run(f);
 }
 
 static enum err auth_lookup(void *ctx, struct chan *c, struct msg_in *in)
 {
+	struct fake *f = ctx;
 	struct msg_conn conn;
 	struct span user;
 	struct msg m;
@@ -91,6 +106,9 @@ static enum err auth_lookup(void *ctx, struct chan *c, struct msg_in *in)
 	msg_get_conn(in, &conn);
 	user = msg_get_str(in, LOGIN_USER_MAX);
 	must(msg_end(in));
+	f->late_id = in->id;
+	if (f->slow)
+		return ERR_OK;
 	if (span_starts(user, SPAN("nobody")) || span_starts(user, SPAN("temp"))) {
 		msg_init(&m, MSG_USER_FAIL, in->id);
 		msg_put_u8(&m, *user.p == 'n' ? AUTH_FAIL_NOUSER : AUTH_FAIL_TEMP);

@@ -38,6 +38,9 @@ struct fake {
 	bool handoff_fails;        /* the limit is reached */
 	bool stage_fails, commit_fails; /* for recipients that begin with "full" */
 	bool mute;                 /* workers do not answer */
+	bool slow;                 /* auth answers no lookup until fake_answer_late */
+	uint32_t late_id;          /* the last lookup that waits so */
+	unsigned aborted;          /* AUTH_ABORTs that auth has had */
 };
 
 void fake_start(struct fake *f, const char *settings); /* lines of configuration, over what the tests want */
@@ -47,6 +50,7 @@ void fake_connect_tls(struct fake *f, const struct front *front, bool tls);
 const char *fake_say(struct fake *f, const char *text);
 const char *fake_send(struct fake *f, struct span bytes);
 void fake_run(struct fake *f);
+void fake_answer_late(struct fake *f, uint32_t id, const char *user); /* USER_OK, whether it is still wanted or not */
 void fake_hang_up(struct fake *f);
 void fake_stop(struct fake *f);
 

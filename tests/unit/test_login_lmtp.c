@@ -163,8 +163,7 @@ static void test_quit_while_idle_and_busy(void **state)
 	hello();
 	fake_say(&f, "MAIL FROM:<s@x>\r\nRCPT TO:<a@d>\r\nDATA\r\n");
 	login_quit(&f.login);
-	expect("x\r\n.\r\n", "250 2.0.0 <a@d> id Saved\r\n");
-	expect("MAIL FROM:<s@x>\r\n", "421 4.3.2 Server is shutting down\r\n");
+	expect("x\r\n.\r\n", "250 2.0.0 <a@d> id Saved\r\n421 4.3.2 Server is shutting down\r\n");
 	assert_true(f.client_eof);
 }
 
@@ -174,6 +173,32 @@ static void test_bad_commands(void **state)
 		expect("X\r\n", "500 5.5.2 Unknown command\r\n");
 	expect("X\r\n", "500 5.5.2 Unknown command\r\n421 4.7.0 Too many bad commands\r\n");
 	assert_true(f.client_eof);
+}
+
+/*
+ * An answer that comes after we gave up belongs to nobody: not to the next recipient, who would get
+ * the first one's mailbox. And auth is told, so that the connection may ask again.
+ */
+static void test_late_answer(void **state)
+{
+	struct client *c = f.login.by_age;
+	uint32_t first;
+
+	hello();
+	f.slow = true;
+	expect("MAIL FROM:<s@x>\r\nRCPT TO:<anna@d>\r\n", "250 2.1.0 OK\r\n");
+	first = f.late_id;
+	c->front->timeout(c);
+	fake_run(&f);
+	assert_string_equal(buf_cstr(&f.out), "250 2.1.0 OK\r\n451 4.3.0 <anna@d> Temporary internal error\r\n");
+	assert_int_equal(f.aborted, 1);
+	expect("RCPT TO:<bob@d>\r\n", "");
+	assert_int_not_equal(f.late_id, first);
+	fake_answer_late(&f, first, "anna@d");
+	assert_string_equal(buf_cstr(&f.out), "");
+	assert_int_equal(f.handed.n, 0);
+	fake_answer_late(&f, f.late_id, "bob@d");
+	assert_string_equal(buf_cstr(&f.out), "250 2.1.5 OK\r\n");
 }
 
 int main(void)
@@ -189,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost_in_data, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_byte_by_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quit_while_idle_and_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_late_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_commands, setup, teardown),
 	};
 
