@@ -261,8 +261,9 @@ enum step todo_drain(struct acct *a, struct mailbox *mb, enum err *err_r, struct
 		e = next_batch(a, mb, &empty, &left, t);
 	a->todo_failed |= left;
 	if (e == ERR_CORRUPT) {
-		e = acct_repair(a, t);
-		empty = true;
+		/* The list is gone with the index; what is owed is known in RAM (owing.c). */
+		*err_r = acct_repair(a, t);
+		return *err_r ? STEP_DONE : STEP_SLICE;
 	}
 	if (!e && !mb && empty)
 		e = list_ended(a);
