@@ -36,6 +36,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_bytes \
 	tests/unit/test_box_faulty \
 	tests/unit/test_box_folders \
+	tests/unit/test_box_made \
 	tests/unit/test_box_search \
 	tests/unit/test_box_sync \
 	tests/unit/test_box_view
@@ -51,6 +52,9 @@ tests_unit_test_box_faulty_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_folders_SOURCES = tests/unit/test_box_folders.c $(BOX_HOUSE)
 tests_unit_test_box_folders_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_made_SOURCES = tests/unit/test_box_made.c
+tests_unit_test_box_made_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_made_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
 tests_unit_test_box_search_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
@@ -60,4 +64,12 @@ tests_unit_test_box_sync_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_view_SOURCES = tests/unit/test_box_view.c $(BOX_HOUSE)
 tests_unit_test_box_view_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_view_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+endif
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_box_made
+tests_fuzz_fuzz_box_made_SOURCES = tests/fuzz/fuzz_box_made.c
+tests_fuzz_fuzz_box_made_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_fuzz_fuzz_box_made_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_box_made_LDADD = $(BOX_LIBS)
 endif
