@@ -2,6 +2,7 @@
  * An account: opening and closing its stores and index, rebuilding a damaged index, and the
  * work that is owed to the disk. Not here: what a mailbox is (mailbox.c), what its folders are (folders.c).
  */
+#include "arrive.h"
 #include "owing.h"
 
 #include "base/clock.h"
@@ -161,7 +162,7 @@ static struct mailbox *rescan_due(const struct acct *a, uint64_t now)
 
 bool acct_busy(const struct acct *a)
 {
-	return a->todo || rescan_due(a, UINT64_MAX);
+	return a->todo || arrivals_late(a) || rescan_due(a, UINT64_MAX);
 }
 
 /* A message was missed by one scan: the second look that tells whether it is gone. */
@@ -198,6 +199,10 @@ enum step acct_work(struct acct *a)
 	enum err e = ERR_OK;
 
 	keep_house(a, now);
+	if (arrivals_late(a)) {
+		arrivals_flush_all(a);
+		return STEP_SLICE;
+	}
 	if (due)
 		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
 	if (!a->todo || now < a->todo_at)
@@ -225,6 +230,7 @@ void acct_close(struct acct **a)
 
 	if (!c)
 		return;
+	arrivals_flush_all(c);
 	drain_for_close(c);
 	/* What could not be written stays on the list of the index. */
 	for (struct mailbox *mb = c->boxes, *next; mb; mb = next) {

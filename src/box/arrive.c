@@ -2,11 +2,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 enum {
 	ARENA_MAX = 256 << 20,
 	COMMIT_BATCH = 256,
 	PATIENCE_MS = 8000, /* for the folder's lock, once the bytes are durable */
+	LATE_MOST = 256,    /* messages that wait for their numbers together */
+	LATE_TEXT = 1 << 20,
 };
 
 void arrivals_init(struct arrivals *r, struct mailbox *mb)
@@ -33,16 +36,21 @@ void arrivals_free(struct arrivals *r)
 	mailbox_close(&r->mb);
 }
 
+static void make_room(struct arrivals *r)
+{
+	if (r->n < r->cap)
+		return;
+	r->cap = r->cap ? r->cap * 2 : 1;
+	r->commit = mem_grow(r->commit, r->cap, sizeof(*r->commit));
+	r->arrival = mem_grow(r->arrival, r->cap, sizeof(*r->arrival));
+	r->uid = mem_grow(r->uid, r->cap, sizeof(*r->uid));
+}
+
 void arrivals_add(struct arrivals *r, const struct store_stage *stage)
 {
 	struct arrival *a;
 
-	if (r->n == r->cap) {
-		r->cap = r->cap ? r->cap * 2 : 1;
-		r->commit = mem_grow(r->commit, r->cap, sizeof(*r->commit));
-		r->arrival = mem_grow(r->arrival, r->cap, sizeof(*r->arrival));
-		r->uid = mem_grow(r->uid, r->cap, sizeof(*r->uid));
-	}
+	make_room(r);
 	a = &r->arrival[r->n];
 	*a = (struct arrival){ .savedate = clock_wall() };
 	buf_init(&a->text, 16 << 20);
@@ -250,6 +258,109 @@ static void index_all(struct arrivals *r)
 	set_free(&n.news);
 }
 
+/* --- later ------------------------------------------------------------------------------ */
+
+void arrivals_flush(struct mailbox *mb)
+{
+	struct arrivals *late = mb->late;
+
+	if (!late)
+		return;
+	mb->late = NULL;
+	if (!number(late, NULL) && late->uid[0])
+		index_all(late);
+	arrivals_free(late); /* and with it, perhaps, the mailbox */
+	free(late);
+}
+
+static struct mailbox *late_box(const struct acct *a)
+{
+	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
+		if (mb->late)
+			return mb;
+	return NULL;
+}
+
+bool arrivals_late(const struct acct *a)
+{
+	return late_box(a);
+}
+
+void arrivals_flush_all(struct acct *a)
+{
+	struct mailbox *mb;
+
+	while ((mb = late_box(a)))
+		arrivals_flush(mb);
+}
+
+static struct arrivals *late_of(struct mailbox *mb)
+{
+	if (!mb->late) {
+		mb->late = mem_alloc(sizeof(*mb->late));
+		mb->refs++;
+		arrivals_init(mb->late, mb);
+	}
+	return mb->late;
+}
+
+static struct span keep(struct arena *ar, struct span s)
+{
+	bool ok;
+	struct span copy = arena_copy(ar, s, &ok);
+
+	must(ok); /* LATE_MOST names fit */
+	return copy;
+}
+
+/* Everything of r, which is durable and visible, joins what waits. */
+static void postpone(struct arrivals *r)
+{
+	struct arrivals *late = late_of(r->mb);
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct store_commit *c;
+
+		make_room(late);
+		c = &late->commit[late->n];
+		*c = r->commit[i];
+		c->key = keep(late->arena, c->key);
+		c->hint = keep(late->arena, c->hint);
+		late->arrival[late->n] = r->arrival[i];
+		late->text += r->arrival[i].text.n;
+		late->uid[late->n++] = 0;
+	}
+	late->committed = late->n;
+	r->n = r->committed = 0;
+}
+
+/*
+ * A delivery that nobody watches is answered as soon as it is durable. Its number and its facts follow a moment later
+ * (acct_work) with those of its neighbours: one lock, one write to the folder's list, one transaction for all of them.
+ * Until then it is what a crash would leave: mail that the next scan adopts.
+ */
+static bool may_wait(const struct arrivals *r)
+{
+	const struct mailbox *mb = r->mb;
+
+	return !r->number && !mb->views && !mb->sync && r->n < LATE_MOST;
+}
+
+/* True: r is seen to, now or later. */
+static bool numbered_later(struct arrivals *r)
+{
+	struct mailbox *mb = r->mb;
+
+	if (!may_wait(r)) {
+		arrivals_flush(mb);
+		return false;
+	}
+	postpone(r);
+	if (mb->late->n >= LATE_MOST || mb->late->text >= LATE_TEXT)
+		arrivals_flush(mb);
+	return true;
+}
+
 /* --- the steps ---------------------------------------------------------------------------- */
 
 /* A mailbox that the index does not know is adopted first. That this fails is no reason not to take mail. */
@@ -305,6 +416,8 @@ enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 		e = arrivals_commit(r, t);
 		if (e)
 			return done(e, err_r);
+		if (numbered_later(r))
+			return done(ERR_OK, err_r);
 		r->phase = ARRIVE_NUMBER;
 		/* fall through */
 	case ARRIVE_NUMBER:

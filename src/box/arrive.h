@@ -30,6 +30,7 @@ struct arrivals {
 	uint64_t since;              /* clock_ms when waiting for the folder's lock began */
 	uint32_t uidvalidity;        /* 0: not known */
 	struct set uids;             /* in the index, or at least numbered */
+	size_t text;                 /* bytes of all arrival.text, of those that wait (mailbox.late) */
 };
 
 void arrivals_init(struct arrivals *r, struct mailbox *mb); /* takes over the reference */
@@ -40,5 +41,9 @@ void arrival_cache(struct arrival *a, const struct idx_cache *c);
 /* Makes durable and visible what is staged; on failure everything is taken back. */
 enum err arrivals_commit(struct arrivals *r, struct errtext *t);
 enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t);
+/* Numbers and indexes the deliveries that wait. Drops their reference: the caller needs one of its own to go on with mb. */
+void arrivals_flush(struct mailbox *mb);
+bool arrivals_late(const struct acct *a); /* do any wait? */
+void arrivals_flush_all(struct acct *a);
 
 #endif

@@ -2,7 +2,7 @@
  * The folder list as clients see it: what the stores hold, the levels above that nobody holds, and
  * what is only subscribed. Also what mailbox {} sections ask for, and subscriptions.
  */
-#include "room.h"
+#include "arrive.h"
 
 #include "base/mem.h"
 
@@ -279,6 +279,7 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
 	struct listing l = { .acct = a, .ar = ar };
 	enum err e = ERR_OK;
 
+	arrivals_flush_all(a); /* they mark their mailboxes */
 	for (size_t i = 0; !e && i < a->spaces; i++) {
 		e = space_make(a, &a->space[i], t);
 		if (!e)

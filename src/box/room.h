@@ -62,6 +62,7 @@ struct acct {
 };
 
 struct sync;
+struct arrivals;
 
 /* Keyword names are kept as long as the mailbox is open, so that views may hold pointers to them. */
 struct keyword {
@@ -97,6 +98,7 @@ struct mailbox {
 	uint64_t scans;          /* finished ones */
 	unsigned repairs;        /* of the index, since the last finished one */
 	struct set missing;      /* UIDs that the last scan missed */
+	struct arrivals *late;   /* own: deliveries to be numbered and indexed soon (arrive.h); holds a reference */
 	struct owing owing;      /* flags that the folder does not have yet */
 	uint64_t rescan_at;      /* clock_ms; 0: no second look is due */
 	struct keyword *pool;    /* own */

@@ -3,6 +3,7 @@
  * (UIDVALIDITY), scan, number what other programs brought, compare, write, and find out about what was missed:
  * gone is only what two scans missed, the later one settled, and what locate cannot find either.
  */
+#include "arrive.h"
 #include "owing.h"
 #include "sync.h"
 
@@ -527,6 +528,8 @@ enum step mailbox_sync(struct mailbox *mb, bool force, enum err *err_r, struct e
 	*err_r = ERR_OK;
 	if (e)
 		return ended(mb, e, err_r);
+	if (!mb->sync)
+		arrivals_flush(mb);
 	if (!mb->sync && !go)
 		e = needed(mb, sb, &go, t);
 	if (e)

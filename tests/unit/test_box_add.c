@@ -112,6 +112,32 @@ static void test_delivery(void **state)
 	assert_int_equal(st.recent, 0);
 }
 
+/* Numbers come later, all at once, in the order of arrival; what was cached on the way is there. */
+static void test_delivery_later(void **state)
+{
+	char envelope[1000];
+	struct msg_facts f;
+	struct view *v;
+
+	house_deliver(&h, "INBOX", "Subject: a\n\n");
+	house_deliver(&h, "INBOX", "Subject: b\n\n");
+	assert_true(acct_busy(h.a));
+	house_work(&h);
+	assert_false(acct_busy(h.a));
+	house_deliver(&h, "INBOX", "Subject: c\n\n");
+	v = house_view(&h, "INBOX", true);
+	assert_int_equal(view_state(v)->exists, 3);
+	house_deliver(&h, "INBOX", "Subject: d\n\n");
+	for (uint32_t uid = 1; uid <= 3; uid++) {
+		char subject[] = { '"', (char)('a' + uid - 1), '"', '\0' };
+
+		f = facts(v, uid, WANT_ENVELOPE, envelope, sizeof(envelope));
+		assert_int_equal(f.uid, uid);
+		assert_non_null(strstr(envelope, subject));
+	}
+	view_close(&v);
+}
+
 static void fill(void)
 {
 	struct errtext t;
@@ -225,7 +251,8 @@ static void test_rename_inbox(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_append), BOTH(test_append_abort), BOTH(test_delivery), BOTH(test_copy), BOTH(test_move),
+		BOTH(test_append), BOTH(test_append_abort), BOTH(test_delivery),
+		BOTH(test_delivery_later), BOTH(test_copy), BOTH(test_move),
 		BOTH(test_copy_gone), BOTH(test_rename_inbox),
 	};
 
