@@ -17,8 +17,8 @@
  * boot discards the environment (rebuilt_r true).
  * Crash guard: two processes that died within opening or a transaction, with no clean close between, make the next
  * idx_open set the environment aside (data.mdb.bad) and start anew (rebuilt_r true).
- * Replaced: when another process destroyed the environment or its directory is gone, transactions begin with ERR_CORRUPT;
- * idx_destroy is then harmless to the new one: close, open, go on.
+ * Replaced: when another process destroyed the environment or its directory is gone, transactions begin with
+ * ERR_CORRUPT; idx_destroy is then harmless to the new one: close, open, go on.
  *
  * Nothing here knows stores, paths inside mail folders, or IMAP. Formats: src/index/schema.h and doc/formats.md.
  */
@@ -44,10 +44,10 @@ struct idx_config {
 /* rebuilt_r: the environment is empty: new, or the old one was discarded. ERR_CANNOT: a network file system. */
 enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t);
 void idx_close(struct idx **i);                  /* syncs, clears the mark; NULL allowed; no transaction open */
-/* Marks the environment unusable and removes its files; the idx must be closed and opened again. No transaction may be open. */
+/* Marks the environment unusable and removes its files; close and open again. No transaction may be open. */
 enum err idx_destroy(struct idx *i, struct errtext *t);
 enum err idx_sync(struct idx *i);                /* everything committed so far to disk; clears the mark when alone */
-void idx_check_readers(struct idx *i);           /* clears slots of dead processes, frees removed mailboxes; call every minute */
+void idx_check_readers(struct idx *i);           /* clears slots of dead processes, purges removed mailboxes: every minute */
 
 enum err idx_read(struct idx *i, struct idx_txn **x_r, struct errtext *t);
 enum err idx_write(struct idx *i, struct idx_txn **x_r, struct errtext *t);
@@ -84,14 +84,14 @@ enum err idx_box_get(struct idx_txn *x, uint32_t id, struct idx_box *b_r);
 /* ERR_EXISTS. b->id, zero counters and log_floor = highestmodseq are written into *b. */
 enum err idx_box_create(struct idx_txn *x, struct idx_box *b);
 /*
- * Writes all but name, counters and vsize, which have their own calls: a b read before idx_msg_put is safe to put after it.
- * highestmodseq and log_floor never go back: smaller ones are ignored; raising highestmodseq here (a floor, an adoption)
- * starts the change log afresh there.
+ * Writes all but name, counters and vsize, which have their own calls: a b read before idx_msg_put is safe
+ * to put after it. highestmodseq and log_floor never go back: smaller ones are ignored; raising highestmodseq
+ * here (a floor, an adoption) starts the change log afresh there.
  */
 enum err idx_box_put(struct idx_txn *x, const struct idx_box *b);
 enum err idx_box_rename(struct idx_txn *x, uint32_t id, struct span name);            /* ERR_EXISTS */
 enum err idx_box_remove(struct idx_txn *x, uint32_t id);                              /* and all its records */
-/* Removes all message, change and cache records (rescan from nothing); keeps the mailbox record and its to-dos, counters 0. */
+/* Removes all message, change and cache records (rescan from nothing); keeps the record, its modseq, its to-dos. */
 enum err idx_box_empty(struct idx_txn *x, uint32_t id);
 enum err idx_box_next(struct idx_txn *x, struct span after, struct idx_box *b_r);     /* by name; ERR_NOTFOUND at the end */
 
@@ -120,16 +120,16 @@ enum err idx_msg_remove(struct idx_txn *x, uint32_t box, uint32_t uid);         
 /* A walk in ascending UID order over message records, optionally with their cache records in step. */
 struct idx_walk;
 enum err idx_walk_begin(struct idx_txn *x, uint32_t box, bool with_cache, struct idx_walk **w_r);
-/* The first message with UID >= uid. ERR_NOTFOUND at the end. cache_r (may be NULL): the cache record, for idx_cache_decode, or empty. */
+/* The first message with UID >= uid. ERR_NOTFOUND at the end. cache_r (may be NULL): for idx_cache_decode, or empty. */
 enum err idx_walk_to(struct idx_walk *w, uint32_t uid, struct idx_msg *m_r, struct span *cache_r);
 void idx_walk_end(struct idx_walk **w); /* before the transaction ends; NULL allowed */
 
-/* All UIDs, from the uid map: O(blocks); replaces *uids_r. And those with (want set) or without a system flag, in [first,last]. */
+/* All UIDs, from the uid map: O(blocks); replaces *uids_r. And those with (want set) or without one system flag. */
 enum err idx_uids(struct idx_txn *x, uint32_t box, struct set *uids_r);
 enum err idx_uids_flagged(struct idx_txn *x, uint32_t box, uint8_t flag, bool want, struct set *uids_r);
 /* Smallest UID without MAIL_SEEN; 0: none. */
 enum err idx_first_unseen(struct idx_txn *x, uint32_t box, uint32_t *uid_r);
-enum err idx_msg_by_key(struct idx_txn *x, uint32_t box, struct span key, uint32_t *uid_r); /* O(messages) unless keyed; for repair */
+enum err idx_msg_by_key(struct idx_txn *x, uint32_t box, struct span key, uint32_t *uid_r); /* O(messages) */
 
 /* --- changes -------------------------------------------------------------------- */
 

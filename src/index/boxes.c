@@ -158,7 +158,8 @@ enum err idx_box_get(struct idx_txn *x, uint32_t id, struct idx_box *b_r)
 }
 
 /* By the id that a name record gave: both must agree. */
-static enum err get_named(struct idx_txn *x, struct span name, struct span value, struct idx_box *b_r)
+static enum err get_named(struct idx_txn *x, struct span name, struct span value,
+			  struct idx_box *b_r)
 {
 	struct idx_box b;
 	struct span body;

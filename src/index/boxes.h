@@ -1,6 +1,6 @@
 /*
- * The mailbox records that a transaction works on. In a write they are kept back, so that ten thousand messages
- * cost one mailbox record, and written by box_flush.
+ * The mailbox records that a transaction works on. In a write they are kept back, so that ten
+ * thousand messages cost one mailbox record, and written by box_flush.
  */
 #ifndef INDEX_BOXES_H
 #define INDEX_BOXES_H

@@ -46,7 +46,8 @@ static enum err merge(struct idx_cache *c, const struct idx_cache *old)
 	return sum > REC_CACHE_MAX ? ERR_LIMIT : ERR_OK;
 }
 
-enum err idx_cache_put(struct idx_txn *x, uint32_t id, uint32_t uid, const struct idx_cache *c, bool keep)
+enum err idx_cache_put(struct idx_txn *x, uint32_t id, uint32_t uid, const struct idx_cache *c,
+		       bool keep)
 {
 	struct idx_cache all = *c, old = { 0 };
 	struct box_slot *box;

@@ -1,5 +1,6 @@
 /*
- * The log of changes: one record a modseq, without gaps from log floor to highestmodseq, so that a lost record shows.
+ * The log of changes: one record a modseq, without gaps from log floor to highestmodseq, so that a
+ * lost record shows.
  */
 #include "boxes.h"
 #include "kv.h"
@@ -35,8 +36,8 @@ enum err idx_change(struct idx_txn *x, struct idx_box *b, const struct set *chan
 	return ERR_OK;
 }
 
-static enum err collect(struct idx_txn *x, const struct box_rec *r, uint64_t since, struct set *changed,
-			struct set *vanished)
+static enum err collect(struct idx_txn *x, const struct box_rec *r, uint64_t since,
+			struct set *changed, struct set *vanished)
 {
 	struct rec_key want = rec_key32_64(r->space, since + 1);
 	struct span key, value, body;
@@ -62,8 +63,8 @@ static enum err collect(struct idx_txn *x, const struct box_rec *r, uint64_t sin
 	return txn_fail(x, e == ERR_NOTFOUND ? ERR_CORRUPT : e);
 }
 
-enum err idx_changes(struct idx_txn *x, const struct idx_box *b, uint64_t since, struct set *changed_r,
-		     struct set *vanished_r, bool *complete_r)
+enum err idx_changes(struct idx_txn *x, const struct idx_box *b, uint64_t since,
+		     struct set *changed_r, struct set *vanished_r, bool *complete_r)
 {
 	struct set changed = SET_EMPTY, vanished = SET_EMPTY;
 	struct box_slot *s;

@@ -1,20 +1,18 @@
 /*
- * The environment: open, check, grow, reopen, set aside; transactions and their end. Records and what they mean: elsewhere.
+ * The environment's files: open, check, grow, reopen, set aside. Not here: transactions (txn.c),
+ * records and what they mean.
  *
  * What LMDB 0.9 leaves to its user, and where it is answered here:
  * - it maps whatever file it is given and reads behind its end (SIGBUS): check_size;
  * - a full map: noted in idx.grow, doubled when no transaction is open: env_mend;
- * - a map that another process grew (MDB_MAP_RESIZED): adopted in txn_start;
- * - slots of dead readers keep old pages: mdb_reader_check at open, when slots run out, and every minute;
+ * - a map that another process grew (MDB_MAP_RESIZED): adopted in env_txn_start;
+ * - slots of dead readers keep old pages: mdb_reader_check at open, when full, and every minute;
  * - a failed write of its head (MDB_PANIC): closed and reopened: env_mend;
  * - damage kills: the guard counts, idx_open sets the environment aside.
  */
 #include "config.h"
 
-#include "boxes.h"
-#include "kv.h"
-#include "map.h"
-#include "purge.h"
+#include "env.h"
 
 #include "base/mem.h"
 #include "base/must.h"
@@ -30,11 +28,7 @@ static const uint64_t default_start = 64ull << 20;
 static const uint64_t default_max = 64ull << 30;
 static const uint64_t smallest_map = 64ull << 10;
 
-enum {
-	COMMIT_PURGE = 512,     /* records of removed mailboxes dropped beside a commit: about a millisecond */
-	MINUTE_PURGE = 20000,   /* and in the minute's round */
-	PAGE_MIN = 512, PAGE_MAX = 65536,
-};
+enum { PAGE_MIN = 512, PAGE_MAX = 65536 };
 
 static const char *const db_name[REC_KINDS] = {
 	[REC_BOX] = "box",
@@ -73,18 +67,6 @@ enum err env_err(struct idx *i, int rc)
 	}
 }
 
-static enum err say(struct idx *i, int rc, const char *what, struct errtext *t)
-{
-	return err_say(t, env_err(i, rc), "index %s: %s: %s", i->dir, what, mdb_strerror(rc));
-}
-
-enum err txn_fail(struct idx_txn *x, enum err e)
-{
-	if (e && e != ERR_NOTFOUND && e != ERR_EXISTS && x->write && !x->failed)
-		x->failed = e;
-	return e;
-}
-
 /* --- attaching to the files ------------------------------------------------------------ */
 
 static void detach(struct idx *i)
@@ -117,7 +99,8 @@ static enum err check_size(struct idx *i)
 	struct stat st;
 	int fd;
 
-	if (mdb_env_info(i->env, &info) || mdb_env_stat(i->env, &stat) || mdb_env_get_fd(i->env, &fd))
+	if (mdb_env_info(i->env, &info) || mdb_env_stat(i->env, &stat) ||
+	    mdb_env_get_fd(i->env, &fd))
 		return ERR_CORRUPT;
 	if (fstat(fd, &st) < 0)
 		return err_from_errno(errno);
@@ -129,16 +112,33 @@ static enum err check_size(struct idx *i)
 	return ERR_OK;
 }
 
+/* Adopts what other processes did in between: a greater map, readers that died. */
+int env_txn_start(struct idx *i, bool write, struct MDB_txn **t_r)
+{
+	int rc = 0, dead;
+
+	for (int tries = 0; tries < 3; tries++) {
+		rc = mdb_txn_begin(i->env, NULL, write ? 0 : MDB_RDONLY, t_r);
+		if (rc == MDB_MAP_RESIZED && i->txns == 0)
+			mdb_env_set_mapsize(i->env, 0);
+		else if (rc == MDB_READERS_FULL)
+			mdb_reader_check(i->env, &dead);
+		else
+			break;
+	}
+	return rc;
+}
+
 /* Opens the databases; in a read transaction only those that exist. The handles outlive it when it commits. */
-static int open_dbs(struct idx *i, unsigned txn_flags, unsigned db_flags)
+static int open_dbs(struct idx *i, bool create)
 {
 	MDB_txn *t;
-	int rc = mdb_txn_begin(i->env, NULL, txn_flags, &t);
+	int rc = env_txn_start(i, create, &t);
 
 	if (rc)
 		return rc;
 	for (size_t k = 0; k < REC_KINDS && !rc; k++)
-		rc = mdb_dbi_open(t, db_name[k], db_flags, &i->db[k]);
+		rc = mdb_dbi_open(t, db_name[k], create ? MDB_CREATE : 0, &i->db[k]);
 	if (rc) {
 		mdb_txn_abort(t);
 		return rc;
@@ -174,43 +174,10 @@ static enum err open_err(struct idx *i, int rc)
 	return rc == ENOMEM || rc == EINVAL ? ERR_CORRUPT : env_err(i, rc);
 }
 
-static enum err put_env(struct idx_txn *x)
-{
-	struct rec_key key = rec_key32(0);
-
-	x->env.txn = mdb_txn_id(x->t);
-	env_encode(&x->env, &x->scratch);
-	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
-}
-
-/* Written at once, so that the commit sees something to write. */
-static enum err start_fresh(struct idx_txn *x)
-{
-	x->env = (struct env_rec){ .next_id = 1, .next_seq = 1 };
-	x->env_loaded = true;
-	return put_env(x);
-}
-
-static enum err txn_open(struct idx *i, bool write, struct idx_txn **x_r);
-
-static enum err check_env_rec(struct idx *i, bool fresh)
-{
-	struct idx_txn *x;
-	struct env_rec *r;
-	enum err e = txn_open(i, fresh, &x);
-
-	if (e)
-		return e;
-	e = fresh ? start_fresh(x) : env_get(x, &r);
-	if (!e)
-		return idx_commit(&x, NULL);
-	idx_abort(&x);
-	return e == ERR_LIMIT ? ERR_NOSPACE : e;
-}
-
 /*
- * Maps the files, making what is missing. ERR_CORRUPT: not usable as they are. fresh_r: there was nothing.
- * The mark is set before LMDB makes files, so that a half-made one is not trusted after a power cut.
+ * Maps the files, making what is missing. ERR_CORRUPT: not usable as they are. fresh_r: there was
+ * nothing. The mark is set before LMDB makes files, so that a half-made one is not trusted after a
+ * power cut.
  */
 static enum err attach(struct idx *i, bool *fresh_r, struct errtext *t)
 {
@@ -227,16 +194,16 @@ static enum err attach(struct idx *i, bool *fresh_r, struct errtext *t)
 	if (e)
 		goto out;
 	mdb_reader_check(i->env, &dead);
-	rc = fresh ? MDB_NOTFOUND : open_dbs(i, MDB_RDONLY, 0);
+	rc = fresh ? MDB_NOTFOUND : open_dbs(i, false);
 	if (rc == MDB_NOTFOUND) { /* new, or its maker died before the first commit */
 		fresh = true;
 		e = guard_mark(&i->guard);
-		rc = e ? 0 : open_dbs(i, 0, MDB_CREATE);
+		rc = e ? 0 : open_dbs(i, true);
 	}
 	if (rc)
 		e = env_err(i, rc);
 	if (!e)
-		e = check_env_rec(i, fresh);
+		e = txn_first(i, fresh);
 out:
 	if (e) {
 		detach(i);
@@ -252,8 +219,8 @@ out:
 static bool network_fs(int dirfd)
 {
 	static const uint32_t types[] = {
-		0x6969,     /* nfs */
-		0x517b,     /* smb */
+		0x6969,	    /* nfs */
+		0x517b,	    /* smb */
 		0xff534d42, /* cifs */
 		0xfe534d42, /* smb2 */
 		0x00c36400, /* ceph */
@@ -292,7 +259,8 @@ static enum err open_dir(struct idx *i, const struct idx_config *config, struct 
 	if (i->dirfd < 0)
 		return err_sys(t, "index directory %s", i->dir);
 	if (network_fs(i->dirfd))
-		return err_say(t, ERR_CANNOT, "index directory %s is on a network file system", i->dir);
+		return err_say(t, ERR_CANNOT, "index directory %s is on a network file system",
+			       i->dir);
 	return ERR_OK;
 }
 
@@ -335,7 +303,8 @@ static void free_idx(struct idx *i)
 	free(i);
 }
 
-enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t)
+enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r,
+		  struct errtext *t)
 {
 	struct idx *i = mem_alloc(sizeof(*i));
 	enum guard_verdict verdict;
@@ -386,15 +355,16 @@ static enum err sync_alone(struct idx *i)
 void idx_close(struct idx **ip)
 {
 	struct idx *i = *ip;
-	bool door;
+	bool door, alone;
 
 	if (!i)
 		return;
 	must(i->txns == 0);
 	door = !i->memory && guard_lock(&i->guard, true);
 	if (door && !i->gone && i->env && !i->panicked && guard_check(&i->guard) == ERR_OK) {
+		alone = guard_alone(&i->guard); /* counts deaths, so before they are forgiven */
 		guard_forgive(&i->guard);
-		if (guard_alone(&i->guard) && guard_dirty(&i->guard))
+		if (alone && guard_dirty(&i->guard))
 			sync_alone(i);
 	}
 	detach(i);
@@ -449,7 +419,7 @@ static enum err grow(struct idx *i)
 }
 
 /* Before a transaction, when no other is open: grows or reopens as an earlier one found necessary. */
-static enum err mend(struct idx *i)
+enum err env_mend(struct idx *i)
 {
 	bool fresh;
 	enum err e = ERR_OK;
@@ -476,238 +446,4 @@ bool idx_write_retry(struct idx *i)
 		return false;
 	i->grow = false;
 	return grow(i) == ERR_OK;
-}
-
-/* --- transactions ------------------------------------------------------------------------------ */
-
-static int txn_start(struct idx *i, bool write, MDB_txn **t_r)
-{
-	int rc = 0, dead;
-
-	for (int tries = 0; tries < 3; tries++) {
-		rc = mdb_txn_begin(i->env, NULL, write ? 0 : MDB_RDONLY, t_r);
-		if (rc == MDB_MAP_RESIZED && i->txns == 0)
-			mdb_env_set_mapsize(i->env, 0);
-		else if (rc == MDB_READERS_FULL)
-			mdb_reader_check(i->env, &dead);
-		else
-			break;
-	}
-	return rc;
-}
-
-static struct idx_txn *txn_new(struct idx *i)
-{
-	struct idx_txn *x = i->spare;
-
-	i->spare = NULL;
-	if (!x) {
-		x = mem_alloc(sizeof(*x));
-		buf_init(&x->scratch, REC_SCRATCH_MAX);
-	}
-	x->i = i;
-	x->failed = ERR_OK;
-	x->env_loaded = x->wrote = x->purged = false;
-	x->boxes = NULL;
-	memset(x->last, 0, sizeof(x->last));
-	for (size_t k = 0; k < MAP_SLOTS; k++)
-		x->map[k].box = NULL;
-	return x;
-}
-
-static enum err txn_open(struct idx *i, bool write, struct idx_txn **x_r)
-{
-	struct idx_txn *x;
-	MDB_txn *t;
-	int rc = txn_start(i, write, &t);
-
-	if (rc)
-		return env_err(i, rc);
-	x = txn_new(i);
-	x->t = t;
-	x->write = write;
-	i->txns++;
-	*x_r = x;
-	return ERR_OK;
-}
-
-/* The memory is kept for the next transaction, but not the buffer of a huge record. */
-static void txn_free(struct idx_txn *x)
-{
-	struct idx *i = x->i;
-
-	box_slots_free(x);
-	i->txns--;
-	if (x->scratch.cap > 1 << 20)
-		buf_free(&x->scratch);
-	if (!i->spare) {
-		i->spare = x;
-		return;
-	}
-	buf_free(&x->scratch);
-	free(x);
-}
-
-static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct errtext *t)
-{
-	enum err e = i->gone ? ERR_CORRUPT : guard_check(&i->guard);
-	struct idx_txn *x;
-	struct env_rec *r;
-
-	if (e)
-		return err_say(t, e, "index %s was removed or replaced", i->dir);
-	if (i->txns == 0) {
-		guard_busy(&i->guard, true);
-		e = i->grow || i->panicked || !i->env ? mend(i) : ERR_OK;
-	}
-	if (!e && (i->panicked || !i->env))
-		e = ERR_IO;
-	guard_busy(&i->guard, true); /* reopening ended transactions of its own */
-	if (!e)
-		e = txn_open(i, write, &x);
-	if (!e) {
-		e = env_get(x, &r); /* what is read is what was committed last */
-		if (e)
-			idx_abort(&x);
-		else
-			*x_r = x;
-	}
-	if (e && i->txns == 0)
-		guard_busy(&i->guard, false);
-	return e ? err_say(t, e, "index %s: %s", i->dir, err_name(e)) : ERR_OK;
-}
-
-enum err idx_read(struct idx *i, struct idx_txn **x_r, struct errtext *t)
-{
-	return begin(i, false, x_r, t);
-}
-
-enum err idx_write(struct idx *i, struct idx_txn **x_r, struct errtext *t)
-{
-	return begin(i, true, x_r, t);
-}
-
-/*
- * What the transaction kept back: map blocks first, they change the mailbox records. Whoever writes anything writes
- * the environment's record too, with the number of this transaction. x->wrote stays false when there was nothing.
- */
-static enum err flush(struct idx_txn *x)
-{
-	enum err e = ERR_OK;
-
-	if (!x->purged)
-		e = purge_some(x, COMMIT_PURGE);
-	if (!e)
-		e = map_flush(x);
-	if (!e)
-		e = box_flush(x);
-	return e || !x->wrote ? e : put_env(x);
-}
-
-enum err idx_commit(struct idx_txn **xp, struct errtext *t)
-{
-	struct idx_txn *x = *xp;
-	struct idx *i = x->i;
-	enum err e;
-	int rc;
-
-	if (!x->write) {
-		idx_abort(xp);
-		return ERR_OK;
-	}
-	e = x->failed ? x->failed : flush(x);
-	if (!e && x->wrote)
-		e = guard_mark(&i->guard);
-	if (e || !x->wrote) {
-		idx_abort(xp);
-		return !e ? ERR_OK : err_say(t, e, "index %s: %s", i->dir, err_name(e));
-	}
-	kv_close(x);
-	rc = mdb_txn_commit(x->t);
-	*xp = NULL;
-	txn_free(x);
-	if (i->txns == 0)
-		guard_busy(&i->guard, false);
-	return rc ? say(i, rc, "commit", t) : ERR_OK;
-}
-
-void idx_abort(struct idx_txn **xp)
-{
-	struct idx_txn *x = *xp;
-	struct idx *i;
-
-	if (!x)
-		return;
-	i = x->i;
-	kv_close(x);
-	mdb_txn_abort(x->t);
-	*xp = NULL;
-	txn_free(x);
-	if (i->txns == 0)
-		guard_busy(&i->guard, false);
-}
-
-enum err idx_update(struct idx *i, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t),
-		    void *arg, struct errtext *t)
-{
-	struct idx_txn *x;
-	enum err e;
-
-	do {
-		e = idx_write(i, &x, t);
-		if (e)
-			return e;
-		e = fn(x, arg, t);
-		if (!e)
-			e = idx_commit(&x, t);
-		else
-			idx_abort(&x);
-	} while (e && idx_write_retry(i));
-	return e;
-}
-
-static enum err purge_minute(struct idx_txn *x, void *arg, struct errtext *t)
-{
-	x->purged = true;
-	return purge_some(x, MINUTE_PURGE);
-}
-
-void idx_check_readers(struct idx *i)
-{
-	struct idx_txn *x;
-	struct env_rec *r;
-	bool purges;
-	int dead;
-
-	if (i->gone || !i->env || i->txns > 0)
-		return;
-	mdb_reader_check(i->env, &dead);
-	if (idx_read(i, &x, NULL))
-		return;
-	purges = env_get(x, &r) == ERR_OK && r->purges > 0;
-	idx_abort(&x);
-	if (purges)
-		idx_update(i, purge_minute, NULL, NULL);
-}
-
-/* --- the environment's own record ----------------------------------------------------------------- */
-
-enum err env_get(struct idx_txn *x, struct env_rec **r_r)
-{
-	struct rec_key key = rec_key32(0);
-	struct span body;
-	enum err e = ERR_OK;
-
-	if (!x->env_loaded) {
-		e = kv_open(x, REC_BOX, &key, &body, NULL);
-		if (!e)
-			e = env_decode(body, &x->env);
-		if (!e && x->env.txn + x->write != mdb_txn_id(x->t))
-			e = ERR_CORRUPT;
-		if (e)
-			return txn_fail(x, e == ERR_NOTFOUND ? ERR_CORRUPT : e);
-		x->env_loaded = true;
-	}
-	*r_r = &x->env;
-	return ERR_OK;
 }

@@ -1,6 +1,7 @@
 /*
- * The environment and its transactions, for the other files of this room. LMDB's hard corners (map full, map
- * resized, stale readers, panic, truncated files) end in env.c; its calls occur in env.c and kv.c only.
+ * The environment and its transactions, for the other files of this room. LMDB's hard corners (map
+ * full, map resized, stale readers, panic, truncated files) end in env.c; its calls occur in env.c
+ * and kv.c only.
  */
 #ifndef INDEX_ENV_H
 #define INDEX_ENV_H
@@ -20,10 +21,10 @@ struct idx {
 	struct guard guard;
 	struct MDB_env *env; /* own; NULL after a failed reopening */
 	unsigned db[REC_KINDS];
-	unsigned txns;  /* open ones */
-	bool grow;      /* the map was full: grow it before the next transaction */
-	bool panicked;  /* LMDB gave up: close and reopen before the next transaction */
-	bool gone;      /* destroyed */
+	unsigned txns;	       /* open ones */
+	bool grow;	       /* the map was full: grow it before the next transaction */
+	bool panicked;	       /* LMDB gave up: reopen before the next transaction */
+	bool gone;	       /* destroyed */
 	struct idx_txn *spare; /* own; kept for the next transaction */
 };
 
@@ -32,9 +33,9 @@ struct box_slot;
 /* A block of the uid map that the transaction works on; see map.h. */
 struct map_slot {
 	struct box_slot *box; /* borrowed from the transaction; NULL: slot is free */
-	uint32_t no;          /* uid / MAP_UIDS */
+	uint32_t no;	      /* uid / MAP_UIDS */
 	bool dirty;
-	bool stored;          /* in the database, with stored_sum */
+	bool stored; /* in the database, with stored_sum */
 	uint32_t stored_sum;
 	struct map_block b;
 };
@@ -45,22 +46,30 @@ struct idx_txn {
 	struct idx *i;
 	struct MDB_txn *t;
 	bool write;
-	enum err failed; /* sticky, of a write */
+	enum err failed;		   /* sticky, of a write */
 	struct MDB_cursor *cur[REC_KINDS]; /* opened when first used */
-	uint64_t last[REC_KINDS]; /* number of the key that kv_open found last; 0: none */
+	uint64_t last[REC_KINDS];	   /* number of the key that kv_open found last; 0: none */
 	struct env_rec env;
 	bool env_loaded, purged;
-	bool wrote; /* anything */
+	bool wrote;		/* anything */
 	struct box_slot *boxes; /* own, list */
-	unsigned map_turn;      /* the slot to be given up next */
-	struct buf scratch;     /* the record being encoded */
+	unsigned map_turn;	/* the slot to be given up next */
+	struct buf scratch;	/* the record being encoded */
 	struct map_slot map[MAP_SLOTS];
 };
 
 /* The kind that fits an LMDB or errno code; notes growth and panic in i. */
 enum err env_err(struct idx *i, int rc);
 
-/* The environment's own record within x. Changes of it are committed with whatever else is written. */
+/* LMDB's begin, after adopting what other processes did to the map; an LMDB code. */
+int env_txn_start(struct idx *i, bool write, struct MDB_txn **t_r);
+/* Before a transaction, when no other is open: grows or reopens as an earlier one found necessary. */
+enum err env_mend(struct idx *i);
+
+/* The first transaction after opening: writes the environment's own record, or finds it sound. */
+enum err txn_first(struct idx *i, bool fresh);
+
+/* That record within x; changes are committed with whatever else is written. ERR_CORRUPT: an old one. */
 enum err env_get(struct idx_txn *x, struct env_rec **r_r);
 
 /* Makes a failure stick to a write; returns e. ERR_OK, ERR_NOTFOUND and ERR_EXISTS do not stick. */

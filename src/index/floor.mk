@@ -14,15 +14,22 @@ src_index_libindex_a_SOURCES = \
 	src/index/purge.h src/index/purge.c \
 	src/index/schema.h src/index/schema.c \
 	src/index/todo.c \
+	src/index/txn.c \
 	src/index/walk.c
 src_index_libindex_a_CFLAGS = $(AM_CFLAGS) $(LMDB_CFLAGS) $(XXHASH_CFLAGS)
 INDEX_LIBS = src/index/libindex.a $(LMDB_LIBS) $(XXHASH_LIBS) $(BASE_LIBS)
 
 if CMOCKA
-check_PROGRAMS += tests/unit/test_index
+check_PROGRAMS += tests/unit/test_index tests/unit/test_index_env tests/unit/test_index_schema
 tests_unit_test_index_SOURCES = tests/unit/test_index.c
 tests_unit_test_index_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_index_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_index_env_SOURCES = tests/unit/test_index_env.c
+tests_unit_test_index_env_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_index_env_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_index_schema_SOURCES = tests/unit/test_index_schema.c
+tests_unit_test_index_schema_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_index_schema_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
 endif
 
 # What it costs; see the head of the file.
@@ -31,6 +38,15 @@ tests_bench_bench_index_SOURCES = tests/bench/bench_index.c
 tests_bench_bench_index_LDADD = $(INDEX_LIBS)
 
 # Driven by the scripts of the same name in tests/fault.
-noinst_PROGRAMS += tests/fault/index_damage
+noinst_PROGRAMS += tests/fault/index_damage tests/fault/index_kill
 tests_fault_index_damage_SOURCES = tests/fault/index_damage.c
 tests_fault_index_damage_LDADD = $(INDEX_LIBS)
+tests_fault_index_kill_SOURCES = tests/fault/index_kill.c
+tests_fault_index_kill_LDADD = $(INDEX_LIBS)
+
+if FUZZ
+EXTRA_PROGRAMS += tests/fuzz/fuzz_index
+tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c
+tests_fuzz_fuzz_index_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_index_LDADD = $(INDEX_LIBS)
+endif

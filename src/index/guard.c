@@ -13,7 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOTS = 128, FILE_SIZE = 4096, BOOT_SIZE = 40, DEATHS = 2, DOOR_TRIES = 600, DOOR_WAIT_MS = 5 };
+enum {
+	SLOTS = 128,
+	FILE_SIZE = 4096,
+	BOOT_SIZE = 40,
+	DEATHS = 2,
+	DOOR_TRIES = 600,
+	DOOR_WAIT_MS = 5
+};
 enum { SLOT_FREE, SLOT_OPEN, SLOT_BUSY };
 enum { CLEAN, DIRTY_PENDING, DIRTY_SYNCED };
 
@@ -126,8 +133,8 @@ static enum err map_file(struct guard *g, off_t size, bool *fresh_r, struct errt
 	g->page = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
 	if (g->page == MAP_FAILED)
 		return err_sys(t, "index guard file");
-	*fresh_r = fresh || memcmp(g->page->magic, magic, sizeof(magic)) != 0 ||
-		   g->page->version != 1;
+	*fresh_r =
+		fresh || memcmp(g->page->magic, magic, sizeof(magic)) != 0 || g->page->version != 1;
 	return ERR_OK;
 }
 

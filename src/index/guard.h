@@ -1,6 +1,7 @@
 /*
- * The guard: one small shared file ("guard") beside the data that says which processes have the environment open, what
- * each was doing when it died, whether the data may be newer than the disk, and whether the data was replaced.
+ * The guard: one small shared file ("guard") beside the data that says which processes have the
+ * environment open, what each was doing when it died, whether the data may be newer than the disk,
+ * and whether the data was replaced.
  *
  * Layout (4,096 bytes, native byte order: it never leaves the machine; unreadable means fresh):
  *
@@ -13,9 +14,10 @@
  *	    24   40  boot id of the dirty mark, NUL-terminated
  *	    64  128  a byte a process: 0 free, 1 open, 2 opening or within a transaction
  *
- * A process holds an open-file-description lock on its own byte as long as it lives: a byte that is set but not
- * locked is that of a dead one. The lock on byte 0, the door, is held while opening, closing and discarding.
- * The slot bytes are written through a shared mapping: noting a transaction costs no system call.
+ * A process holds an open-file-description lock on its own byte as long as it lives: a byte that is
+ * set but not locked is that of a dead one. The lock on byte 0, the door, is held while opening,
+ * closing and discarding. The slot bytes are written through a shared mapping: noting a transaction
+ * costs no system call.
  */
 #ifndef INDEX_GUARD_H
 #define INDEX_GUARD_H
@@ -32,8 +34,8 @@ struct guard {
 	struct guard_page *page; /* own, mapped */
 	unsigned slot;
 	uint32_t generation;
-	bool marked;    /* this process has made sure of the dirty mark */
-	bool nameless;  /* the file was unlinked on purpose */
+	bool marked;   /* this process has made sure of the dirty mark */
+	bool nameless; /* the file was unlinked on purpose */
 };
 
 enum guard_verdict {
@@ -43,12 +45,12 @@ enum guard_verdict {
 };
 
 /*
- * Registers this process and leaves the door locked. have_data: there is a data file. ERR_INUSE: the door stayed locked
- * for three seconds, or all slots are taken.
+ * Registers this process and leaves the door locked. have_data: there is a data file. ERR_INUSE:
+ * the door stayed locked for three seconds, or all slots are taken.
  */
 enum err guard_open(struct guard *g, int dirfd, bool have_data, enum guard_verdict *v_r,
 		    struct errtext *t);
-void guard_renew(struct guard *g);  /* door locked: the environment was discarded; clean, generation + 1 */
+void guard_renew(struct guard *g);  /* door locked: discarded; clean, generation + 1 */
 void guard_settle(struct guard *g); /* opened: idle, unlocks the door */
 
 /* May transactions go on? ERR_CORRUPT: replaced or removed by somebody. */

@@ -125,8 +125,8 @@ enum err kv_del(struct idx_txn *x, enum rec_kind kind, struct span key)
 	return result(x, mdb_cursor_del(x->cur[kind], 0));
 }
 
-enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key, bool insert,
-			uint32_t *sum_r)
+enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key,
+			bool insert, uint32_t *sum_r)
 {
 	struct span k = rec_key_span(key);
 	uint32_t sum;
@@ -144,8 +144,8 @@ enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_
 }
 
 /*
- * A walk asks for one record after the other: then it is the next one, and no search is needed. Not in a write, where the
- * cursor may stand on a deleted record.
+ * A walk asks for one record after the other: then it is the next one, and no search is needed. Not
+ * in a write, where the cursor may stand on a deleted record.
  */
 static bool get_next(struct idx_txn *x, enum rec_kind kind, struct span key, struct span *value_r)
 {
@@ -158,8 +158,8 @@ static bool get_next(struct idx_txn *x, enum rec_kind kind, struct span key, str
 	return true;
 }
 
-enum err kv_open(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key, struct span *body_r,
-		 uint32_t *sum_r)
+enum err kv_open(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key,
+		 struct span *body_r, uint32_t *sum_r)
 {
 	struct span k = rec_key_span(key), value;
 	uint64_t number = rec_key_number(key);
@@ -170,8 +170,8 @@ enum err kv_open(struct idx_txn *x, enum rec_kind kind, const struct rec_key *ke
 	return e ? e : txn_fail(x, rec_open(kind, k, value, body_r, sum_r));
 }
 
-enum err kv_purge(struct idx_txn *x, enum rec_kind kind, uint32_t prefix, const struct rec_key *last,
-		  size_t *budget, bool *done_r)
+enum err kv_purge(struct idx_txn *x, enum rec_kind kind, uint32_t prefix,
+		  const struct rec_key *last, size_t *budget, bool *done_r)
 {
 	struct rec_key from = rec_key32(prefix);
 	struct span key, value;

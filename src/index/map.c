@@ -187,7 +187,8 @@ static uint32_t next_in(const uint64_t *present, uint32_t bit)
 }
 
 /* The number of the first stored block from no on. Kept-back blocks must be in the database first. */
-static enum err seek_block(struct idx_txn *x, const struct box_slot *box, uint32_t no, uint32_t *no_r)
+static enum err seek_block(struct idx_txn *x, const struct box_slot *box, uint32_t no,
+			   uint32_t *no_r)
 {
 	struct rec_key from = rec_key32_32(box->rec.space, no);
 	struct span key, value;
@@ -356,7 +357,8 @@ enum err idx_uids(struct idx_txn *x, uint32_t box, struct set *uids_r)
 	return collect(x, box, -1, false, uids_r);
 }
 
-enum err idx_uids_flagged(struct idx_txn *x, uint32_t box, uint8_t flag, bool want, struct set *uids_r)
+enum err idx_uids_flagged(struct idx_txn *x, uint32_t box, uint8_t flag, bool want,
+			  struct set *uids_r)
 {
 	must(flag && !(flag & (flag - 1)) && (flag & MAIL_SYSTEM));
 	return collect(x, box, __builtin_ctz(flag), want, uids_r);

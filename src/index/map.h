@@ -1,6 +1,7 @@
 /*
- * The uid map: which UIDs exist, and their system flags, a bitmap a block of 1,024 UIDs. A transaction keeps the few
- * blocks it works on; a write keeps them back until map_flush, which also keeps the mailbox's map_sum.
+ * The uid map: which UIDs exist, and their system flags, a bitmap a block of 1,024 UIDs. A
+ * transaction keeps the few blocks it works on; a write keeps them back until map_flush, which also
+ * keeps the mailbox's map_sum.
  */
 #ifndef INDEX_MAP_H
 #define INDEX_MAP_H
@@ -16,7 +17,8 @@ enum err map_next(struct idx_txn *x, struct box_slot *box, uint32_t uid, uint32_
 bool map_has(const struct map_slot *s, uint32_t uid);
 uint8_t map_flags(const struct map_slot *s, uint32_t uid);
 uint8_t map_tag(const struct map_slot *s, uint32_t uid);
-void map_set(struct map_slot *s, uint32_t uid, uint8_t flags, uint8_t tag); /* present; marks it dirty */
+void map_set(struct map_slot *s, uint32_t uid, uint8_t flags,
+	     uint8_t tag); /* present; marks it dirty */
 void map_clear(struct map_slot *s, uint32_t uid);
 
 enum err map_flush(struct idx_txn *x);

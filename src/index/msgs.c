@@ -6,8 +6,8 @@
 
 #include "base/must.h"
 
-enum err msg_load(struct idx_txn *x, const struct box_slot *box, const struct map_slot *s, uint32_t uid,
-		  struct idx_msg *m_r)
+enum err msg_load(struct idx_txn *x, const struct box_slot *box, const struct map_slot *s,
+		  uint32_t uid, struct idx_msg *m_r)
 {
 	struct rec_key key = rec_key32_32(box->rec.space, uid);
 	struct span body;
@@ -74,7 +74,8 @@ static void count_in(struct box_slot *box, const struct idx_msg *m)
 static void count_out(struct box_slot *box, const struct idx_msg *m)
 {
 	struct idx_box *b = &box->rec.pub;
-	uint32_t unseen = !(m->flags.system & MAIL_SEEN), deleted = !!(m->flags.system & MAIL_DELETED);
+	uint32_t unseen = !(m->flags.system & MAIL_SEEN),
+		 deleted = !!(m->flags.system & MAIL_DELETED);
 
 	b->messages -= b->messages > 0;
 	b->unseen -= b->unseen >= unseen ? unseen : 0;

@@ -1,6 +1,7 @@
 /*
- * Removing what a mailbox leaves behind: the records of a space, a bounded number at a time. A space that could not be
- * removed at once is noted as a to-do under mailbox 0; nobody can see its records any more.
+ * Removing what a mailbox leaves behind: the records of a space, a bounded number at a time. A
+ * space that could not be removed at once is noted as a to-do under mailbox 0; nobody can see its
+ * records any more.
  */
 #ifndef INDEX_PURGE_H
 #define INDEX_PURGE_H

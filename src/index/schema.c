@@ -1,5 +1,6 @@
 /*
- * Encoders and decoders of the records. Not here: where records lie (kv.c), what they mean together.
+ * Encoders and decoders of the records. Not here: where records lie (kv.c), what they mean
+ * together.
  *
  * Every value begins with its frame:
  *
@@ -253,7 +254,8 @@ void env_encode(const struct env_rec *r, struct buf *out)
 	char *p = begin(out, 32);
 
 	if (p)
-		put64(put64(put32(put64(put32(p, r->next_id), r->next_seq), r->purges), r->todos), r->txn);
+		put64(put64(put32(put64(put32(p, r->next_id), r->next_seq), r->purges), r->todos),
+		      r->txn);
 }
 
 enum err env_decode(struct span body, struct env_rec *r_r)
@@ -509,8 +511,8 @@ enum err msg_decode(struct span body, struct idx_msg *m_r)
 /* --- changes: database "log", key space, modseq ------------------------------------------ */
 
 /*
- * One record a modseq, without gaps from log floor + 1 to highestmodseq. All numbers are varints: seven bits a byte,
- * low ones first, the top bit set on all but the last.
+ * One record a modseq, without gaps from log floor + 1 to highestmodseq. All numbers are varints:
+ * seven bits a byte, low ones first, the top bit set on all but the last.
  *
  *	     5    .  number of ranges changed; for each: first - (last of the one before), last - first
  *	     .    .  number of ranges vanished; for each likewise
@@ -569,8 +571,8 @@ static void rd_set(struct rd *r, struct set *s)
 		uint64_t end = first + rd_varint(r);
 
 		/* an empty gap would be one range; both sums are far from overflow when varints are checked one by one */
-		if (r->bad || first == last || first - last > UINT32_MAX || end - first > UINT32_MAX ||
-		    end > UINT32_MAX) {
+		if (r->bad || first == last || first - last > UINT32_MAX ||
+		    end - first > UINT32_MAX || end > UINT32_MAX) {
 			r->bad = true;
 			return;
 		}

@@ -1,6 +1,7 @@
 /*
  * Walking over messages in UID order. The map leads: a record that is missing, or is not the one
- * that the map knows, is damage. Cursors are the transaction's own, which stay near, so a step costs no search from the root.
+ * that the map knows, is damage. Cursors are the transaction's own, which stay near, so a step
+ * costs no search from the root.
  */
 #include "index/index.h"
 #include "kv.h"
@@ -28,7 +29,8 @@ enum err idx_walk_begin(struct idx_txn *x, uint32_t id, bool with_cache, struct 
 	return ERR_OK;
 }
 
-static enum err cache_of(struct idx_walk *w, const struct box_slot *box, uint32_t uid, struct span *raw_r)
+static enum err cache_of(struct idx_walk *w, const struct box_slot *box, uint32_t uid,
+			 struct span *raw_r)
 {
 	struct rec_key key = rec_key32_32(box->rec.space, uid);
 	enum err e = w->with_cache ? kv_open(w->x, REC_CACHE, &key, raw_r, NULL) : ERR_NOTFOUND;

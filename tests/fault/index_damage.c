@@ -1,8 +1,9 @@
 /*
- * Damaged index files: index_damage [TRIALS [SEED]]. An environment with a known content is copied, damaged (bits, bytes,
- * pages zeroed, exchanged, or from an older copy of the same file, truncation), opened and read whole in a child. The child
- * must find exactly the known content, be told ERR_CORRUPT (or that it was rebuilt), or be killed by a signal; in
- * that case the second child may die too, and the third must find a new environment. Wrong content fails the test.
+ * Damaged index files: index_damage [TRIALS [SEED]]. An environment with a known content is copied,
+ * damaged (bits, bytes, pages zeroed, exchanged, or from an older copy of the same file,
+ * truncation), opened and read whole in a child. The child must find exactly the known content, be
+ * told ERR_CORRUPT (or that it was rebuilt), or be killed by a signal; in that case the second
+ * child may die too, and the third must find a new environment. Wrong content fails the test.
  */
 #include "config.h"
 
@@ -24,7 +25,7 @@ enum { RIGHT = 0, TOLD = 10, UNKNOWN = 11, REBUILT = 12, WRONG = 20 };
 struct model {
 	uint32_t box;
 	uint64_t start, modseq; /* highestmodseq when made, and now */
-	uint64_t since;         /* a middle one, with what changed after it */
+	uint64_t since;		/* a middle one, with what changed after it */
 	struct set changed, vanished;
 	struct mail_flags flags[UIDS + 1];
 	uint64_t modseqs[UIDS + 1]; /* 0: no such message */
@@ -60,9 +61,16 @@ static struct idx_msg message(uint32_t uid, char key[32])
 {
 	int n = snprintf(key, 32, "%u.M%u.host", uid * 31, uid);
 
-	return (struct idx_msg){ .uid = uid, .flags = model.flags[uid], .modseq = model.modseqs[uid],
-				 .internaldate = uid * 3, .savedate = uid * 4, .size = uid * 5, .vsize = uid * 6,
-				 .emailid = { (uint8_t)uid, 9 }, .key = span_of(key, (size_t)n), .hint = SPAN("c:2,") };
+	return (struct idx_msg){ .uid = uid,
+				 .flags = model.flags[uid],
+				 .modseq = model.modseqs[uid],
+				 .internaldate = uid * 3,
+				 .savedate = uid * 4,
+				 .size = uid * 5,
+				 .vsize = uid * 6,
+				 .emailid = { (uint8_t)uid, 9 },
+				 .key = span_of(key, (size_t)n),
+				 .hint = SPAN("c:2,") };
 }
 
 static void write_one(struct idx_txn *x, uint32_t uid, bool fresh)
@@ -98,7 +106,8 @@ static void round_in(struct idx_txn *x, unsigned round)
 			continue;
 		}
 		model.modseqs[uid] = modseq;
-		model.flags[uid] = (struct mail_flags){ (uint8_t)((uid * 3 + round * 7) % 32), uid * round };
+		model.flags[uid] =
+			(struct mail_flags){ (uint8_t)((uid * 3 + round * 7) % 32), uid * round };
 		write_one(x, uid, fresh);
 		set_add(&changed, uid);
 	}
@@ -117,7 +126,9 @@ static void round_in(struct idx_txn *x, unsigned round)
 
 static void owe(struct idx_txn *x, uint32_t uid)
 {
-	struct idx_todo t = { .box = model.box, .kind = IDX_TODO_FLAGS, .uid = uid, .key = SPAN("some key") };
+	struct idx_todo t = {
+		.box = model.box, .kind = IDX_TODO_FLAGS, .uid = uid, .key = SPAN("some key")
+	};
 
 	must_ok(idx_todo_add(x, &t), "todo");
 	model.todos++;
@@ -141,8 +152,12 @@ static char *slurp(const char *name, size_t *n_r)
 static void build(void)
 {
 	struct idx_config config = { .dir = base_dir };
-	struct idx_box b = { .name = SPAN("1INBOX"), .uidvalidity = 42, .uidnext = UIDS + 1, .highestmodseq = 1000,
-			     .token = SPAN("the token"), .keywords = SPAN("$Forwarded\0") };
+	struct idx_box b = { .name = SPAN("1INBOX"),
+			     .uidvalidity = 42,
+			     .uidnext = UIDS + 1,
+			     .highestmodseq = 1000,
+			     .token = SPAN("the token"),
+			     .keywords = SPAN("$Forwarded\0") };
 	struct idx_txn *x;
 	struct idx *i;
 	char *guard;
@@ -214,7 +229,8 @@ static void check_box(struct idx_txn *x, struct idx_box *b)
 	want(b->uidvalidity == 42 && b->uidnext == UIDS + 1, "uidvalidity, uidnext");
 	want(b->highestmodseq == model.modseq && b->log_floor == model.start, "modseqs");
 	want(b->messages == model.messages && b->unseen == model.unseen, "counters");
-	want(span_eq_str(b->token, "the token") && span_eq(b->keywords, SPAN("$Forwarded\0")), "strings");
+	want(span_eq_str(b->token, "the token") && span_eq(b->keywords, SPAN("$Forwarded\0")),
+	     "strings");
 }
 
 static void check_map(struct idx_txn *x)
@@ -285,7 +301,8 @@ static void check_changes(struct idx_txn *x, const struct idx_box *b)
 	bool complete;
 
 	tell(idx_changes(x, b, model.since, &changed, &vanished, &complete));
-	want(complete && set_same(&changed, &model.changed) && set_same(&vanished, &model.vanished), "changes");
+	want(complete && set_same(&changed, &model.changed) && set_same(&vanished, &model.vanished),
+	     "changes");
 	set_free(&changed);
 	set_free(&vanished);
 }
@@ -340,7 +357,8 @@ static _Noreturn void child(const char *dir)
 	bool rebuilt;
 
 	close(STDIN_FILENO);
-	if (!freopen("/dev/null", "w", stderr)) /* LMDB's last words; ours when the parent repeats the trial */
+	if (!freopen("/dev/null", "w",
+		     stderr)) /* LMDB's last words; ours when the parent repeats the trial */
 		_exit(99);
 	if (getenv("INDEX_DAMAGE_LOUD"))
 		dup2(STDOUT_FILENO, STDERR_FILENO);
@@ -354,14 +372,24 @@ static _Noreturn void child(const char *dir)
 	leave(RIGHT);
 }
 
-/* --- the damage --------------------------------------------------------------------------------- */
+/* --- the damage --- */
 
 static unsigned pick(size_t n)
 {
 	return (unsigned)((((unsigned)rand() << 16) ^ (unsigned)rand()) % n);
 }
 
-enum damage { BIT, BYTES, ZERO_PAGE, COPY_PAGE, OLD_PAGE, OLD_PAGES, TRUNCATE, HEADER_BIT, DAMAGES };
+enum damage {
+	BIT,
+	BYTES,
+	ZERO_PAGE,
+	COPY_PAGE,
+	OLD_PAGE,
+	OLD_PAGES,
+	TRUNCATE,
+	HEADER_BIT,
+	DAMAGES
+};
 
 static const char *const damage_name[DAMAGES] = {
 	[BIT] = "one bit",
@@ -461,8 +489,10 @@ static bool trial(enum damage kind, const char *dir, struct tally *t)
 		status = run_child(dir);
 		if (WIFSIGNALED(status))
 			status = run_child(dir);
-		if (!WIFEXITED(status) || (WEXITSTATUS(status) != REBUILT && WEXITSTATUS(status) != TOLD)) {
-			printf("%s: after two deaths: status 0x%x\n", damage_name[kind], (unsigned)status);
+		if (!WIFEXITED(status) ||
+		    (WEXITSTATUS(status) != REBUILT && WEXITSTATUS(status) != TOLD)) {
+			printf("%s: after two deaths: status 0x%x\n", damage_name[kind],
+			       (unsigned)status);
 			return false;
 		}
 		return true;
@@ -471,7 +501,8 @@ static bool trial(enum damage kind, const char *dir, struct tally *t)
 	t->told += WEXITSTATUS(status) == TOLD;
 	t->unknown += WEXITSTATUS(status) == UNKNOWN;
 	t->rebuilt += WEXITSTATUS(status) == REBUILT;
-	if (WEXITSTATUS(status) == RIGHT || (WEXITSTATUS(status) >= TOLD && WEXITSTATUS(status) <= REBUILT))
+	if (WEXITSTATUS(status) == RIGHT ||
+	    (WEXITSTATUS(status) >= TOLD && WEXITSTATUS(status) <= REBUILT))
 		return true;
 	printf("%s: exit %d\n", damage_name[kind], WEXITSTATUS(status));
 	return false;
@@ -491,7 +522,8 @@ int main(int argc, char **argv)
 	build();
 	srand(seed);
 	printf("%u trials a kind, seed %u, file of %zu pages\n", trials, seed, data_n / PAGE);
-	printf("%-24s %8s %8s %8s %8s %8s\n", "damage", "right", "told", "unknown", "rebuilt", "killed");
+	printf("%-24s %8s %8s %8s %8s %8s\n", "damage", "right", "told", "unknown", "rebuilt",
+	       "killed");
 	for (int kind = 0; kind < DAMAGES; kind++) {
 		struct tally t = { 0 };
 
@@ -499,7 +531,8 @@ int main(int argc, char **argv)
 			bad += !trial((enum damage)kind, dir, &t);
 			nftw(dir, rm_one, 10, FTW_DEPTH | FTW_PHYS);
 		}
-		printf("%-24s %8u %8u %8u %8u %8u\n", damage_name[kind], t.right, t.told, t.unknown, t.rebuilt, t.killed);
+		printf("%-24s %8u %8u %8u %8u %8u\n", damage_name[kind], t.right, t.told, t.unknown,
+		       t.rebuilt, t.killed);
 		fflush(stdout);
 	}
 	nftw(work, rm_one, 10, FTW_DEPTH | FTW_PHYS);

@@ -1,4 +1,5 @@
-/* The index through its door: mailboxes, messages, uid map, walks, changes, cache, to-dos, growth, removal. */
+/* The index through its door: mailboxes, messages, uid map, walks, changes, cache, to-dos, growth,
+ * removal. */
 #include "config.h"
 
 #include "index/index.h"
@@ -91,7 +92,9 @@ static uint32_t make_box(struct idx_txn *x, const char *name)
 static void put(struct idx_txn *x, uint32_t box, uint32_t uid, uint8_t flags)
 {
 	char key[40];
-	struct idx_msg m = { .uid = uid, .flags = { flags, uid % 7 }, .modseq = 5, .size = 100, .vsize = uid };
+	struct idx_msg m = {
+		.uid = uid, .flags = { flags, uid % 7 }, .modseq = 5, .size = 100, .vsize = uid
+	};
 	int n = snprintf(key, sizeof(key), "key-%u.M1P2.host,S=100", uid);
 
 	m.key = span_of(key, (size_t)n);
@@ -100,7 +103,8 @@ static void put(struct idx_txn *x, uint32_t box, uint32_t uid, uint8_t flags)
 	OK(idx_msg_put(x, box, &m));
 }
 
-static void check_counts(struct idx_txn *x, uint32_t id, uint32_t messages, uint32_t unseen, uint32_t deleted)
+static void check_counts(struct idx_txn *x, uint32_t id, uint32_t messages, uint32_t unseen,
+			 uint32_t deleted)
 {
 	struct idx_box b;
 
@@ -116,9 +120,16 @@ static void boxes(void **state)
 {
 	struct fix *f = *state;
 	struct idx_txn *x = begin_write(f);
-	struct idx_box b = { .name = SPAN("1INBOX"), .uidvalidity = 9, .uidnext = 3, .highestmodseq = 40,
-			     .recent_from = 2, .flags = 6, .guid = { 1, 2 }, .token = SPAN("t\0k"),
-			     .keywords = SPAN("a\0\0b\0"), .messages = 99 };
+	struct idx_box b = { .name = SPAN("1INBOX"),
+			     .uidvalidity = 9,
+			     .uidnext = 3,
+			     .highestmodseq = 40,
+			     .recent_from = 2,
+			     .flags = 6,
+			     .guid = { 1, 2 },
+			     .token = SPAN("t\0k"),
+			     .keywords = SPAN("a\0\0b\0"),
+			     .messages = 99 };
 	struct idx_box g, again = b;
 
 	OK(idx_box_create(x, &b));
@@ -346,7 +357,8 @@ static void uids(void **state)
 	set_free(&got);
 }
 
-static void put_cache(struct idx_txn *x, uint32_t box, uint32_t uid, enum idx_field field, const char *s)
+static void put_cache(struct idx_txn *x, uint32_t box, uint32_t uid, enum idx_field field,
+		      const char *s)
 {
 	struct idx_cache c = { 0 };
 
@@ -514,7 +526,11 @@ static void cache(void **state)
 
 static uint64_t add_todo(struct idx_txn *x, uint32_t box, enum idx_todo_kind kind, uint32_t uid)
 {
-	struct idx_todo t = { .box = box, .kind = kind, .uid = uid, .key = SPAN("k"), .hint = SPAN("h:2,"),
+	struct idx_todo t = { .box = box,
+			      .kind = kind,
+			      .uid = uid,
+			      .key = SPAN("k"),
+			      .hint = SPAN("h:2,"),
 			      .flags = { MAIL_SEEN, 3 } };
 
 	OK(idx_todo_add(x, &t));
@@ -557,7 +573,7 @@ static void todo(void **state)
 	OK(idx_commit(&x, NULL));
 }
 
-/* --- removal ----------------------------------------------------------------------------------- */
+/* --- removal --- */
 
 static void fill(struct idx_txn *x, uint32_t id, uint32_t n)
 {
@@ -622,7 +638,8 @@ static void removal(void **state)
 	set_free(&got);
 }
 
-/* --- growth, two processes, life cycle -------------------------------------------------------------- */
+/* --- growth, two processes, life cycle
+ * -------------------------------------------------------------- */
 
 struct job {
 	uint32_t runs, n;
@@ -687,7 +704,7 @@ static void sticky(void **state)
 	struct idx_txn *x;
 
 	f->config.map_start = 64 << 10;
-	f->config.dir = mem_printf("%s/index2", f->dir);
+	OK(idx_destroy(f->i, NULL));
 	reopen(f, true);
 	x = begin_write(f);
 	assert_int_equal(big_update(x, &job, NULL), ERR_LIMIT);
@@ -880,11 +897,13 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(boxes),	  T(box_put_keeps),	  T(names),	      T(messages),
-		T(message_limits), T(uids),		  T(walk),	      T(changes),
-		T(cache),	  T(todo),		  T(removal),	      T(growth),
-		T(sticky),	  T(grown_elsewhere),	  T(destroyed_elsewhere), T(destroy),
-		T(directory_gone), T(memory),		  T(views),
+		T(boxes),    T(box_put_keeps),	 T(names),
+		T(messages), T(message_limits),	 T(uids),
+		T(walk),     T(changes),	 T(cache),
+		T(todo),     T(removal),	 T(growth),
+		T(sticky),   T(grown_elsewhere), T(destroyed_elsewhere),
+		T(destroy),  T(directory_gone),	 T(memory),
+		T(views),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
