@@ -8,12 +8,13 @@ src_store_libstore_a_SOURCES = \
 	src/store/faulty.c \
 	src/store/file.h src/store/file.c \
 	src/store/keytab.h src/store/keytab.c \
-	src/store/lines.h src/store/lines.c \
+	src/store/lines.h src/store/lines.c src/store/list_state.h \
 	src/store/maildir.h src/store/maildir.c \
 	src/store/maildir_find.c \
 	src/store/maildir_keywords.c \
 	src/store/maildir_list.c \
 	src/store/maildir_name.h src/store/maildir_name.c \
+	src/store/maildir_number.c \
 	src/store/maildir_save.c \
 	src/store/maildir_scan.c \
 	src/store/maildir_uidlist.c \

@@ -99,7 +99,7 @@ enum err maildir_root_control_make(struct maildir *m, struct errtext *t);
 enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r);
 bool maildir_stamp_same(const struct stamp *before, const struct stamp *after);
 
-/* maildir_uidlist.c: dovecot-uidlist.lock, tried once. b->lock points to l until the unlock. */
+/* maildir_number.c: dovecot-uidlist.lock, tried once. b->lock points to l until the unlock. */
 enum err maildir_uidlist_lock(struct maildir_box *b, struct dotlock *l, struct errtext *t);
 void maildir_uidlist_unlock(struct maildir_box *b, struct dotlock *l);
 
@@ -132,6 +132,8 @@ typedef void list_visit(void *arg, const struct uidlist_record *r);
  */
 enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, void *arg,
 			      struct errtext *t);
+
+/* maildir_number.c */
 enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
 enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced,
 			uint32_t *uids, uint32_t *next_r, struct errtext *t);
