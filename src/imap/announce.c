@@ -200,6 +200,7 @@ static enum step refresh(struct imap_session *s)
 		return step;
 	if (step == STEP_DONE && (e == ERR_NOTFOUND || e == ERR_CORRUPT))
 		lost(s, e);
+	s->missed = step == STEP_WAITING;
 	s->refreshed_ms = loop_now(s->cfg.loop);
 	return STEP_DONE;
 }
@@ -246,5 +247,6 @@ enum step imap_announce_step(struct imap_session *s, bool expunge, bool look)
 			a->pos = 0;
 	}
 	imap_announce_drop(s);
+	imap_session_busy(s);
 	return STEP_DONE;
 }

@@ -4,6 +4,7 @@
 #include "modules.h"
 #include "search.h"
 
+#include "base/clock.h"
 #include "mime/decode.h"
 
 static void search_free(void *arg)
@@ -53,6 +54,15 @@ static void take_result(struct imap_search *s)
 		view_uids_to_seqs(s->c->s->view, &s->uids, &s->numbers);
 }
 
+static enum step run_on(struct imap_search *s, enum err *e, struct errtext *t)
+{
+	uint64_t from = clock_us();
+	enum step step = query_step(s->run, &s->uids, e, t);
+
+	s->spent_us += clock_us() - from;
+	return step;
+}
+
 static enum step search_step(struct imap_cmd *c)
 {
 	struct imap_search *s = c->state;
@@ -61,7 +71,9 @@ static enum step search_step(struct imap_cmd *c)
 	enum step step;
 
 	if (!s->found) {
-		step = query_step(s->run, &s->uids, &e, &t);
+		step = run_on(s, &e, &t);
+		if (s->spent_us > IMAP_SEARCH_MS * 1000ull)
+			return imap_fail(c, ERR_LIMIT, "Search takes too long.");
 		if (step != STEP_DONE)
 			return step;
 		if (e)

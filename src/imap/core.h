@@ -16,6 +16,7 @@ enum {
 	IMAP_WAIT_MS = 30 * 1000,         /* STEP_WAITING is answered with NO [INUSE] after this */
 	IMAP_STALL_MS = 5 * 60 * 1000,    /* a client that takes no output */
 	IMAP_REFRESH_MS = 1000,           /* how often ordinary commands look at the folder */
+	IMAP_SEARCH_MS = 60 * 1000,       /* processor time of one SEARCH */
 	IMAP_ARENA_MAX = 16 << 20,        /* memory of one command: a line of 1 MiB as a tree, results */
 	IMAP_LINE_MAX = 1 << 20,
 	IMAP_LITERALS_MAX = 1 << 20,
@@ -65,6 +66,7 @@ struct imap_session {
 	uint32_t told_exists, told_recent;
 	uint64_t refreshed_ms;
 	bool changed;                /* the view's notify came since the last round */
+	bool missed;                 /* the last round could not look at the folder: it was locked */
 	bool listening;              /* IDLE: changes wake the session */
 	bool leaving;                /* LOGOUT: the session ends behind the tagged answer */
 

@@ -5,11 +5,14 @@
  */
 #include "args.h"
 
-enum { DONE_MAX = 1024 }; /* octets of the line that ends it */
+enum {
+	DONE_MAX = 1024, /* octets of the line that ends it */
+	AGAIN_MS = 100,  /* after a look that a lock prevented */
+};
 
 struct idle {
 	struct imap_session *s;
-	struct loop_timer alive, poll;
+	struct loop_timer alive, poll, again;
 	void *watch;  /* own: the worker's handle */
 	bool look;    /* the folder itself may have changed */
 	bool round;   /* an announcement is on its way, */
@@ -60,6 +63,7 @@ static void idle_free(void *arg)
 
 	loop_timer_stop(i->s->cfg.loop, &i->alive);
 	loop_timer_stop(i->s->cfg.loop, &i->poll);
+	loop_timer_stop(i->s->cfg.loop, &i->again);
 	if (i->watch)
 		i->s->cfg.watch.unwatch(i->s->cfg.watch.ctx, i->watch);
 	i->s->listening = false;
@@ -99,6 +103,8 @@ static enum step idle_step(struct imap_cmd *c)
 		if (step != STEP_DONE || s->phase == IMAP_ENDING)
 			return step;
 		i->round = false;
+		if (i->looking && s->missed)
+			loop_timer_set(s->cfg.loop, &i->again, AGAIN_MS, on_watch, i);
 	}
 	return take_done(c);
 }

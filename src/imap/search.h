@@ -17,6 +17,7 @@ struct imap_search {
 	size_t range;                    /* writing: which range of numbers, */
 	uint32_t next;                   /* and which of its members is next; 0: its first */
 	bool found;                      /* the run is done */
+	uint64_t spent_us;               /* time used by the run */
 	/* Set by a result option (RFC 4731): answers instead of "* SEARCH ..."; called until STEP_DONE. */
 	enum step (*result)(struct imap_search *s);
 	void *option;                    /* arena: the option's own */

@@ -53,6 +53,7 @@ struct acct {
 	struct acct_mailbox mailbox[1];
 	struct acct_config config;
 	unsigned locked;
+	bool hidden;
 	uint32_t uidvalidity;
 };
 
@@ -346,6 +347,11 @@ void fake_notify(struct acct *a, const char *mailbox)
 	notify(a, find(a, mailbox), NULL);
 }
 
+void fake_hide_until_refresh(struct acct *a)
+{
+	a->hidden = true;
+}
+
 void fake_lock(struct acct *a, unsigned n)
 {
 	a->locked = n;
@@ -512,6 +518,7 @@ enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errte
 		v->a->locked--;
 		return STEP_WAITING;
 	}
+	v->a->hidden = false;
 	*err_r = ERR_OK;
 	return STEP_DONE;
 }
@@ -533,13 +540,14 @@ static void take_new(struct view *v, struct view_changes *c)
 	for (size_t i = 0; i < v->box->msgs; i++) {
 		struct fake_msg *m = &v->box->msg[i];
 
-		if (m->gone)
+		if (m->gone || (v->a->hidden && m->uid > set_max(&v->uids)))
 			continue;
 		if (m->uid > set_max(&v->uids)) {
 			set_add(&v->uids, m->uid);
 			c->exists_changed = true;
+			c->recent_changed |= m->recent;
 			if (m->recent)
-				set_add(&v->recent, m->uid), c->recent_changed = true;
+				set_add(&v->recent, m->uid);
 			if (!v->readonly)
 				m->recent = false;
 		} else if (m->modseq > v->modseq && set_has(&v->uids, m->uid) && !set_has(&v->quiet, m->uid)) {
@@ -773,6 +781,15 @@ enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *
 
 /* ---- changing ---- */
 
+static struct mail_flags change(struct mail_flags f, const struct view_store *s, uint64_t keywords)
+{
+	if (s->mode == VIEW_FLAGS_SET)
+		return (struct mail_flags){ s->system, keywords };
+	if (s->mode == VIEW_FLAGS_ADD)
+		return (struct mail_flags){ f.system | s->system, f.keywords | keywords };
+	return (struct mail_flags){ f.system & (uint8_t)~s->system, f.keywords & ~keywords };
+}
+
 enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t)
 {
 	uint64_t keywords = 0;
@@ -793,12 +810,7 @@ enum err view_store(struct view *v, const struct set *uids, struct view_store *s
 
 		if (!m)
 			continue;
-		if (s->mode == VIEW_FLAGS_SET)
-			m->flags = (struct mail_flags){ s->system, keywords };
-		else if (s->mode == VIEW_FLAGS_ADD)
-			m->flags.system |= s->system, m->flags.keywords |= keywords;
-		else
-			m->flags.system &= (uint8_t)~s->system, m->flags.keywords &= ~keywords;
+		m->flags = change(m->flags, s, keywords);
 		m->modseq = v->box->modseq;
 		set_add(s->silent ? &v->quiet : &v->pending, uid);
 	}

@@ -18,6 +18,8 @@ void fake_expunge(struct acct *a, const char *mailbox, uint32_t uid);
 void fake_flags(struct acct *a, const char *mailbox, uint32_t uid, uint8_t flags);
 void fake_notify(struct acct *a, const char *mailbox); /* calls the notify functions of its views */
 
+/* From now on new messages are seen only after a refresh that was not locked out. */
+void fake_hide_until_refresh(struct acct *a);
 /* The next n calls of steps that may wait say STEP_WAITING. */
 void fake_lock(struct acct *a, unsigned n);
 /* From now on the bytes of this message are gone although its facts are there. */

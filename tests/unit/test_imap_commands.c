@@ -206,6 +206,23 @@ static void test_idle(void **state)
 	harness_free(&h);
 }
 
+/* A look that a lock prevents is made good soon after, not at the next poll. */
+static void test_idle_with_lock(void **state)
+{
+	struct harness h;
+
+	harness_init(&h);
+	h.settings.idle_check_ms = 50000;
+	harness_open(&h, 0);
+	harness_say(&h, 0, "SELECT INBOX");
+	fake_add(h.acct, "INBOX", one, 0);
+	fake_hide_until_refresh(h.acct);
+	fake_lock(h.acct, 1);
+	harness_send(&h, 0, "a IDLE\r\n");
+	assert_string_equal(harness_expect(&h, 0, "RECENT\r\n"), "+ idling\r\n* 1 EXISTS\r\n* 1 RECENT\r\n");
+	harness_free(&h);
+}
+
 static void test_capability_setting(void **state)
 {
 	struct imap_settings s;
@@ -238,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_uid_expunge),
 		cmocka_unit_test(test_small_extensions),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_idle_with_lock),
 		cmocka_unit_test(test_capability_setting),
 	};
 
