@@ -13,6 +13,7 @@
 #include "lines.h"
 #include "list_state.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <xxhash.h>
 
