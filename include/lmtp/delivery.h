@@ -2,9 +2,10 @@
  * One delivery: the worker's end of the socket pair over which a login process hands over one
  * message for one recipient (messages DLV_* of ipc/msgs.h).
  *
- * STAGE opens an unseen file in the recipient's mailbox, puts the trace headers in front and answers with its
- * descriptor; login streams the message into it; COMMIT makes it durable and visible and answers 250; ABORT or the end of the
- * socket drops it. Several messages may follow each other over one socket pair.
+ * STAGE opens an unseen file in the recipient's mailbox, puts the trace headers in front and
+ * answers with its descriptor; login streams the message into it; COMMIT makes it durable and
+ * visible and answers 250; ABORT or the end of the socket drops it. Several messages may follow
+ * each other over one socket pair.
  */
 #ifndef LMTP_DELIVERY_H
 #define LMTP_DELIVERY_H
@@ -15,17 +16,21 @@
 struct delivery;
 
 struct delivery_config {
-	struct loop *loop;          /* borrowed */
-	struct acct *acct;          /* borrowed; outlives the delivery */
-	int fd_take;                /* SOCK_SEQPACKET to a login process */
-	const char *user;           /* copied */
-	const char *session_id;     /* copied: in the Received line and the log */
-	const char *hostname;       /* borrowed: of the Received line */
-	const char *mailbox;        /* copied: where to; NULL: INBOX */
+	struct loop *loop;		/* borrowed */
+	struct acct *acct;		/* borrowed; outlives the delivery */
+	int fd_take;			/* SOCK_SEQPACKET to a login process */
+	const char *user;		/* copied */
+	const char *session_id;		/* copied: in the Received line and the log */
+	const char *hostname;		/* borrowed: of the Received line */
+	const char *mailbox;		/* copied: where to; NULL: INBOX */
 	bool autocreate, autosubscribe; /* lda_mailbox_autocreate, lda_mailbox_autosubscribe */
-	bool add_received;          /* lmtp_add_received_header */
-	enum { DELIVERED_FINAL, DELIVERED_ORIGINAL, DELIVERED_NONE } delivered_to; /* lmtp_hdr_delivery_address */
-	uint64_t size_max;          /* octets; 0: no limit of ours */
+	bool add_received;		/* lmtp_add_received_header */
+	enum {
+		DELIVERED_FINAL,
+		DELIVERED_ORIGINAL,
+		DELIVERED_NONE
+	} delivered_to;	   /* lmtp_hdr_delivery_address */
+	uint64_t size_max; /* octets; 0: no limit of ours */
 	/* Called once, from the loop; the delivery frees itself afterwards. */
 	void (*on_end)(void *ctx);
 	/* One line for the log, after a message was saved or refused; text is clean. */
@@ -36,6 +41,6 @@ struct delivery_config {
 };
 
 struct delivery *delivery_new(const struct delivery_config *config); /* never NULL */
-void delivery_free(struct delivery **d);                              /* drops what is unfinished; on_end is not called */
+void delivery_free(struct delivery **d); /* drops what is unfinished; on_end is not called */
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * The part of a helper program's main() that is the same for all: what the master left on
- * the fixed descriptors, the loop, the channel to the master, the confinement, the death of the master.
+ * the fixed descriptors, the loop, the channel to the master, the confinement, the death of the
+ *master.
  *
  *	struct helper h;
  *	helper_init(&h, argc, argv);
@@ -8,8 +9,8 @@
  *	helper_start(&h, ROLE_LOGIN, rows, n, timestamp, ctx);
  *	loop_run(h.loop);
  *
- * rows holds, besides the program's own messages, HELPER_ROWS; its BEGIN handler is the program's: it calls
- * helper_confine and then serves.
+ * rows holds, besides the program's own messages, HELPER_ROWS; its BEGIN handler is the program's:
+ *it calls helper_confine and then serves.
  */
 #ifndef PROC_HELPER_H
 #define PROC_HELPER_H
@@ -21,9 +22,9 @@
 struct helper {
 	struct proc_child self;
 	struct loop *loop;
-	struct chan *master; /* own */
-	struct span conf;    /* bytes of the sealed configuration; own; empty when none */
-	void *ctx;           /* the program's */
+	struct chan *master;   /* own */
+	struct span conf;      /* bytes of the sealed configuration; own; empty when none */
+	void *ctx;	       /* the program's */
 	const char *timestamp; /* borrowed: of log lines */
 };
 
@@ -49,6 +50,9 @@ void helper_become(struct helper *h, const struct confine *c);
 
 enum err helper_log(void *ctx, struct chan *c, struct msg_in *m); /* MSG_LOG */
 
-#define HELPER_ROWS { MSG_LOG, helper_log }
+#define HELPER_ROWS                                                                                \
+	{                                                                                          \
+		MSG_LOG, helper_log                                                                \
+	}
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * roostadm: asks the running server over its control socket and prints what it says.
- * Exit status: 0 done, 64 usage, 67 no such user, 69 server not running, 70 refused or failed, 77 permission, 78 configuration.
+ * Exit status: 0 done, 64 usage, 67 no such user, 69 server not running, 70 refused or failed, 77
+ * permission, 78 configuration.
  */
 #include "base/buf.h"
 #include "base/must.h"
@@ -16,7 +17,14 @@
 #include <unistd.h>
 
 enum { ANSWER_MAX = 64 << 20, CONF_TEXT_MAX = 1 << 20, COLUMN = 30 };
-enum { EXIT_USAGE = 64, EXIT_NOUSER = 67, EXIT_DOWN = 69, EXIT_FAILED = 70, EXIT_DENIED = 77, EXIT_CONF = 78 };
+enum {
+	EXIT_USAGE = 64,
+	EXIT_NOUSER = 67,
+	EXIT_DOWN = 69,
+	EXIT_FAILED = 70,
+	EXIT_DENIED = 77,
+	EXIT_CONF = 78
+};
 
 /* --- printing ------------------------------------------------------------------------------ */
 
@@ -32,10 +40,12 @@ static void print_status(struct span line)
 	while (n < ARRAY_LEN(word) && span_split(&line, '\t', &word[n]))
 		n++;
 	if (span_eq_str(word[0], "process"))
-		printf("%-12.*s pid %-8.*s %-9.*s %.*s sessions %.*s\n", (int)word[1].n, word[1].p, (int)word[2].n, word[2].p,
-		       (int)word[3].n, word[3].p, (int)word[4].n, word[4].p, (int)word[5].n, word[5].p);
+		printf("%-12.*s pid %-8.*s %-9.*s %.*s sessions %.*s\n", (int)word[1].n, word[1].p,
+		       (int)word[2].n, word[2].p, (int)word[3].n, word[3].p, (int)word[4].n,
+		       word[4].p, (int)word[5].n, word[5].p);
 	else
-		printf("%-12.*s %.*s %.*s\n", (int)word[0].n, word[0].p, (int)word[1].n, word[1].p, (int)word[2].n, word[2].p);
+		printf("%-12.*s %.*s %.*s\n", (int)word[0].n, word[0].p, (int)word[1].n, word[1].p,
+		       (int)word[2].n, word[2].p);
 }
 
 /* username, service, (pid), (ip), since */
@@ -52,8 +62,9 @@ static void print_who(struct span line)
 		struct tm tm;
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", localtime_r(&t, &tm));
 	}
-	printf("%-*.*s %-6.*s (%.*s) (%.*s) %s %.*s\n", COLUMN, (int)word[0].n, word[0].p, (int)word[1].n, word[1].p,
-	       (int)word[2].n, word[2].p, (int)word[3].n, word[3].p, when, (int)word[6].n, word[6].p);
+	printf("%-*.*s %-6.*s (%.*s) (%.*s) %s %.*s\n", COLUMN, (int)word[0].n, word[0].p,
+	       (int)word[1].n, word[1].p, (int)word[2].n, word[2].p, (int)word[3].n, word[3].p,
+	       when, (int)word[6].n, word[6].p);
 }
 
 static void print_kick(struct span line)
@@ -68,20 +79,23 @@ static const struct {
 	void (*print)(struct span line);
 	const char *head, *sentence;
 } commands[] = {
-	{ "kick", "USER [IP]", 1, 2, print_kick, NULL, "end the IMAP sessions of users (mask with * and ?)" },
-	{ "reindex", "USER [MAILBOX]", 1, 2, print_plain, NULL, "build the index anew from the mail folders" },
+	{ "kick", "USER [IP]", 1, 2, print_kick, NULL,
+	  "end the IMAP sessions of users (mask with * and ?)" },
+	{ "reindex", "USER [MAILBOX]", 1, 2, print_plain, NULL,
+	  "build the index anew from the mail folders" },
 	{ "reload", "", 0, 0, print_plain, NULL, "read the configuration again; sessions go on" },
 	{ "status", "", 0, 0, print_status, NULL, "show processes, listeners, counts" },
 	{ "stop", "", 0, 0, print_plain, NULL, "stop the server" },
-	{ "who", "[USER [IP]]", 0, 2, print_who, "username                       proto  (pid) (ip) since\n",
-	  "show who is logged in" },
+	{ "who", "[USER [IP]]", 0, 2, print_who,
+	  "username                       proto  (pid) (ip) since\n", "show who is logged in" },
 };
 
 static int usage(void)
 {
 	fputs("Usage: roostadm [-c FILE | -S SOCKET] COMMAND [ARGUMENT...]\n\n", stderr);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(stderr, "  %-8s %-16s %s\n", commands[i].name, commands[i].arguments, commands[i].sentence);
+		fprintf(stderr, "  %-8s %-16s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].sentence);
 	return EXIT_USAGE;
 }
 
@@ -160,7 +174,9 @@ static int show(struct span text, size_t command)
 	}
 	last = span_from(last, 4);
 	fprintf(stderr, "roostadm: %.*s\n", (int)last.n, last.p);
-	return span_eq_str(last, "no such user") ? EXIT_NOUSER : span_eq_str(last, "permission denied") ? EXIT_DENIED : EXIT_FAILED;
+	return span_eq_str(last, "no such user")	? EXIT_NOUSER
+	       : span_eq_str(last, "permission denied") ? EXIT_DENIED
+							: EXIT_FAILED;
 }
 
 /* "stop" answers at once; the command returns when the socket is gone. */
@@ -185,9 +201,11 @@ int main(int argc, char **argv)
 	}
 	size_t command = 0;
 	int n = argc - optind;
-	while (n > 0 && command < ARRAY_LEN(commands) && strcmp(argv[optind], commands[command].name) != 0)
+	while (n > 0 && command < ARRAY_LEN(commands) &&
+	       strcmp(argv[optind], commands[command].name) != 0)
 		command++;
-	if (n < 1 || command == ARRAY_LEN(commands) || n - 1 < commands[command].least || n - 1 > commands[command].most)
+	if (n < 1 || command == ARRAY_LEN(commands) || n - 1 < commands[command].least ||
+	    n - 1 > commands[command].most)
 		return usage();
 	if (given != NULL)
 		snprintf(path, sizeof(path), "%s", given);

@@ -1,9 +1,11 @@
 /*
- * roost-control: the administrator's unix socket. A client sends one line, words parted by TAB: a command and its
- * arguments. Lines come back, the last one "OK" or "ERR sentence". The kernel says who asks; the table says who may.
+ * roost-control: the administrator's unix socket. A client sends one line, words parted by TAB: a
+ * command and its arguments. Lines come back, the last one "OK" or "ERR sentence". The kernel says
+ * who asks; the table says who may.
  *
- * What concerns processes is the master's to answer; what concerns a user's mail goes to a worker, exactly as a login
- * does: auth names the user, a ticket buys a worker, the answer is copied to the client.
+ * What concerns processes is the master's to answer; what concerns a user's mail goes to a worker,
+ * exactly as a login does: auth names the user, a ticket buys a worker, the answer is copied to the
+ * client.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,11 +29,11 @@ enum { EXIT_INTERNAL = 81 };
 struct client {
 	struct control *control;
 	uint32_t id;
-	struct stream *stream;  /* own */
-	struct stream *worker;  /* own: the job's answer comes here; NULL otherwise */
+	struct stream *stream; /* own */
+	struct stream *worker; /* own: the job's answer comes here; NULL otherwise */
 	uid_t uid;
 	bool asked;
-	char *command;          /* own: the line */
+	char *command; /* own: the line */
 	uint8_t ticket[TICKET_SIZE];
 	struct loop_timer deadline;
 	struct client *prev, *next;
@@ -39,8 +41,8 @@ struct client {
 
 struct control {
 	struct helper h;
-	struct conf *conf;      /* own */
-	struct chan *auth;      /* own; NULL: none now */
+	struct conf *conf; /* own */
+	struct chan *auth; /* own; NULL: none now */
 	struct acceptor *acceptor;
 	struct client *clients;
 	unsigned count;
@@ -69,8 +71,8 @@ static struct client *client_find(struct control *k, uint32_t id)
 {
 	struct client *c;
 	DL_FOREACH(k->clients, c)
-		if (c->id == id)
-			return c;
+	if (c->id == id)
+		return c;
 	return NULL;
 }
 
@@ -120,14 +122,16 @@ static void ask_worker(struct client *c, const struct span *word, size_t n)
 	chan_send(c->control->auth, &m);
 }
 
-/* Only root and the account that the server runs as may ask; a command for everybody would say so here. */
+/* Only root and the account that the server runs as may ask; a command for everybody would say so
+ * here. */
 static const struct {
 	const char *name;
 	void (*ask)(struct client *c, const struct span *word, size_t n);
 	bool anybody;
 } commands[] = {
-	{ "kick", ask_master, false },	{ "reindex", ask_worker, false }, { "reload", ask_master, false },
-	{ "status", ask_master, false }, { "stop", ask_master, false },	   { "who", ask_master, false },
+	{ "kick", ask_master, false },	 { "reindex", ask_worker, false },
+	{ "reload", ask_master, false }, { "status", ask_master, false },
+	{ "stop", ask_master, false },	 { "who", ask_master, false },
 };
 
 static void run_line(struct client *c, struct span line)
@@ -241,7 +245,8 @@ static void worker_closed(void *ctx, enum err why)
 	stream_finish(c->stream);
 }
 
-static const struct stream_handler worker_handler = { .input = worker_input, .closed = worker_closed };
+static const struct stream_handler worker_handler = { .input = worker_input,
+						      .closed = worker_closed };
 
 static enum err on_handoff_ok(void *ctx, struct chan *ch, struct msg_in *m)
 {
@@ -316,7 +321,9 @@ static enum err on_user_fail(void *ctx, struct chan *ch, struct msg_in *in)
 	if (!msg_end(in))
 		return ERR_PROTO;
 	if (c != NULL)
-		end(c, false, code == AUTH_FAIL_NOUSER ? "no such user" : "the user cannot be looked up now (see the log)");
+		end(c, false,
+		    code == AUTH_FAIL_NOUSER ? "no such user"
+					     : "the user cannot be looked up now (see the log)");
 	return ERR_OK;
 }
 
@@ -348,7 +355,8 @@ static enum err on_peer(void *ctx, struct chan *ch, struct msg_in *m)
 	if (!msg_end(m) || role != ROLE_AUTH)
 		return ERR_PROTO;
 	chan_free(&k->auth);
-	k->auth = chan_new(h->loop, msg_take_fd(m), ROLE_CONTROL, ROLE_AUTH, auth_rows, ARRAY_LEN(auth_rows), auth_closed, k);
+	k->auth = chan_new(h->loop, msg_take_fd(m), ROLE_CONTROL, ROLE_AUTH, auth_rows,
+			   ARRAY_LEN(auth_rows), auth_closed, k);
 	return ERR_OK;
 }
 
@@ -392,7 +400,8 @@ int main(int argc, char **argv)
 	helper_init(&k.h, argc, argv);
 	if (conf_import(k.h.conf, CONF_CONTROL, &k.conf) != ERR_OK)
 		log_fatal(EXIT_INTERNAL, "the configuration handed over cannot be read");
-	helper_start(&k.h, ROLE_CONTROL, rows, ARRAY_LEN(rows), conf_str(k.conf, CONF_LOG_TIMESTAMP), &k);
+	helper_start(&k.h, ROLE_CONTROL, rows, ARRAY_LEN(rows),
+		     conf_str(k.conf, CONF_LOG_TIMESTAMP), &k);
 	loop_run(k.h.loop);
 	return 0;
 }

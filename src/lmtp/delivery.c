@@ -25,12 +25,12 @@ enum {
 struct delivery {
 	struct delivery_config config;
 	char *user, *session_id, *mailbox; /* own */
-	struct chan *chan;                 /* own */
-	struct append *append;             /* own; a message is staged */
+	struct chan *chan;		   /* own */
+	struct append *append;		   /* own; a message is staged */
 	struct loop_timer retry;
 	unsigned tries;
-	unsigned count;                    /* messages so far, for ids */
-	char *sender;                      /* own: of the staged message, for the log */
+	unsigned count; /* messages so far, for ids */
+	char *sender;	/* own: of the staged message, for the log */
 };
 
 /* What an error of the mailbox means in LMTP (RFC 3463 codes). */
@@ -76,7 +76,8 @@ static void fail(struct delivery *d, enum err e, const struct errtext *why)
 		send_result(d, replies[i].code, replies[i].enhanced, replies[i].text);
 	else
 		send_result(d, 451, "4.3.0", "Temporary internal error");
-	snprintf(line, sizeof(line), "save failed to %s: %s", d->mailbox, why->text[0] != '\0' ? why->text : err_name(e));
+	snprintf(line, sizeof(line), "save failed to %s: %s", d->mailbox,
+		 why->text[0] != '\0' ? why->text : err_name(e));
 	drop(d);
 	d->config.on_result(d->config.ctx, false, line);
 }
@@ -91,7 +92,8 @@ static void finish(void *ctx)
 	char line[512], from[256];
 	enum step step = append_finish(d->append, false, &e, &why);
 	if (step != STEP_DONE && ++d->tries < RETRIES) {
-		loop_timer_set(d->config.loop, &d->retry, step == STEP_SLICE ? 0 : RETRY_MS, finish, d);
+		loop_timer_set(d->config.loop, &d->retry, step == STEP_SLICE ? 0 : RETRY_MS, finish,
+			       d);
 		return;
 	}
 	if (step != STEP_DONE)
@@ -154,7 +156,8 @@ struct stage_request {
 	uint64_t size;
 };
 
-static enum err begin(struct delivery *d, struct errtext *why)
+/* A folder that a detail names, made if the settings say so. */
+static enum err begin_folder(struct delivery *d, struct errtext *why)
 {
 	enum err e = append_begin(d->config.acct, d->mailbox, &d->append, why);
 	if (e != ERR_NOTFOUND || !d->config.autocreate)
@@ -163,6 +166,17 @@ static enum err begin(struct delivery *d, struct errtext *why)
 	if (e == ERR_OK && d->config.autosubscribe)
 		e = acct_subscribe(d->config.acct, d->mailbox, true, why);
 	return e == ERR_OK ? append_begin(d->config.acct, d->mailbox, &d->append, why) : e;
+}
+
+/* The sender chose the detail: mail is not sent back because no such folder is there, or can be. */
+static enum err begin(struct delivery *d, struct errtext *why)
+{
+	enum err e = begin_folder(d, why);
+	if (e == ERR_OK || e == ERR_NOSPACE || e == ERR_OVERQUOTA || strcmp(d->mailbox, "INBOX") == 0)
+		return e;
+	free(d->mailbox);
+	d->mailbox = mem_str("INBOX");
+	return append_begin(d->config.acct, d->mailbox, &d->append, why);
 }
 
 static enum err write_trace(struct delivery *d, const struct stage_request *r, struct errtext *why)
@@ -202,8 +216,8 @@ static enum err stage(struct delivery *d, const struct stage_request *r, struct 
 }
 
 /*
- * Login may only add to the end of the file: it gets a descriptor of its own, write-only and O_APPEND,
- * through /proc because the name of the staged file is the store's secret.
+ * Login may only add to the end of the file: it gets a descriptor of its own, write-only and
+ * O_APPEND, through /proc because the name of the staged file is the store's secret.
  */
 static int write_only(int fd)
 {
@@ -268,7 +282,8 @@ struct delivery *delivery_new(const struct delivery_config *config)
 	d->user = mem_str(config->user);
 	d->session_id = mem_str(config->session_id);
 	d->mailbox = mem_str(config->mailbox != NULL ? config->mailbox : "INBOX");
-	d->chan = chan_new(config->loop, config->fd_take, ROLE_WORKER, ROLE_LOGIN, rows, ARRAY_LEN(rows), on_closed, d);
+	d->chan = chan_new(config->loop, config->fd_take, ROLE_WORKER, ROLE_LOGIN, rows,
+			   ARRAY_LEN(rows), on_closed, d);
 	return d;
 }
 

@@ -27,8 +27,9 @@ static void add_date(struct buf *out, int64_t now)
 	struct tm tm;
 	localtime_r(&seconds, &tm);
 	long zone = tm.tm_gmtoff / 60;
-	buf_printf(out, "%.3s, %02d %.3s %d %02d:%02d:%02d %c%02ld%02ld", day + (size_t)tm.tm_wday * 3, tm.tm_mday,
-		   month + (size_t)tm.tm_mon * 3, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone < 0 ? '-' : '+',
+	buf_printf(out, "%.3s, %02d %.3s %d %02d:%02d:%02d %c%02ld%02ld",
+		   day + (size_t)tm.tm_wday * 3, tm.tm_mday, month + (size_t)tm.tm_mon * 3,
+		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone < 0 ? '-' : '+',
 		   labs(zone) / 60, labs(zone) % 60);
 }
 

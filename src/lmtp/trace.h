@@ -7,18 +7,19 @@
 #include <stdint.h>
 
 struct trace {
-	struct span sender;       /* the reverse path without brackets; empty for <> */
+	struct span sender;	  /* the reverse path without brackets; empty for <> */
 	struct span delivered_to; /* empty: no such header */
-	struct span recipient;    /* in the Received line */
-	struct span lhlo, rip;    /* the client's name and address; rip empty: a unix socket */
-	struct span with;         /* "LMTP" or "LMTPS" (RFC 3848) */
+	struct span recipient;	  /* in the Received line */
+	struct span lhlo, rip;	  /* the client's name and address; rip empty: a unix socket */
+	struct span with;	  /* "LMTP" or "LMTPS" (RFC 3848) */
 	const char *hostname;
 	const char *id;
 	int64_t now;
 	bool received;
 };
 
-/* Appends the headers with LF line ends. Addresses have been parsed by login and hold no controls; what does is left out. */
+/* Appends the headers with LF line ends. Addresses have been parsed by login and hold no controls;
+ * what does is left out. */
 void trace_write(const struct trace *t, struct buf *out);
 
 #endif

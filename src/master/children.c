@@ -28,8 +28,8 @@ struct child *child_find(struct master *m, uint32_t number)
 {
 	struct child *c;
 	DL_FOREACH(m->children, c)
-		if (c->number == number)
-			return c;
+	if (c->number == number)
+		return c;
 	return NULL;
 }
 
@@ -85,19 +85,16 @@ static enum err on_ctl(void *ctx, struct chan *ch, struct msg_in *in)
 
 /* The rows of ipc/msgs say who may send which of these. */
 static const struct chan_row rows[] = {
-	{ MSG_READY, on_ready },
-	{ MSG_TICKET, on_ticket },
-	{ MSG_HANDOFF, on_handoff },
-	{ MSG_SESSION_END, on_session_end },
-	{ MSG_IDLE_EXIT, on_idle_exit },
-	{ MSG_CTL_REQUEST, on_ctl },
+	{ MSG_READY, on_ready },	 { MSG_TICKET, on_ticket },
+	{ MSG_HANDOFF, on_handoff },	 { MSG_SESSION_END, on_session_end },
+	{ MSG_IDLE_EXIT, on_idle_exit }, { MSG_CTL_REQUEST, on_ctl },
 };
 
 /* --- end ------------------------------------------------------------------------------ */
 
 /*
- * A helper of the table ended by itself: later restarts wait longer while it dies young. A worker that had been
- * given work says nothing of the next one: only one that never got ready counts.
+ * A helper of the table ended by itself: later restarts wait longer while it dies young. A worker
+ * that had been given work says nothing of the next one: only one that never got ready counts.
  */
 static void backoff_note(struct master *m, const struct child *c)
 {
@@ -114,9 +111,11 @@ static void backoff_note(struct master *m, const struct child *c)
 static void log_end(const struct child *c, int status)
 {
 	if (WIFSIGNALED(status))
-		log_error("service(%s): child %d killed with signal %d", row_name(c), (int)c->pid, WTERMSIG(status));
+		log_error("service(%s): child %d killed with signal %d", row_name(c), (int)c->pid,
+			  WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
-		log_error("service(%s): child %d returned error %d", row_name(c), (int)c->pid, WEXITSTATUS(status));
+		log_error("service(%s): child %d returned error %d", row_name(c), (int)c->pid,
+			  WEXITSTATUS(status));
 }
 
 /* The login processes of an old generation were the last users of its auth. */
@@ -126,11 +125,11 @@ static void quit_orphans(struct master *m, const struct generation *g)
 	if (g == m->gen)
 		return;
 	DL_FOREACH(m->children, c)
-		if (c->gen == g && (c->row == PROC_LOGIN || c->row == PROC_CONTROL))
-			return;
+	if (c->gen == g && (c->row == PROC_LOGIN || c->row == PROC_CONTROL))
+		return;
 	DL_FOREACH(m->children, c)
-		if (c->gen == g && (c->row == PROC_AUTH || c->row == PROC_AUTHWORKER))
-			child_quit(c);
+	if (c->gen == g && (c->row == PROC_AUTH || c->row == PROC_AUTHWORKER))
+		child_quit(c);
 }
 
 static void child_ended(void *ctx, pid_t pid, int status)
@@ -169,13 +168,16 @@ static void chan_closed(void *ctx, struct chan *ch, enum err why)
 static void connect_peers(struct master *m, struct child *a)
 {
 	struct child *b;
-	DL_FOREACH(m->children, b) {
-		if (b == a || b->gen != a->gen || b->quitting || (proc_rows[a->row].peers & proc_rows[b->row].role) == 0 ||
+	DL_FOREACH(m->children, b)
+	{
+		if (b == a || b->gen != a->gen || b->quitting ||
+		    (proc_rows[a->row].peers & proc_rows[b->row].role) == 0 ||
 		    (proc_rows[b->row].peers & proc_rows[a->row].role) == 0)
 			continue;
 		int fd[2];
 		if (chan_pair(fd) != ERR_OK) {
-			log_error("cannot join %s and %s: %s", row_name(a), row_name(b), strerror(errno));
+			log_error("cannot join %s and %s: %s", row_name(a), row_name(b),
+				  strerror(errno));
 			continue;
 		}
 		struct child *end[2] = { a, b };
@@ -235,7 +237,8 @@ static struct child *child_start(struct master *m, unsigned row)
 	c->gen = generation_ref(m->gen);
 	c->m = m;
 	c->started = loop_now(m->loop);
-	c->chan = chan_new(m->loop, fd, ROLE_MASTER, proc_rows[row].role, rows, ARRAY_LEN(rows), chan_closed, c);
+	c->chan = chan_new(m->loop, fd, ROLE_MASTER, proc_rows[row].role, rows, ARRAY_LEN(rows),
+			   chan_closed, c);
 	c->watch = loop_child_add(m->loop, pid, child_ended, c);
 	if (row != PROC_WORKER)
 		send_begin(m, c);
@@ -251,8 +254,8 @@ static unsigned running(const struct master *m, unsigned row)
 	unsigned n = 0;
 	const struct child *c;
 	DL_FOREACH(m->children, c)
-		if (c->row == row && c->gen == m->gen && !c->quitting && c->worker == NULL)
-			n++;
+	if (c->row == row && c->gen == m->gen && !c->quitting && c->worker == NULL)
+		n++;
 	return n;
 }
 
@@ -285,8 +288,10 @@ void children_fill(struct master *m)
 struct child *child_spare(struct master *m)
 {
 	struct child *c, *any = NULL;
-	DL_FOREACH(m->children, c) {
-		if (c->row != PROC_WORKER || c->worker != NULL || c->quitting || c->gen != m->gen || chan_dead(c->chan))
+	DL_FOREACH(m->children, c)
+	{
+		if (c->row != PROC_WORKER || c->worker != NULL || c->quitting || c->gen != m->gen ||
+		    chan_dead(c->chan))
 			continue;
 		if (c->ready)
 			return c;
@@ -308,11 +313,13 @@ void child_quit(struct child *c)
 void children_quit_old(struct master *m)
 {
 	struct child *c;
-	DL_FOREACH(m->children, c) {
+	DL_FOREACH(m->children, c)
+	{
 		if (c->gen == m->gen)
 			continue;
 		/* auth follows its last login; a worker goes when its last session has ended. */
-		if (c->row == PROC_LOGIN || c->row == PROC_CONTROL || (c->row == PROC_WORKER && c->worker == NULL))
+		if (c->row == PROC_LOGIN || c->row == PROC_CONTROL ||
+		    (c->row == PROC_WORKER && c->worker == NULL))
 			child_quit(c);
 		if (c->worker != NULL && c->worker->sessions == 0)
 			worker_idle(m, c->worker);
@@ -323,8 +330,10 @@ static void kill_rest(void *ctx)
 {
 	struct master *m = ctx;
 	struct child *c;
-	DL_FOREACH(m->children, c) {
-		log_warning("service(%s): child %d does not stop; killed", row_name(c), (int)c->pid);
+	DL_FOREACH(m->children, c)
+	{
+		log_warning("service(%s): child %d does not stop; killed", row_name(c),
+			    (int)c->pid);
 		kill(c->pid, SIGKILL);
 	}
 }
@@ -333,7 +342,7 @@ void children_quit_all(struct master *m)
 {
 	struct child *c;
 	DL_FOREACH(m->children, c)
-		child_quit(c);
+	child_quit(c);
 	loop_timer_set(m->loop, &m->kill_timer, QUIT_GRACE_MS, kill_rest, m);
 	if (m->children == NULL)
 		loop_stop(m->loop);

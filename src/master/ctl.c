@@ -1,4 +1,5 @@
-/* The administrator's commands that the master itself answers: a table. Text goes back in lines, fields parted by TAB. */
+/* The administrator's commands that the master itself answers: a table. Text goes back in lines,
+ * fields parted by TAB. */
 #include "master.h"
 
 #include "base/clock.h"
@@ -41,13 +42,19 @@ static bool cmd_status(struct request *r)
 	const struct child *c;
 	buf_printf(&r->out, "uptime\t%llu\n", (unsigned long long)(clock_wall() - m->since));
 	buf_printf(&r->out, "generation\t%u\n", m->gen->number);
-	buf_printf(&r->out, "users\t%u\nsessions\t%u\n", HASH_COUNT(m->users), HASH_COUNT(m->sessions));
+	buf_printf(&r->out, "users\t%u\nsessions\t%u\n", HASH_COUNT(m->users),
+		   HASH_COUNT(m->sessions));
 	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
 		buf_printf(&r->out, "listener\t%s\t%s\n", l->protocol, l->key);
-	DL_FOREACH(m->children, c) {
-		const char *state = c->quitting ? "leaving" : c->worker != NULL ? "serving" : c->ready ? "ready" : "starting";
-		buf_printf(&r->out, "process\t%s\t%d\t%s\t%u\t%s\n", proc_rows[c->row].name, (int)c->pid, state,
-			   c->worker != NULL ? c->worker->sessions : 0, c->worker != NULL ? c->worker->key : "");
+	DL_FOREACH(m->children, c)
+	{
+		const char *state = c->quitting		? "leaving"
+				    : c->worker != NULL ? "serving"
+				    : c->ready		? "ready"
+							: "starting";
+		buf_printf(&r->out, "process\t%s\t%d\t%s\t%u\t%s\n", proc_rows[c->row].name,
+			   (int)c->pid, state, c->worker != NULL ? c->worker->sessions : 0,
+			   c->worker != NULL ? c->worker->key : "");
 		maybe_send(r);
 	}
 	return true;
@@ -86,11 +93,13 @@ static bool wanted(const struct request *r, const struct session *s)
 static bool cmd_who(struct request *r)
 {
 	const struct session *s, *next;
-	HASH_ITER(hh, r->m->sessions, s, next) {
+	HASH_ITER(hh, r->m->sessions, s, next)
+	{
 		if (!wanted(r, s))
 			continue;
-		buf_printf(&r->out, "%s\t%s\t%d\t%s\t%s\t%lld\t%s\n", s->user->name, s->service, (int)s->worker->child->pid,
-			   s->rip, s->id, (long long)s->since, s->secured ? "TLS" : "");
+		buf_printf(&r->out, "%s\t%s\t%d\t%s\t%s\t%lld\t%s\n", s->user->name, s->service,
+			   (int)s->worker->child->pid, s->rip, s->id, (long long)s->since,
+			   s->secured ? "TLS" : "");
 		maybe_send(r);
 	}
 	return true;
@@ -104,7 +113,8 @@ static bool cmd_kick(struct request *r)
 		buf_add_str(&r->out, "kick: which user?\n");
 		return false;
 	}
-	HASH_ITER(hh, r->m->sessions, s, next) {
+	HASH_ITER(hh, r->m->sessions, s, next)
+	{
 		if (!wanted(r, s) || strcmp(s->service, "imap") != 0)
 			continue;
 		chan_send_empty(s->worker->child->chan, MSG_KICK, s->number);
@@ -118,7 +128,8 @@ static bool cmd_reload(struct request *r)
 {
 	bool ok = master_reload(r->m);
 	if (!ok)
-		buf_add_str(&r->out, "the configuration has errors (see the log); the old one stays\n");
+		buf_add_str(&r->out,
+			    "the configuration has errors (see the log); the old one stays\n");
 	return ok;
 }
 
@@ -131,11 +142,8 @@ static const struct {
 	const char *name;
 	bool (*fn)(struct request *r);
 } commands[] = {
-	{ "kick", cmd_kick },
-	{ "reload", cmd_reload },
-	{ "status", cmd_status },
-	{ "stop", cmd_stop },
-	{ "who", cmd_who },
+	{ "kick", cmd_kick }, { "reload", cmd_reload }, { "status", cmd_status },
+	{ "stop", cmd_stop }, { "who", cmd_who },
 };
 
 enum err ctl_request(struct master *m, struct child *from, struct msg_in *in)

@@ -73,7 +73,8 @@ struct generation *generation_load(const char *path, uint32_t number)
 	if (e == ERR_OK && export_all(g))
 		return g;
 	if (e == ERR_OK)
-		log_error("config: cannot hand the configuration to the helpers: %s", strerror(errno));
+		log_error("config: cannot hand the configuration to the helpers: %s",
+			  strerror(errno));
 	generation_unref(&g);
 	return NULL;
 }

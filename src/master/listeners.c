@@ -21,12 +21,13 @@ static struct listener *listener_find(struct master *m, const char *key)
 {
 	struct listener *l;
 	LL_FOREACH(m->listeners, l)
-		if (strcmp(l->key, key) == 0)
-			return l;
+	if (strcmp(l->key, key) == 0)
+		return l;
 	return NULL;
 }
 
-static void listener_add(struct master *m, const char *key, const struct conf_listener *c, int fd, unsigned generation)
+static void listener_add(struct master *m, const char *key, const struct conf_listener *c, int fd,
+			 unsigned generation)
 {
 	struct listener *l = mem_alloc(sizeof(*l));
 	l->key = mem_str(key);
@@ -48,7 +49,8 @@ static bool still_there(struct master *m, const char *key, unsigned generation)
 	return true;
 }
 
-static bool open_inet(struct master *m, const struct conf_listener *c, const char *address, unsigned generation)
+static bool open_inet(struct master *m, const struct conf_listener *c, const char *address,
+		      unsigned generation)
 {
 	char *key = mem_printf("%s:%u%s", address, (unsigned)c->port, c->ssl ? "/ssl" : "");
 	bool ok = still_there(m, key, generation);
@@ -100,7 +102,8 @@ static bool open_unix(struct master *m, const struct conf_listener *c, unsigned 
 	uid_t uid;
 	gid_t gid;
 	if (!socket_owner(c, &uid, &gid)) {
-		log_error("unix_listener %s: no such user or group: %s %s", c->name, c->user, c->group);
+		log_error("unix_listener %s: no such user or group: %s %s", c->name, c->user,
+			  c->group);
 		return false;
 	}
 	if (!m->root) { /* an ordinary user cannot give files away */
@@ -121,9 +124,12 @@ static bool open_unix(struct master *m, const struct conf_listener *c, unsigned 
 static unsigned open_control(struct master *m, const struct generation *g)
 {
 	char *path = mem_printf("%s/" CONTROL_SOCKET, conf_str(g->conf, CONF_BASE_DIR));
-	const struct conf_listener c = {
-		.kind = CONF_UNIX, .name = path, .protocol = CONTROL_PROTOCOL, .mode = 0600, .user = "", .group = ""
-	};
+	const struct conf_listener c = { .kind = CONF_UNIX,
+					 .name = path,
+					 .protocol = CONTROL_PROTOCOL,
+					 .mode = 0600,
+					 .user = "",
+					 .group = "" };
 	bool ok = open_unix(m, &c, g->number);
 	free(path);
 	return !ok;
@@ -160,8 +166,8 @@ void listeners_commit(struct master *m, const struct generation *g)
 {
 	struct listener *l, *next;
 	LL_FOREACH_SAFE(m->listeners, l, next)
-		if (l->seen != g->number)
-			listener_close(m, l);
+	if (l->seen != g->number)
+		listener_close(m, l);
 }
 
 void listeners_close(struct master *m)
@@ -173,12 +179,14 @@ void listeners_close(struct master *m)
 void listeners_send(struct master *m, struct child *c)
 {
 	struct listener *l;
-	LL_FOREACH(m->listeners, l) {
+	LL_FOREACH(m->listeners, l)
+	{
 		if ((c->row == PROC_CONTROL) != (strcmp(l->protocol, CONTROL_PROTOCOL) == 0))
 			continue;
 		int fd = dup(l->fd);
 		if (fd < 0) {
-			log_error("cannot hand a listener to %s: %s", proc_rows[c->row].name, strerror(errno));
+			log_error("cannot hand a listener to %s: %s", proc_rows[c->row].name,
+				  strerror(errno));
 			return;
 		}
 		struct msg msg;

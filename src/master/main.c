@@ -1,6 +1,6 @@
 /*
- * roost: the master. Reads the configuration, binds, starts the helpers, and then only listens to signals,
- * to its children and to the administrator. Also prints the configuration (-n, -a).
+ * roost: the master. Reads the configuration, binds, starts the helpers, and then only listens to
+ * signals, to its children and to the administrator. Also prints the configuration (-n, -a).
  */
 #include "master.h"
 
@@ -26,9 +26,10 @@
 
 enum { TICK_MS = 10000, DUMP_MAX = 4 << 20, EXIT_USAGE = 64, EXIT_FATAL = 89 };
 
-static const char usage[] = "Usage: roost [-F] [-c FILE]      run (-F: in the foreground)\n"
-			    "       roost -n|-a [-c FILE]    print the settings that differ from the defaults, or all\n"
-			    "       roost -V                 print the version\n";
+static const char usage[] =
+	"Usage: roost [-F] [-c FILE]      run (-F: in the foreground)\n"
+	"       roost -n|-a [-c FILE]    print the settings that differ from the defaults, or all\n"
+	"       roost -V                 print the version\n";
 
 /* --- printing the configuration --------------------------------------------------------- */
 
@@ -60,7 +61,8 @@ static int dump(const char *path, bool all)
  * The account for unprivileged helpers: the one of the setting, else what Dovecot left on
  * this machine, else nobody, which the log tells.
  */
-static bool find_account(const char *name, const char *other, const char *setting, uid_t *uid_r, gid_t *gid_r)
+static bool find_account(const char *name, const char *other, const char *setting, uid_t *uid_r,
+			 gid_t *gid_r)
 {
 	const char *try[] = { name, other, "nobody" };
 	for (size_t i = 0; i < ARRAY_LEN(try); i++) {
@@ -68,7 +70,8 @@ static bool find_account(const char *name, const char *other, const char *settin
 		if (pw == NULL || pw->pw_uid == 0)
 			continue;
 		if (i > 0)
-			log_warning("%s: no user %s on this system; using %s", setting, name, try[i]);
+			log_warning("%s: no user %s on this system; using %s", setting, name,
+				    try[i]);
 		*uid_r = pw->pw_uid;
 		*gid_r = pw->pw_gid;
 		return true;
@@ -101,7 +104,8 @@ static bool make_base(struct master *m)
 	return make_dir(base, 0755) && make_dir(m->empty_dir, 0755);
 }
 
-/* The lock on the pid file says that we run; it goes with the process. Returns the descriptor, -1 logged. */
+/* The lock on the pid file says that we run; it goes with the process. Returns the descriptor, -1
+ * logged. */
 static int lock_pid_file(const struct master *m)
 {
 	int fd = open(m->pid_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -129,11 +133,12 @@ static bool open_log(const struct master *m, bool foreground)
 	const struct conf *c = m->gen->conf;
 	const char *path = conf_str(c, CONF_LOG_PATH);
 	bool ok = log_open(path, conf_str(c, CONF_INFO_LOG_PATH), conf_str(c, CONF_DEBUG_LOG_PATH),
-			   conf_str(c, CONF_LOG_TIMESTAMP), conf_str(c, CONF_INSTANCE_NAME), conf_syslog_facility(c));
+			   conf_str(c, CONF_LOG_TIMESTAMP), conf_str(c, CONF_INSTANCE_NAME),
+			   conf_syslog_facility(c));
 	if (!ok && foreground && strcmp(path, "syslog") == 0) {
 		log_warning("no system log here: logging to standard error");
-		ok = log_open("/dev/stderr", "", "", conf_str(c, CONF_LOG_TIMESTAMP), conf_str(c, CONF_INSTANCE_NAME),
-			      conf_syslog_facility(c));
+		ok = log_open("/dev/stderr", "", "", conf_str(c, CONF_LOG_TIMESTAMP),
+			      conf_str(c, CONF_INSTANCE_NAME), conf_syslog_facility(c));
 	}
 	if (!ok)
 		log_error("cannot open the log %s: %s", path, strerror(errno));
@@ -192,7 +197,8 @@ static void on_reopen(void *ctx)
 	if (!log_reopen())
 		log_error("cannot open the log again: %s", strerror(errno));
 	m->log_fd = log_fd();
-	DL_FOREACH(m->children, c) {
+	DL_FOREACH(m->children, c)
+	{
 		int fd = dup(m->log_fd);
 		struct msg msg;
 		msg_init(&msg, MSG_LOG, 0);
@@ -213,15 +219,16 @@ static bool prepare(struct master *m, bool foreground, int *pid_fd_r)
 	const struct conf *c = m->gen->conf;
 	if (!make_base(m) || (*pid_fd_r = lock_pid_file(m)) < 0)
 		return false;
-	if (m->root && (!find_account(conf_str(c, CONF_DEFAULT_LOGIN_USER), "dovenull", "default_login_user", &m->login_uid,
-				      &m->login_gid) ||
-			!find_account(conf_str(c, CONF_DEFAULT_INTERNAL_USER), "dovecot", "default_internal_user",
-				      &m->internal_uid, &m->internal_gid)))
+	if (m->root && (!find_account(conf_str(c, CONF_DEFAULT_LOGIN_USER), "dovenull",
+				      "default_login_user", &m->login_uid, &m->login_gid) ||
+			!find_account(conf_str(c, CONF_DEFAULT_INTERNAL_USER), "dovecot",
+				      "default_internal_user", &m->internal_uid, &m->internal_gid)))
 		return false;
 	size_t n;
 	conf_listeners(c, &n);
 	if (n == 0)
-		log_error("nothing to listen on: see protocols, listen and service in the configuration");
+		log_error("nothing to listen on: see protocols, listen and service in the "
+			  "configuration");
 	if (n == 0 || listeners_open(m, m->gen) > 0)
 		return false;
 	return open_log(m, foreground);
@@ -238,7 +245,9 @@ static void serve(struct master *m)
 	m->since = clock_wall();
 	log_info("%s %s starting (pid %d)", PACKAGE_NAME, PACKAGE_VERSION, (int)getpid());
 	if (!m->root)
-		log_info("not running as root: all processes share uid %d, separation by ids is off", (int)geteuid());
+		log_info(
+			"not running as root: all processes share uid %d, separation by ids is off",
+			(int)geteuid());
 	children_fill(m);
 	tick(m);
 	loop_run(m->loop);
@@ -263,7 +272,9 @@ static void into_background(void)
 
 static int run(const char *path, bool foreground)
 {
-	struct master m = { .conf_path = realpath(path, NULL), .libexec = LIBEXECDIR, .root = geteuid() == 0 };
+	struct master m = { .conf_path = realpath(path, NULL),
+			    .libexec = LIBEXECDIR,
+			    .root = geteuid() == 0 };
 	int pid_fd = -1;
 	if (m.conf_path == NULL)
 		log_fatal(EXIT_CONFIG, "cannot open %s: %s", path, strerror(errno));

@@ -1,9 +1,9 @@
 /*
- * The master: compiles the configuration, binds sockets, starts and restarts the helpers, routes connections to
- * workers. It parses nothing that a client sent.
+ * The master: compiles the configuration, binds sockets, starts and restarts the helpers, routes
+ * connections to workers. It parses nothing that a client sent.
  *
- * Ownership: struct master owns everything reached from it. A child belongs to one generation of the configuration
- * and keeps it alive; a session belongs to a worker and to a user entry.
+ * Ownership: struct master owns everything reached from it. A child belongs to one generation of
+ * the configuration and keeps it alive; a session belongs to a worker and to a user entry.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -16,10 +16,10 @@
 #include <uthash.h>
 
 enum {
-	EXIT_CONFIG = 89,      /* as Dovecot's exit status for a broken configuration */
-	CONF_ROLE_COUNT = 8,   /* descriptors of a generation, by process row */
+	EXIT_CONFIG = 89,    /* as Dovecot's exit status for a broken configuration */
+	CONF_ROLE_COUNT = 8, /* descriptors of a generation, by process row */
 	TICKET_LIFE_MS = 60000,
-	EARLY_LIFE_MS = 2000,  /* how long a handoff waits for its ticket */
+	EARLY_LIFE_MS = 2000, /* how long a handoff waits for its ticket */
 	EARLY_MAX = 1000,
 	QUIT_GRACE_MS = 10000, /* from asking to killing */
 	POOL_SESSIONS = 500,   /* sessions in one pooled worker */
@@ -33,9 +33,9 @@ struct worker;
 
 struct generation {
 	uint32_t number;
-	struct conf *conf;              /* own */
-	int conf_fd[CONF_ROLE_COUNT];   /* own; sealed, one a process row; -1: none */
-	unsigned refs;                  /* the master's own and one a child */
+	struct conf *conf;	      /* own */
+	int conf_fd[CONF_ROLE_COUNT]; /* own; sealed, one a process row; -1: none */
+	unsigned refs;		      /* the master's own and one a child */
 };
 
 /* Errors and warnings have been logged when it fails; NULL then. */
@@ -50,11 +50,11 @@ enum proc_user { PROC_USER_INTERNAL, PROC_USER_LOGIN, PROC_USER_ROOT, PROC_USER_
 struct proc_row {
 	enum msg_role role;
 	enum conf_role conf_role;
-	const char *name;      /* in ps and log */
-	const char *program;   /* below libexec */
-	enum proc_user user;   /* LATER: whoever owns the mail (ASSIGN) */
-	bool chroot;           /* base_dir/empty */
-	unsigned peers;        /* roles it gets a channel to */
+	const char *name;    /* in ps and log */
+	const char *program; /* below libexec */
+	enum proc_user user; /* LATER: whoever owns the mail (ASSIGN) */
+	bool chroot;	     /* base_dir/empty */
+	unsigned peers;	     /* roles it gets a channel to */
 	unsigned (*count)(const struct conf *c);
 };
 
@@ -65,20 +65,21 @@ extern const struct proc_row proc_rows[PROC_ROWS];
 
 struct child {
 	uint32_t number;
-	unsigned row;             /* index into proc_rows */
+	unsigned row; /* index into proc_rows */
 	pid_t pid;
-	struct chan *chan;        /* own */
-	struct generation *gen;   /* own reference */
+	struct chan *chan;	  /* own */
+	struct generation *gen;	  /* own reference */
 	struct loop_child *watch; /* own */
-	struct worker *worker;    /* borrowed; workers only, NULL for a spare */
+	struct worker *worker;	  /* borrowed; workers only, NULL for a spare */
 	struct master *m;
-	uint64_t started;         /* loop_now */
+	uint64_t started; /* loop_now */
 	bool ready, quitting;
 	struct child *prev, *next;
 };
 
-void children_fill(struct master *m);   /* starts what is missing, back-off respected */
-struct child *child_spare(struct master *m); /* an unassigned worker of this generation; started when there is none; NULL: cannot */
+void children_fill(struct master *m);	     /* starts what is missing, back-off respected */
+struct child *child_spare(struct master *m); /* an unassigned worker of this generation; started
+						when there is none; NULL: cannot */
 void child_quit(struct child *c);
 void children_quit_old(struct master *m); /* after a reload */
 void children_quit_all(struct master *m);
@@ -87,15 +88,16 @@ struct child *child_find(struct master *m, uint32_t number);
 /* --- listeners.c --- */
 
 struct listener {
-	char *key;             /* own: "tcp:127.0.0.1:143" or path */
-	char *protocol;        /* own */
+	char *key;	/* own: "tcp:127.0.0.1:143" or path */
+	char *protocol; /* own */
 	bool ssl;
-	int fd;                /* own */
-	unsigned seen;         /* generation that wants it */
+	int fd;	       /* own */
+	unsigned seen; /* generation that wants it */
 	struct listener *next;
 };
 
-/* Binds what the new generation asks for and is not bound yet; failures are logged and counted. commit closes what nobody wants. */
+/* Binds what the new generation asks for and is not bound yet; failures are logged and counted.
+ * commit closes what nobody wants. */
 unsigned listeners_open(struct master *m, const struct generation *g);
 void listeners_commit(struct master *m, const struct generation *g);
 void listeners_send(struct master *m, struct child *c);
@@ -106,10 +108,10 @@ void listeners_close(struct master *m);
 /* What auth said of a user: copies of msg_conn's and msg_user's strings. */
 struct ticket {
 	uint8_t id[TICKET_SIZE];
-	uint32_t holder;      /* the child that may redeem it */
-	uint64_t made;        /* loop_now */
+	uint32_t holder;		    /* the child that may redeem it */
+	uint64_t made;			    /* loop_now */
 	char *service, *user, *home, *mail; /* own */
-	char *extra;          /* own; NUL-terminated key=value strings */
+	char *extra;			    /* own; NUL-terminated key=value strings */
 	size_t extra_n;
 	uid_t uid;
 	gid_t gid;
@@ -117,7 +119,8 @@ struct ticket {
 };
 
 enum err ticket_add(struct master *m, struct msg_in *in);
-struct ticket *ticket_take(struct master *m, const uint8_t id[TICKET_SIZE], uint32_t holder); /* NULL: no such, too old, not his */
+struct ticket *ticket_take(struct master *m, const uint8_t id[TICKET_SIZE],
+			   uint32_t holder); /* NULL: no such, too old, not his */
 void ticket_free(struct ticket **t);
 bool ticket_known(const struct master *m, const uint8_t id[TICKET_SIZE]);
 void tickets_expire(struct master *m);
@@ -125,7 +128,7 @@ void tickets_expire(struct master *m);
 /* --- sessions.c: who is logged in --- */
 
 struct user {
-	char *name;            /* own */
+	char *name;	       /* own */
 	struct worker *worker; /* where his sessions meet; NULL: none now */
 	struct session *sessions;
 	UT_hash_handle hh;
@@ -136,13 +139,14 @@ struct session {
 	struct user *user;
 	struct worker *worker;
 	char *service, *rip, *id; /* own */
-	int64_t since;            /* wall seconds */
+	int64_t since;		  /* wall seconds */
 	bool secured;
 	struct session *prev, *next; /* of the user */
-	UT_hash_handle hh;           /* by number */
+	UT_hash_handle hh;	     /* by number */
 };
 
-struct session *session_add(struct master *m, struct worker *w, const struct ticket *t, const struct msg_conn *c);
+struct session *session_add(struct master *m, struct worker *w, const struct ticket *t,
+			    const struct msg_conn *c);
 void session_remove(struct master *m, struct session *s);
 struct session *session_find(struct master *m, uint32_t number);
 struct user *user_find(struct master *m, const char *name);
@@ -155,25 +159,25 @@ struct worker {
 	enum worker_kind kind;
 	uid_t uid;
 	gid_t gid;
-	char *key;         /* own: user name, or root of the pool */
+	char *key; /* own: user name, or root of the pool */
 	unsigned sessions;
-	bool leaving;      /* asked to go: takes nothing new */
+	bool leaving; /* asked to go: takes nothing new */
 	struct worker *prev, *next;
 };
 
 /* A login or control child redeems a ticket. */
 enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in);
 /*
- * auth sends the ticket before it answers login, but over another socket: the master may read login's HANDOFF first. Such a
- * one waits here for its ticket.
+ * auth sends the ticket before it answers login, but over another socket: the master may read
+ * login's HANDOFF first. Such a one waits here for its ticket.
  */
 struct early {
 	uint8_t id[TICKET_SIZE];
-	uint32_t from;     /* the child that sent it */
-	uint32_t number;   /* id of the message */
-	struct buf body;   /* own */
-	int fd;            /* own */
-	uint64_t came;     /* loop_now */
+	uint32_t from;	 /* the child that sent it */
+	uint32_t number; /* id of the message */
+	struct buf body; /* own */
+	int fd;		 /* own */
+	uint64_t came;	 /* loop_now */
 	struct early *prev, *next;
 };
 void worker_ticket_came(struct master *m, const uint8_t id[TICKET_SIZE]);
@@ -192,7 +196,8 @@ struct owner {
 };
 
 /* Checks ids against first/last_valid_*; finds the directories. t says which setting refuses. */
-enum err owner_find(const struct master *m, const struct ticket *t, struct owner *o_r, struct errtext *e);
+enum err owner_find(const struct master *m, const struct ticket *t, struct owner *o_r,
+		    struct errtext *e);
 void owner_free(struct owner *o);
 
 /* --- ctl.c: the administrator's commands --- */
@@ -210,26 +215,26 @@ struct master {
 	struct loop *loop;
 	const char *conf_path;
 	const char *libexec;
-	bool root;                /* effective uid 0: separate ids */
+	bool root; /* effective uid 0: separate ids */
 	bool stopping;
 	uid_t login_uid, internal_uid;
 	gid_t login_gid, internal_gid;
-	char *empty_dir;          /* own: base_dir/empty, the chroot */
-	char *pid_path;           /* own */
-	int log_fd;               /* what children get; borrowed from the logger's sink */
+	char *empty_dir; /* own: base_dir/empty, the chroot */
+	char *pid_path;	 /* own */
+	int log_fd;	 /* what children get; borrowed from the logger's sink */
 	struct generation *gen;
 	struct listener *listeners;
 	struct child *children;
 	struct worker *workers;
 	struct ticket *tickets;
-	struct early *early;      /* handoffs that wait for their ticket */
+	struct early *early; /* handoffs that wait for their ticket */
 	unsigned early_count;
 	struct user *users;
 	struct session *sessions;
 	struct backoff backoff[PROC_ROWS];
 	struct loop_timer fill_timer, tick_timer, kill_timer;
 	uint32_t next_child, next_session;
-	int64_t since;            /* wall seconds */
+	int64_t since; /* wall seconds */
 };
 
 bool master_reload(struct master *m); /* false: refused, logged */

@@ -35,16 +35,20 @@ static bool default_id(const char *text, bool group, uint32_t *id_r)
 	return pw != NULL;
 }
 
-static enum err check_range(const char *what, uint32_t id, uint64_t first, uint64_t last, struct errtext *e)
+static enum err check_range(const char *what, uint32_t id, uint64_t first, uint64_t last,
+			    struct errtext *e)
 {
 	if (id < first)
-		return err_say(e, ERR_PERM, "%s %u is below first_valid_%s=%llu", what, id, what, (unsigned long long)first);
+		return err_say(e, ERR_PERM, "%s %u is below first_valid_%s=%llu", what, id, what,
+			       (unsigned long long)first);
 	if (last != 0 && id > last)
-		return err_say(e, ERR_PERM, "%s %u is above last_valid_%s=%llu", what, id, what, (unsigned long long)last);
+		return err_say(e, ERR_PERM, "%s %u is above last_valid_%s=%llu", what, id, what,
+			       (unsigned long long)last);
 	return ERR_OK;
 }
 
-static enum err find_ids(const struct master *m, const struct ticket *t, struct owner *o, struct errtext *e)
+static enum err find_ids(const struct master *m, const struct ticket *t, struct owner *o,
+			 struct errtext *e)
 {
 	const struct conf *c = m->gen->conf;
 	o->uid = t->uid;
@@ -53,9 +57,11 @@ static enum err find_ids(const struct master *m, const struct ticket *t, struct 
 		return err_say(e, ERR_PERM, "the userdb gives no uid and mail_uid is not set");
 	if (o->gid == (gid_t)-1 && !default_id(conf_str(c, CONF_MAIL_GID), true, &o->gid))
 		return err_say(e, ERR_PERM, "the userdb gives no gid and mail_gid is not set");
-	enum err err = check_range("uid", o->uid, conf_u64(c, CONF_FIRST_VALID_UID), conf_u64(c, CONF_LAST_VALID_UID), e);
+	enum err err = check_range("uid", o->uid, conf_u64(c, CONF_FIRST_VALID_UID),
+				   conf_u64(c, CONF_LAST_VALID_UID), e);
 	if (err == ERR_OK)
-		err = check_range("gid", o->gid, conf_u64(c, CONF_FIRST_VALID_GID), conf_u64(c, CONF_LAST_VALID_GID), e);
+		err = check_range("gid", o->gid, conf_u64(c, CONF_FIRST_VALID_GID),
+				  conf_u64(c, CONF_LAST_VALID_GID), e);
 	if (err != ERR_OK)
 		return err;
 	if (o->uid == 0)
@@ -76,7 +82,8 @@ static void add_root(struct owner *o, const char *path)
 }
 
 /* Every directory that the namespaces of the user name. */
-static enum err find_roots(const struct master *m, const struct ticket *t, struct owner *o, struct errtext *e)
+static enum err find_roots(const struct master *m, const struct ticket *t, struct owner *o,
+			   struct errtext *e)
 {
 	struct arena *a = arena_new(ARENA_MAX);
 	struct expand_var vars[EXPAND_USER_VARS];
@@ -85,9 +92,10 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 	const struct conf_namespace *ns = conf_namespaces(m->gen->conf, &n);
 	enum err err = ERR_OK;
 	for (size_t i = 0; err == ERR_OK && i < n; i++) {
-		const char *text = ns[i].location[0] != '\0' ? ns[i].location :
-				   t->mail[0] != '\0'	     ? t->mail :
-							       conf_str(m->gen->conf, CONF_MAIL_LOCATION);
+		const char *text = ns[i].location[0] != '\0' ? ns[i].location
+				   : t->mail[0] != '\0'
+					   ? t->mail
+					   : conf_str(m->gen->conf, CONF_MAIL_LOCATION);
 		struct conf_location loc;
 		err = conf_location_parse(text, vars, t->home, a, &loc, e);
 		if (err != ERR_OK)
@@ -101,7 +109,8 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 	return err;
 }
 
-/* The directory that stands before the first variable of the homes, else the parent of this home. */
+/* The directory that stands before the first variable of the homes, else the parent of this home.
+ */
 static char *find_pool_root(const struct master *m, const struct ticket *t)
 {
 	size_t n;
@@ -127,7 +136,8 @@ static char *find_pool_root(const struct master *m, const struct ticket *t)
 	return root;
 }
 
-enum err owner_find(const struct master *m, const struct ticket *t, struct owner *o_r, struct errtext *e)
+enum err owner_find(const struct master *m, const struct ticket *t, struct owner *o_r,
+		    struct errtext *e)
 {
 	struct owner o = { 0 };
 	enum err err = find_ids(m, t, &o, e);

@@ -14,7 +14,8 @@ static unsigned count_one(const struct conf *c)
 	return 1;
 }
 
-/* Verifying a password is processor work: one a core, two at least so that one slow lookup does not stop all. */
+/* Verifying a password is processor work: one a core, two at least so that one slow lookup does not
+ * stop all. */
 static unsigned count_authworker(const struct conf *c)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -30,12 +31,14 @@ static unsigned count_spares(const struct conf *c)
 }
 
 const struct proc_row proc_rows[PROC_ROWS] = {
-	[PROC_LOGIN] = { ROLE_LOGIN, CONF_LOGIN, "login", "roost-login", PROC_USER_LOGIN, true, ROLE_AUTH, count_login },
+	[PROC_LOGIN] = { ROLE_LOGIN, CONF_LOGIN, "login", "roost-login", PROC_USER_LOGIN, true,
+			 ROLE_AUTH, count_login },
 	[PROC_AUTH] = { ROLE_AUTH, CONF_AUTH, "auth", "roost-auth", PROC_USER_INTERNAL, true,
 			ROLE_LOGIN | ROLE_CONTROL | ROLE_AUTHWORKER, count_one },
-	[PROC_AUTHWORKER] = { ROLE_AUTHWORKER, CONF_AUTH, "auth-worker", "roost-auth-worker", PROC_USER_ROOT, false,
-			      ROLE_AUTH, count_authworker },
-	[PROC_CONTROL] = { ROLE_CONTROL, CONF_CONTROL, "control", "roost-control", PROC_USER_INTERNAL, true, ROLE_AUTH,
-			   count_one },
-	[PROC_WORKER] = { ROLE_WORKER, CONF_WORKER, "worker", "roost-worker", PROC_USER_LATER, false, 0, count_spares },
+	[PROC_AUTHWORKER] = { ROLE_AUTHWORKER, CONF_AUTH, "auth-worker", "roost-auth-worker",
+			      PROC_USER_ROOT, false, ROLE_AUTH, count_authworker },
+	[PROC_CONTROL] = { ROLE_CONTROL, CONF_CONTROL, "control", "roost-control",
+			   PROC_USER_INTERNAL, true, ROLE_AUTH, count_one },
+	[PROC_WORKER] = { ROLE_WORKER, CONF_WORKER, "worker", "roost-worker", PROC_USER_LATER,
+			  false, 0, count_spares },
 };

@@ -30,12 +30,13 @@ unsigned user_count(const struct user *u, const char *service, struct span rip)
 	unsigned n = 0;
 	const struct session *s;
 	DL_FOREACH(u->sessions, s)
-		if (strcmp(s->service, service) == 0 && span_eq_str(rip, s->rip))
-			n++;
+	if (strcmp(s->service, service) == 0 && span_eq_str(rip, s->rip))
+		n++;
 	return n;
 }
 
-struct session *session_add(struct master *m, struct worker *w, const struct ticket *t, const struct msg_conn *c)
+struct session *session_add(struct master *m, struct worker *w, const struct ticket *t,
+			    const struct msg_conn *c)
 {
 	struct session *s = mem_alloc(sizeof(*s));
 	s->number = ++m->next_session;

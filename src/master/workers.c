@@ -1,6 +1,6 @@
 /*
- * Which worker serves whom. A user's sessions and deliveries meet in one worker: his own (single) until
- * the service's process_limit is reached, then one shared by users of the same uid (pooled).
+ * Which worker serves whom. A user's sessions and deliveries meet in one worker: his own (single)
+ * until the service's process_limit is reached, then one shared by users of the same uid (pooled).
  */
 #include "master.h"
 
@@ -13,8 +13,8 @@
 
 enum { TAG_MAX = 1024, INPUT_MAX = 49152 };
 
-static void send_assign(struct master *m, struct child *c, enum worker_kind kind, const struct owner *o,
-			const struct ticket *t)
+static void send_assign(struct master *m, struct child *c, enum worker_kind kind,
+			const struct owner *o, const struct ticket *t)
 {
 	struct msg msg;
 	msg_init(&msg, MSG_ASSIGN, 0);
@@ -34,7 +34,8 @@ static void send_assign(struct master *m, struct child *c, enum worker_kind kind
 	chan_send(c->chan, &msg);
 }
 
-static struct worker *worker_new(struct master *m, enum worker_kind kind, const struct owner *o, const struct ticket *t)
+static struct worker *worker_new(struct master *m, enum worker_kind kind, const struct owner *o,
+				 const struct ticket *t)
 {
 	struct child *c = child_spare(m);
 	if (c == NULL)
@@ -54,7 +55,8 @@ static struct worker *worker_new(struct master *m, enum worker_kind kind, const 
 
 static bool usable(const struct master *m, const struct worker *w)
 {
-	return w != NULL && !w->leaving && !w->child->quitting && w->child->gen == m->gen && !chan_dead(w->child->chan);
+	return w != NULL && !w->leaving && !w->child->quitting && w->child->gen == m->gen &&
+	       !chan_dead(w->child->chan);
 }
 
 /* Does the pool's tree hold all that this owner needs? */
@@ -62,7 +64,8 @@ static bool within(const char *root, const struct owner *o)
 {
 	size_t n = strlen(root);
 	for (size_t i = 0; i < o->roots; i++)
-		if (strncmp(o->root[i], root, n) != 0 || (o->root[i][n] != '/' && o->root[i][n] != '\0'))
+		if (strncmp(o->root[i], root, n) != 0 ||
+		    (o->root[i][n] != '/' && o->root[i][n] != '\0'))
 			return false;
 	return true;
 }
@@ -75,33 +78,42 @@ static struct worker *pick(struct master *m, const struct owner *o, const struct
 	const struct conf *c = m->gen->conf;
 	unsigned mode = conf_enum(c, CONF_WORKER_MODE);
 	const struct conf_service *imap = conf_service(c, "imap");
-	uint64_t limit = imap != NULL && imap->process_limit > 0 ? imap->process_limit : conf_u64(c, CONF_DEFAULT_PROCESS_LIMIT);
+	uint64_t limit = imap != NULL && imap->process_limit > 0
+				 ? imap->process_limit
+				 : conf_u64(c, CONF_DEFAULT_PROCESS_LIMIT);
 	uint64_t singles = 0;
 	struct worker *w, *pool = NULL;
-	DL_FOREACH(m->workers, w) {
+	DL_FOREACH(m->workers, w)
+	{
 		singles += w->kind == WORKER_SINGLE;
-		if (w->kind == WORKER_POOLED && usable(m, w) && w->uid == o->uid && w->gid == o->gid &&
-		    w->sessions < POOL_SESSIONS && within(w->key, o))
+		if (w->kind == WORKER_POOLED && usable(m, w) && w->uid == o->uid &&
+		    w->gid == o->gid && w->sessions < POOL_SESSIONS && within(w->key, o))
 			pool = w;
 	}
-	if (mode == CONF_WORKER_SINGLE || !within(o->pool_root, o) || (mode == CONF_WORKER_AUTO && singles < limit))
+	if (mode == CONF_WORKER_SINGLE || !within(o->pool_root, o) ||
+	    (mode == CONF_WORKER_AUTO && singles < limit))
 		return worker_new(m, WORKER_SINGLE, o, t);
 	return pool != NULL ? pool : worker_new(m, WORKER_POOLED, o, t);
 }
 
 /* mail_max_userip_connections counts what people hold open, not deliveries. */
-static enum err check_limit(const struct master *m, const struct ticket *t, const struct msg_conn *c, struct errtext *e)
+static enum err check_limit(const struct master *m, const struct ticket *t,
+			    const struct msg_conn *c, struct errtext *e)
 {
 	struct user *u = user_find((struct master *)m, t->user);
-	uint64_t most = conf_u64(conf_protocol(m->gen->conf, t->service), CONF_MAIL_MAX_USERIP_CONNECTIONS);
-	if (u == NULL || most == 0 || strcmp(t->service, "imap") != 0 || user_count(u, t->service, c->rip) < most)
+	uint64_t most =
+		conf_u64(conf_protocol(m->gen->conf, t->service), CONF_MAIL_MAX_USERIP_CONNECTIONS);
+	if (u == NULL || most == 0 || strcmp(t->service, "imap") != 0 ||
+	    user_count(u, t->service, c->rip) < most)
 		return ERR_OK;
-	return err_say(e, ERR_LIMIT, "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=%llu)",
+	return err_say(e, ERR_LIMIT,
+		       "Maximum number of connections from user+IP exceeded "
+		       "(mail_max_userip_connections=%llu)",
 		       (unsigned long long)most);
 }
 
-static void attach(struct master *m, struct worker *w, const struct ticket *t, const struct msg_conn *conn, struct span tag,
-		   struct span input, int fd)
+static void attach(struct master *m, struct worker *w, const struct ticket *t,
+		   const struct msg_conn *conn, struct span tag, struct span input, int fd)
 {
 	struct session *s = session_add(m, w, t, conn);
 	struct msg_user user = {
@@ -139,7 +151,8 @@ static void answer_fail(struct child *from, uint32_t id, enum err err, const cha
 }
 
 /* What the client may read of it: the limit's sentence, else nothing. */
-static void refuse(struct child *from, uint32_t id, const struct ticket *t, enum err err, const struct errtext *e)
+static void refuse(struct child *from, uint32_t id, const struct ticket *t, enum err err,
+		   const struct errtext *e)
 {
 	char name[256];
 	log_error("user %s: %s", log_quote(span_str(t->user), name, sizeof(name)), e->text);
@@ -148,8 +161,8 @@ static void refuse(struct child *from, uint32_t id, const struct ticket *t, enum
 
 /* --- handoffs that came before their ticket ------------------------------------------- */
 
-static bool wait_for_ticket(struct master *m, const struct child *from, struct msg_in *in, struct span body,
-			    const uint8_t id[TICKET_SIZE])
+static bool wait_for_ticket(struct master *m, const struct child *from, struct msg_in *in,
+			    struct span body, const uint8_t id[TICKET_SIZE])
 {
 	if (ticket_known(m, id) || m->early_count >= EARLY_MAX)
 		return false;
@@ -170,7 +183,11 @@ static bool wait_for_ticket(struct master *m, const struct child *from, struct m
 static void early_end(struct master *m, struct early *e)
 {
 	struct msg_in in = {
-		.type = MSG_HANDOFF, .id = e->number, .rest = buf_span(&e->body), .fd = { e->fd }, .nfd = 1,
+		.type = MSG_HANDOFF,
+		.id = e->number,
+		.rest = buf_span(&e->body),
+		.fd = { e->fd },
+		.nfd = 1,
 	};
 	struct child *from = child_find(m, e->from);
 	DL_DELETE(m->early, e);
@@ -190,16 +207,16 @@ void worker_ticket_came(struct master *m, const uint8_t id[TICKET_SIZE])
 {
 	struct early *e, *next;
 	DL_FOREACH_SAFE(m->early, e, next)
-		if (memcmp(e->id, id, TICKET_SIZE) == 0)
-			early_end(m, e);
+	if (memcmp(e->id, id, TICKET_SIZE) == 0)
+		early_end(m, e);
 }
 
 void worker_expire_early(struct master *m)
 {
 	struct early *e, *next;
 	DL_FOREACH_SAFE(m->early, e, next)
-		if (loop_now(m->loop) - e->came > EARLY_LIFE_MS)
-			early_end(m, e);
+	if (loop_now(m->loop) - e->came > EARLY_LIFE_MS)
+		early_end(m, e);
 }
 
 enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
@@ -243,10 +260,11 @@ void worker_gone(struct master *m, struct worker *w)
 {
 	struct session *s, *next;
 	HASH_ITER(hh, m->sessions, s, next)
-		if (s->worker == w)
-			session_remove(m, s);
+	if (s->worker == w)
+		session_remove(m, s);
 	struct user *u, *nextu;
-	HASH_ITER(hh, m->users, u, nextu) {
+	HASH_ITER(hh, m->users, u, nextu)
+	{
 		if (u->worker == w)
 			u->worker = NULL;
 		if (u->worker == NULL && u->sessions == NULL) {

@@ -29,7 +29,8 @@ void helper_init(struct helper *h, int argc, char **argv)
 	*h = (struct helper){ 0 };
 	log_name(argc > 1 ? argv[1] : "roost");
 	if (proc_child_init(argc, argv, &h->self, &why) != ERR_OK)
-		log_fatal(EXIT_INTERNAL, "%s is started by roost, not by hand: %s", argv[0], why.text);
+		log_fatal(EXIT_INTERNAL, "%s is started by roost, not by hand: %s", argv[0],
+			  why.text);
 	log_name(h->self.name);
 	h->conf = read_conf(CHILD_FD_CONF);
 	h->loop = loop_new();

@@ -1,4 +1,5 @@
-/* Users whose mail is open in this worker: opened at the first session or delivery, closed when idle. */
+/* Users whose mail is open in this worker: opened at the first session or delivery, closed when
+ * idle. */
 #include "worker.h"
 
 #include "base/log.h"
@@ -10,10 +11,10 @@
 
 enum {
 	CONFIG_MAX = 4 << 20,
-	WORK_MS = 200,        /* flag changes reach the file names within a second */
+	WORK_MS = 200, /* flag changes reach the file names within a second */
 	WORK_AGAIN_MS = 50,
 	HOUSE_MS = 60000,
-	CLOSE_MS = 60000,     /* a pooled worker forgets a user after this */
+	CLOSE_MS = 60000, /* a pooled worker forgets a user after this */
 };
 
 /* --- configuration ------------------------------------------------------------------------ */
@@ -22,7 +23,8 @@ static const char *mutf7(struct arena *ar, const char *utf8)
 {
 	struct buf b;
 	buf_init(&b, 4096);
-	const char *name = imap_name_from_utf8(span_str(utf8), &b) ? arena_span(ar, buf_span(&b)) : NULL;
+	const char *name =
+		imap_name_from_utf8(span_str(utf8), &b) ? arena_span(ar, buf_span(&b)) : NULL;
 	buf_free(&b);
 	return name;
 }
@@ -66,29 +68,32 @@ static enum store_sync sync_mode(const struct conf *c)
 	}
 }
 
-static enum err namespace_config(struct account *a, const struct conf_namespace *n, struct acct_ns *ns,
-				 struct conf_location *loc, struct errtext *t)
+static enum err namespace_config(struct account *a, const struct conf_namespace *n,
+				 struct acct_ns *ns, struct conf_location *loc, struct errtext *t)
 {
 	struct expand_var vars[EXPAND_USER_VARS];
-	const char *text = n->location[0] != '\0' ? n->location :
-			   a->mail[0] != '\0'	  ? a->mail :
-						    conf_str(a->w->conf, CONF_MAIL_LOCATION);
+	const char *text = n->location[0] != '\0' ? n->location
+			   : a->mail[0] != '\0'	  ? a->mail
+						  : conf_str(a->w->conf, CONF_MAIL_LOCATION);
 	expand_user(vars, span_str(a->user), span_str(a->home));
 	enum err e = conf_location_parse(text, vars, a->home, a->arena, loc, t);
 	if (e != ERR_OK)
 		return e;
 	ns->ops = store_driver(loc->driver == CONF_DRIVER_MAILDIR ? "maildir" : "mbox");
 	if (ns->ops == NULL)
-		return err_say(t, ERR_CANNOT, "mail_location: this build has no such driver: %s", text);
+		return err_say(t, ERR_CANNOT, "mail_location: this build has no such driver: %s",
+			       text);
 	ns->prefix = arena_str(a->arena, n->prefix);
 	ns->separator = n->separator[0];
 	ns->inbox = n->inbox;
 	ns->hidden = n->hidden;
 	ns->subscriptions = n->subscriptions;
-	ns->list = n->list == CONF_NS_LIST_NO	? ACCT_LIST_NO :
-		   n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES :
-						 ACCT_LIST_CHILDREN;
-	ns->type = n->type == CONF_NS_PRIVATE ? ACCT_PRIVATE : n->type == CONF_NS_SHARED ? ACCT_SHARED : ACCT_PUBLIC;
+	ns->list = n->list == CONF_NS_LIST_NO	 ? ACCT_LIST_NO
+		   : n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES
+						 : ACCT_LIST_CHILDREN;
+	ns->type = n->type == CONF_NS_PRIVATE  ? ACCT_PRIVATE
+		   : n->type == CONF_NS_SHARED ? ACCT_SHARED
+					       : ACCT_PUBLIC;
 	ns->store = (struct store_config){
 		.root = loc->path,
 		.inbox = loc->inbox,
@@ -99,7 +104,10 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 	};
 	ns->mailbox = mailboxes(a->arena, n);
 	ns->mailboxes = n->mailboxes_n;
-	return ns->mailbox != NULL ? ERR_OK : err_say(t, ERR_CANNOT, "namespace %s: a mailbox name is not possible", n->name);
+	return ns->mailbox != NULL
+		       ? ERR_OK
+		       : err_say(t, ERR_CANNOT, "namespace %s: a mailbox name is not possible",
+				 n->name);
 }
 
 /* The namespaces of the settings, with this user's directories. The index lies with the inbox. */
@@ -117,7 +125,9 @@ static enum err account_config(struct account *a, struct errtext *t)
 			return e;
 		if (!ns[i].inbox)
 			continue;
-		a->config.index_dir = loc.index != NULL ? loc.index : arena_printf(a->arena, "%s/roost.index", loc.path);
+		a->config.index_dir = loc.index != NULL
+					      ? loc.index
+					      : arena_printf(a->arena, "%s/roost.index", loc.path);
 		a->config.index_memory = loc.index_memory;
 	}
 	a->config.user = a->user;
@@ -141,7 +151,8 @@ static void account_free(struct account *a)
 	free(a);
 }
 
-enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r, struct errtext *t)
+enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r,
+		     struct errtext *t)
 {
 	struct account *a;
 	HASH_FIND(hh, w->accounts, u->user.p, u->user.n, a);
@@ -214,7 +225,8 @@ void account_busy(struct account *a)
 void accounts_close(struct worker *w)
 {
 	struct account *a, *next;
-	HASH_ITER(hh, w->accounts, a, next) {
+	HASH_ITER(hh, w->accounts, a, next)
+	{
 		HASH_DELETE(hh, w->accounts, a);
 		account_free(a);
 	}

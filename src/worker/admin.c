@@ -1,6 +1,7 @@
 /*
- * The administrator's jobs on one user's mail. The command comes in place of the tag: words parted by TAB.
- * Text lines go back over the socket; the last is "OK" or "ERR sentence"; then it is closed.
+ * The administrator's jobs on one user's mail. The command comes in place of the tag: words parted
+ * by TAB. Text lines go back over the socket; the last is "OK" or "ERR sentence"; then it is
+ * closed.
  */
 #include "worker.h"
 
@@ -13,10 +14,10 @@
 
 struct admin {
 	struct job *job;
-	struct stream *out;      /* own */
+	struct stream *out; /* own */
 	struct loop_timer timer;
 	struct acct_reindex reindex;
-	char *mailbox;           /* own; NULL: all */
+	char *mailbox; /* own; NULL: all */
 };
 
 enum { WAIT_MS = 50 };
@@ -38,16 +39,19 @@ static void reindex(void *ctx)
 	struct admin *a = ctx;
 	enum step s = acct_reindex(a->job->a->acct, &a->reindex);
 	if (s != STEP_DONE) {
-		loop_timer_set(a->job->w->h.loop, &a->timer, s == STEP_SLICE ? 0 : WAIT_MS, reindex, a);
+		loop_timer_set(a->job->w->h.loop, &a->timer, s == STEP_SLICE ? 0 : WAIT_MS, reindex,
+			       a);
 		return;
 	}
 	const struct acct_reindex *r = &a->reindex;
 	if (r->err == ERR_OK)
-		stream_printf(a->out, "%s\t%u mailboxes\t%u messages\nOK\n", a->job->a->user, r->mailboxes, r->messages);
+		stream_printf(a->out, "%s\t%u mailboxes\t%u messages\nOK\n", a->job->a->user,
+			      r->mailboxes, r->messages);
 	else
-		stream_printf(a->out, "ERR %s\n", r->text.text[0] != '\0' ? r->text.text : err_name(r->err));
-	log_write_as(a->job->name, LOG_LVL_INFO, "reindex: %u mailboxes, %u messages%s", r->mailboxes, r->messages,
-		     r->err == ERR_OK ? "" : ", failed");
+		stream_printf(a->out, "ERR %s\n",
+			      r->text.text[0] != '\0' ? r->text.text : err_name(r->err));
+	log_write_as(a->job->name, LOG_LVL_INFO, "reindex: %u mailboxes, %u messages%s",
+		     r->mailboxes, r->messages, r->err == ERR_OK ? "" : ", failed");
 	stream_finish(a->out);
 }
 

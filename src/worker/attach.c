@@ -41,17 +41,20 @@ void job_end(struct job *j)
 	if (w->quitting)
 		loop_stop(w->h.loop);
 	else
-		loop_timer_set(w->h.loop, &w->linger, conf_u64(w->conf, CONF_WORKER_LINGER), linger, w);
+		loop_timer_set(w->h.loop, &w->linger, conf_u64(w->conf, CONF_WORKER_LINGER), linger,
+			       w);
 }
 
 /* "imap(user)<pid><session>", as mail_log_prefix is by default. */
 static char *job_name(const struct job *j, struct span user)
 {
 	char quoted[256];
-	return mem_printf("%s(%s)<%d><%s>", j->service, log_quote(user, quoted, sizeof(quoted)), (int)getpid(), j->id);
+	return mem_printf("%s(%s)<%d><%s>", j->service, log_quote(user, quoted, sizeof(quoted)),
+			  (int)getpid(), j->id);
 }
 
-static struct job *job_new(struct worker *w, uint32_t number, const struct msg_conn *conn, const struct msg_user *user)
+static struct job *job_new(struct worker *w, uint32_t number, const struct msg_conn *conn,
+			   const struct msg_user *user)
 {
 	struct job *j = mem_alloc(sizeof(*j));
 	j->w = w;
@@ -66,8 +69,8 @@ static struct job *job_new(struct worker *w, uint32_t number, const struct msg_c
 }
 
 /* Takes fd in any case. */
-static enum err start(struct job *j, const struct msg_conn *conn, const struct msg_user *user, struct span tag,
-		      struct span input, int fd, struct errtext *t)
+static enum err start(struct job *j, const struct msg_conn *conn, const struct msg_user *user,
+		      struct span tag, struct span input, int fd, struct errtext *t)
 {
 	struct account *a;
 	enum err e = account_get(j->w, user, &a, t);
@@ -92,8 +95,10 @@ static void apologise(const char *service, int fd, struct span tag)
 {
 	if (strcmp(service, "imap") != 0)
 		return;
-	dprintf(fd, "%.*s NO [UNAVAILABLE] Internal error occurred. Refer to server log for more information.\r\n* BYE "
-		    "Internal error.\r\n",
+	dprintf(fd,
+		"%.*s NO [UNAVAILABLE] Internal error occurred. Refer to server log for more "
+		"information.\r\n* BYE "
+		"Internal error.\r\n",
 		(int)tag.n, tag.p);
 }
 
@@ -139,8 +144,8 @@ enum err kick(void *ctx, struct chan *c, struct msg_in *m)
 	if (!msg_end(m))
 		return ERR_PROTO;
 	DL_FOREACH(w->jobs, j)
-		if (j->number == m->id)
-			break;
+	if (j->number == m->id)
+		break;
 	if (j != NULL)
 		job_kick(j, "Kicked out");
 	return ERR_OK;
@@ -150,5 +155,5 @@ void jobs_quit(struct worker *w)
 {
 	struct job *j, *next;
 	DL_FOREACH_SAFE(w->jobs, j, next)
-		job_kick(j, "Server shutting down.");
+	job_kick(j, "Server shutting down.");
 }

@@ -25,7 +25,8 @@ static void unwatch(void *ctx, void *handle)
 	free(w);
 }
 
-static void *watch(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg), void *arg)
+static void *watch(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg),
+		   void *arg)
 {
 	struct worker *w = ctx;
 	if (w->watches == NULL || n > WATCHES_MAX)
@@ -49,7 +50,8 @@ static void on_end(void *ctx, enum imap_end why, const char *text)
 	struct buf b;
 	buf_init(&b, LOG_LINE);
 	imap_session_logout_text(j->imap, &b);
-	log_write_as(j->name, LOG_LVL_INFO, "%s%s %s", why == IMAP_END_FAILED ? "Disconnected: " : "", text, buf_cstr(&b));
+	log_write_as(j->name, LOG_LVL_INFO, "%s%s %s",
+		     why == IMAP_END_FAILED ? "Disconnected: " : "", text, buf_cstr(&b));
 	buf_free(&b);
 	j->imap = NULL;
 	if (acct_busy(j->a->acct))
@@ -64,10 +66,13 @@ static void on_busy(void *ctx)
 		account_busy(j->a);
 }
 
-enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag, struct span input, int fd_take)
+enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag, struct span input,
+		     int fd_take)
 {
 	static const struct stream_handler none = { 0 };
-	static const struct stream_limits limits = { .in_max = 65536, .out_high = 131072, .out_low = 32768, .out_max = 64 << 20 };
+	static const struct stream_limits limits = {
+		.in_max = 65536, .out_high = 131072, .out_low = 32768, .out_max = 64 << 20
+	};
 	struct worker *w = j->w;
 	struct imap_config c = {
 		.acct = j->a->acct,

@@ -1,4 +1,5 @@
-/* roost-worker: a spare until it is assigned; then the owner's process until the master says QUIT. */
+/* roost-worker: a spare until it is assigned; then the owner's process until the master says QUIT.
+ */
 #include "worker.h"
 
 #include "base/arena.h"
@@ -37,7 +38,7 @@ static void tick(void *ctx)
 	struct worker *w = ctx;
 	struct account *a, *next;
 	HASH_ITER(hh, w->accounts, a, next)
-		account_busy(a);
+	account_busy(a);
 	loop_timer_set(w->h.loop, &w->tick, TICK_MS, tick, w);
 }
 
@@ -52,7 +53,8 @@ struct assignment {
 	char title[256];
 };
 
-/* Everything below path, in the owner's own name: a home that is not there yet is made, as Dovecot does. */
+/* Everything below path, in the owner's own name: a home that is not there yet is made, as Dovecot
+ * does. */
 static void make_dirs(const char *path)
 {
 	char *p = mem_str(path);
@@ -95,12 +97,17 @@ static enum err read_assignment(struct msg_in *m, struct assignment *a)
 	return msg_end(m) ? ERR_OK : ERR_PROTO;
 }
 
-/* What the libraries still read after confinement: character sets, zones, the boot id of the index's mark, our own descriptors. */
+/* What the libraries still read after confinement: character sets, zones, the boot id of the
+ * index's mark, our own descriptors. */
 static void add_system_paths(struct assignment *a)
 {
 	static const char *const readable[] = {
-		"/usr/share/zoneinfo", "/usr/lib/x86_64-linux-gnu/gconv", "/usr/lib/aarch64-linux-gnu/gconv",
-		"/usr/lib64/gconv",    "/proc/sys/kernel/random/boot_id",  "/etc/localtime",
+		"/usr/share/zoneinfo",
+		"/usr/lib/x86_64-linux-gnu/gconv",
+		"/usr/lib/aarch64-linux-gnu/gconv",
+		"/usr/lib64/gconv",
+		"/proc/sys/kernel/random/boot_id",
+		"/etc/localtime",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(readable); i++)
 		a->path[a->confine.npaths++] = (struct confine_path){ readable[i], false };
@@ -116,7 +123,8 @@ static enum err on_assign(void *ctx, struct chan *c, struct msg_in *m)
 	add_system_paths(a);
 	a->confine.landlock = true;
 	a->confine.paths = a->path;
-	a->confine.calls = CALLS_BASE | CALLS_SOCKET | CALLS_FILE_READ | CALLS_FILE_WRITE | CALLS_WATCH;
+	a->confine.calls =
+		CALLS_BASE | CALLS_SOCKET | CALLS_FILE_READ | CALLS_FILE_WRITE | CALLS_WATCH;
 	a->confine.files_max = FILES_MAX;
 	a->confine.memory_max = 0;
 	a->confine.prepare = make_roots;
@@ -162,7 +170,8 @@ int main(int argc, char **argv)
 	imap_settings_read(conf_protocol(w.conf, "imap"), &w.imap);
 	find_hostname(&w);
 	log_debug_enable(conf_bool(w.conf, CONF_MAIL_DEBUG));
-	helper_start(&w.h, ROLE_WORKER, rows, ARRAY_LEN(rows), conf_str(w.conf, CONF_LOG_TIMESTAMP), &w);
+	helper_start(&w.h, ROLE_WORKER, rows, ARRAY_LEN(rows), conf_str(w.conf, CONF_LOG_TIMESTAMP),
+		     &w);
 	chan_send_empty(w.h.master, MSG_READY, 0);
 	loop_run(w.h.loop);
 	accounts_close(&w);

@@ -1,6 +1,7 @@
 /*
- * The worker: what happens after login, as the owner of the mail. It starts knowing nothing (a spare); ASSIGN makes
- * it one user's, or a pool's; every ATTACH brings a connection: an IMAP session, a delivery, or the administrator's job.
+ * The worker: what happens after login, as the owner of the mail. It starts knowing nothing (a
+ * spare); ASSIGN makes it one user's, or a pool's; every ATTACH brings a connection: an IMAP
+ * session, a delivery, or the administrator's job.
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -18,12 +19,12 @@ struct job;
 
 struct worker {
 	struct helper h;
-	struct conf *conf;          /* own */
-	enum worker_kind kind;      /* 0: a spare */
+	struct conf *conf;     /* own */
+	enum worker_kind kind; /* 0: a spare */
 	bool quitting;
-	struct account *accounts;   /* by user name */
-	struct job *jobs;           /* everything attached */
-	struct watch_set *watches;  /* own; NULL: none to be had, sessions poll */
+	struct account *accounts;  /* by user name */
+	struct job *jobs;	   /* everything attached */
+	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
 	struct loop_timer linger, tick;
 	struct imap_settings imap;
 	char hostname[256];
@@ -33,46 +34,49 @@ struct worker {
 
 struct account {
 	struct worker *w;
-	char *user, *home;          /* own */
-	char *mail;                 /* own: what the userdb said, or "" */
-	struct arena *arena;        /* own: the configuration of acct */
+	char *user, *home;   /* own */
+	char *mail;	     /* own: what the userdb said, or "" */
+	struct arena *arena; /* own: the configuration of acct */
 	struct acct_config config;
-	struct acct *acct;          /* own */
+	struct acct *acct; /* own */
 	unsigned jobs;
-	bool busy;                  /* the work timer is armed */
+	bool busy; /* the work timer is armed */
 	struct loop_timer work, close;
 	UT_hash_handle hh;
 };
 
 /* Finds or opens; ERR_* with a sentence. The caller adds to jobs. */
-enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r, struct errtext *t);
+enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r,
+		     struct errtext *t);
 void account_release(struct account *a); /* one job less */
-void account_busy(struct account *a);    /* disk work is owed: do it within a second */
-void accounts_close(struct worker *w);   /* at exit: drains */
+void account_busy(struct account *a);	 /* disk work is owed: do it within a second */
+void accounts_close(struct worker *w);	 /* at exit: drains */
 
 /* --- attach.c: what is attached --- */
 
 struct job {
 	struct worker *w;
 	struct account *a;
-	uint32_t number;            /* the master's */
-	char *service, *id, *rip;   /* own */
-	char *name;                 /* own: how the log calls it */
-	struct imap_session *imap;  /* borrowed: frees itself */
-	struct delivery *delivery;  /* frees itself at its end */
-	struct admin *admin;        /* own */
+	uint32_t number;	   /* the master's */
+	char *service, *id, *rip;  /* own */
+	char *name;		   /* own: how the log calls it */
+	struct imap_session *imap; /* borrowed: frees itself */
+	struct delivery *delivery; /* frees itself at its end */
+	struct admin *admin;	   /* own */
 	struct job *prev, *next;
 };
 
 enum err attach(void *ctx, struct chan *c, struct msg_in *m); /* MSG_ATTACH */
 enum err kick(void *ctx, struct chan *c, struct msg_in *m);   /* MSG_KICK */
-void job_end(struct job *j);                                  /* tells the master, frees */
-void jobs_quit(struct worker *w);                             /* says BYE to all */
+void job_end(struct job *j);				      /* tells the master, frees */
+void jobs_quit(struct worker *w);			      /* says BYE to all */
 
 /* --- imap.c, deliver.c, admin.c: the three services --- */
 
-enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag, struct span input, int fd_take);
-enum err deliver_attach(struct job *j, const struct msg_conn *conn, struct span detail, int fd_take);
+enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag, struct span input,
+		     int fd_take);
+enum err deliver_attach(struct job *j, const struct msg_conn *conn, struct span detail,
+			int fd_take);
 enum err admin_attach(struct job *j, struct span command, int fd_take);
 void admin_free(struct admin **a);
 
