@@ -166,7 +166,7 @@ class Roost(Server):
 
     def __init__(self, users=1, extra=""):
         super().__init__(users)
-        self.site = Site({u: PASSWORD for u in self.users}, extra=ROOST_EXTRA + extra, start=False)
+        self.site = Site({u: PASSWORD for u in self.users}, extra=ROOST_EXTRA + extra, start=False, keep=True)
         self.dir = self.site.dir
         self.imap_port, self.imaps_port, self.lmtp_port = self.site.imap_port, self.site.imaps_port, self.site.lmtp_port
 
@@ -194,7 +194,7 @@ class Dovecot(Server):
         if not os.path.exists("/usr/sbin/dovecot"):
             skip("Dovecot is not installed")
         super().__init__(users)
-        self.site = Site({u: PASSWORD for u in self.users}, start=False)
+        self.site = Site({u: PASSWORD for u in self.users}, start=False, keep=True)
         self.dir = self.site.dir
         self.imap_port, self.imaps_port, self.lmtp_port = free_ports(3)
         os.makedirs(f"{self.dir}/state")
@@ -239,4 +239,3 @@ class Dovecot(Server):
             with open(f"{self.dir}/log") as f:
                 print(f.read()[-3000:])
         self.stop()
-        shutil.rmtree(self.dir, ignore_errors=True)

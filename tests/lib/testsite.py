@@ -134,7 +134,8 @@ def children_of(pid):
 
 
 class Site:
-    def __init__(self, users=None, extra="", conf=CONF, start=True, prefix=PREFIX):
+    def __init__(self, users=None, extra="", conf=CONF, start=True, prefix=PREFIX, keep=False):
+        self.keep = keep  # leave the files to the caller
         self.users = users if users is not None else {"anna@example.org": "secret"}
         self.dir = tempfile.mkdtemp(prefix="roost-test-")
         self.prefix = prefix
@@ -240,12 +241,23 @@ class Site:
                          "killed with signal 11"):
                 assert word not in out, f"the server's output has {word}:\n{out[-12000:]}"
         finally:
-            shutil.rmtree(self.dir, ignore_errors=True)
+            if not self.keep:
+                shutil.rmtree(self.dir, ignore_errors=True)
 
     def adm(self, *words):
         where = [] if words[0] == "-S" else ["-c", f"{self.dir}/roost.conf"]
         return subprocess.run([f"{self.prefix}/bin/roostadm", *where, *words],
                               capture_output=True, text=True, timeout=60)
+
+    def ctl(self, *words):
+        """Lines of the control socket's answer, as the administrator's tool gets them, without the last."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(f"{self.dir}/run/control")
+            s.sendall("\t".join(words).encode() + b"\n")
+            answer = b"".join(iter(lambda: s.recv(65536), b"")).decode().splitlines()
+        assert answer and answer[-1] == "OK", answer
+        return answer[:-1]
 
     def kids(self, program):
         """Process ids by program; the kernel keeps 15 bytes of a name."""
