@@ -28,7 +28,7 @@ static const uint64_t default_start = 64ull << 20;
 static const uint64_t default_max = 64ull << 30;
 static const uint64_t smallest_map = 64ull << 10;
 
-enum { PAGE_MIN = 512, PAGE_MAX = 65536 };
+enum { PAGE_MIN = 512, PAGE_MAX = 65536, RESERVE = 512 << 10, RESERVE_LEAST = RESERVE / 2 };
 
 static const char *const db_name[REC_KINDS] = {
 	[REC_BOX] = "box",
@@ -166,6 +166,33 @@ static int make_env(struct idx *i)
 	else if (mdb_env_get_fd(i->env, &fd) == 0) /* LMDB 0.9.24 forgets this one */
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return rc;
+}
+
+/*
+ * LMDB writes changed pages elsewhere, so removing mail would need space too. Blocks behind the end are taken
+ * before they are needed; where the file system cannot promise them nothing is lost.
+ */
+void env_reserve(struct idx *i)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	uint64_t used;
+	int fd;
+
+	if (mdb_env_info(i->env, &info) || mdb_env_stat(i->env, &stat) || mdb_env_get_fd(i->env, &fd))
+		return;
+	used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+	if (used + RESERVE_LEAST <= i->reserved)
+		return;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)used, RESERVE) == 0)
+		i->reserved = used + RESERVE;
+}
+
+bool env_disk_full(struct idx *i)
+{
+	struct statfs fs;
+
+	return fstatfs(i->dirfd, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < RESERVE;
 }
 
 /* A head with wild numbers makes mmap fail, which looks like a lack of memory or a wrong argument. */

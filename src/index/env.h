@@ -25,6 +25,7 @@ struct idx {
 	bool grow;	       /* the map was full: grow it before the next transaction */
 	bool panicked;	       /* LMDB gave up: reopen before the next transaction */
 	bool gone;	       /* destroyed */
+	uint64_t reserved;     /* bytes of the data file that have disk blocks */
 	struct idx_txn *spare; /* own; kept for the next transaction */
 };
 
@@ -65,6 +66,12 @@ enum err env_err(struct idx *i, int rc);
 int env_txn_start(struct idx *i, bool write, struct MDB_txn **t_r);
 /* Before a transaction, when no other is open: grows or reopens as an earlier one found necessary. */
 enum err env_mend(struct idx *i);
+
+/* After a commit: keeps disk blocks in hand, so that small writes succeed on a full disk. */
+void env_reserve(struct idx *i);
+
+/* LMDB calls a write that was cut short by a full disk EIO. */
+bool env_disk_full(struct idx *i);
 
 /* The first transaction after opening: writes the environment's own record, or finds it sound. */
 enum err txn_first(struct idx *i, bool fresh);

@@ -38,9 +38,11 @@ tests_bench_bench_index_SOURCES = tests/bench/bench_index.c
 tests_bench_bench_index_LDADD = $(INDEX_LIBS)
 
 # Driven by the scripts of the same name in tests/fault.
-noinst_PROGRAMS += tests/fault/index_damage tests/fault/index_kill
+noinst_PROGRAMS += tests/fault/index_damage tests/fault/index_full tests/fault/index_kill
 tests_fault_index_damage_SOURCES = tests/fault/index_damage.c
 tests_fault_index_damage_LDADD = $(INDEX_LIBS)
+tests_fault_index_full_SOURCES = tests/fault/index_full.c
+tests_fault_index_full_LDADD = $(INDEX_LIBS)
 tests_fault_index_kill_SOURCES = tests/fault/index_kill.c
 tests_fault_index_kill_LDADD = $(INDEX_LIBS)
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include <errno.h>
 #include <lmdb.h>
 
 enum {
@@ -205,7 +206,10 @@ enum err idx_commit(struct idx_txn **xp, struct errtext *t)
 	txn_free(x);
 	if (i->txns == 0)
 		guard_busy(&i->guard, false);
-	return rc ? say(i, rc, "commit", t) : ERR_OK;
+	if (rc)
+		return say(i, rc == EIO && env_disk_full(i) ? ENOSPC : rc, "commit", t);
+	env_reserve(i);
+	return ERR_OK;
 }
 
 void idx_abort(struct idx_txn **xp)

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "index/index.h"
+#include "src/index/env.h"
 
 #include "base/mem.h"
 
@@ -383,6 +384,30 @@ static void two_opened(void **state)
 	assert_false(visit(f));
 }
 
+/* LMDB gives up after a failed write of its head: the next transaction begins with a reopened environment. */
+static void panic(void **state)
+{
+	struct fix *f = *state;
+	struct idx_txn *x, *y;
+	struct idx *i;
+	struct idx_box b;
+	bool rebuilt;
+
+	OK(idx_open(&f->config, &i, &rebuilt, NULL));
+	OK(idx_update(i, make_box, NULL, NULL));
+	OK(idx_read(i, &x, NULL));
+	assert_int_equal(env_err(i, -30795 /* MDB_PANIC */), ERR_IO);
+	assert_int_equal(idx_write(i, &y, NULL), ERR_IO); /* not under a reader's feet */
+	idx_abort(&x);
+	OK(idx_write(i, &x, NULL));
+	OK(idx_box_find(x, SPAN("1INBOX"), &b));
+	b.uidnext = 5;
+	OK(idx_box_put(x, &b));
+	OK(idx_commit(&x, NULL));
+	idx_close(&i);
+	assert_false(visit(f));
+}
+
 static void no_directory(void **state)
 {
 	struct fix *f = *state;
@@ -407,7 +432,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(crash_guard),	      T(alive_beside_dead), T(dirty_mark),
 		T(mark_of_this_boot), T(sync_cleans),	    T(bad_files),
-		T(wild_head),	      T(two_opened),	    T(no_directory),
+		T(wild_head),	      T(two_opened),	    T(no_directory), T(panic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
