@@ -155,7 +155,7 @@ enum err append_end(struct append *p, struct errtext *t);
  * A delivery: the descriptor of the message just started, for another process to write LF-form bytes to;
  * append_write puts trace headers in front first. recent: the message goes to new/.
  */
-int append_fd(struct append *p);
+enum err append_fd(struct append *p, int *fd_r, struct errtext *t);
 void append_recent(struct append *p);
 /* number: give UIDs now (APPENDUID); without, a delivery to a mailbox that nobody watches may stay unnumbered. */
 enum step append_finish(struct append *p, bool number, enum err *err_r, struct errtext *t);

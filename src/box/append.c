@@ -173,11 +173,12 @@ enum err append_write(struct append *p, struct span bytes, struct errtext *t)
 	return e;
 }
 
-int append_fd(struct append *p)
+enum err append_fd(struct append *p, int *fd_r, struct errtext *t)
 {
-	if (flush(p, NULL))
-		return -1;
-	return current(p)->stage->fd;
+	enum err e = flush(p, t);
+
+	*fd_r = e ? -1 : current(p)->stage->fd;
+	return e;
 }
 
 void append_recent(struct append *p)

@@ -33,14 +33,15 @@ struct delivery {
 	char *sender;	/* own: of the staged message, for the log */
 };
 
-/* What an error of the mailbox means in LMTP (RFC 3463 codes). */
+/*
+ * What an error of the mailbox means in LMTP (RFC 3463 codes). All else is temporary: the user was found at RCPT,
+ * so whatever is wrong with his mailbox is ours to mend, and no reason to send mail back.
+ */
 static const struct {
 	enum err err;
 	uint16_t code;
 	const char *enhanced, *text;
 } replies[] = {
-	{ ERR_NOTFOUND, 550, "5.1.1", "Mailbox does not exist" },
-	{ ERR_CANNOT, 550, "5.2.0", "Mailbox cannot hold messages" },
 	{ ERR_LIMIT, 552, "5.3.4", "Message too large" },
 	{ ERR_OVERQUOTA, 552, "5.2.2", "Quota exceeded (mailbox for user is full)" },
 	{ ERR_NOSPACE, 452, "4.3.1", "Out of disk space" },
@@ -119,6 +120,7 @@ static enum err on_commit(void *ctx, struct chan *c, struct msg_in *m)
 	uint64_t size = msg_get_u64(m);
 	struct errtext why = { "" };
 	struct stat st;
+	int fd;
 	if (!msg_end(m) || d->append == NULL || loop_timer_armed(&d->retry))
 		return ERR_PROTO;
 	if (d->config.size_max > 0 && size > d->config.size_max) {
@@ -126,11 +128,11 @@ static enum err on_commit(void *ctx, struct chan *c, struct msg_in *m)
 		return ERR_OK;
 	}
 	/* What login says it wrote must be there: a short write of a full disk is not a message. */
-	if (fstat(append_fd(d->append), &st) != 0 || (uint64_t)st.st_size < size) {
-		fail(d, ERR_NOSPACE, &why);
-		return ERR_OK;
-	}
-	enum err e = append_end(d->append, &why);
+	enum err e = append_fd(d->append, &fd, &why);
+	if (e == ERR_OK && (fstat(fd, &st) != 0 || (uint64_t)st.st_size < size))
+		e = ERR_NOSPACE;
+	if (e == ERR_OK)
+		e = append_end(d->append, &why);
 	if (e != ERR_OK) {
 		fail(d, e, &why);
 		return ERR_OK;
@@ -219,11 +221,16 @@ static enum err stage(struct delivery *d, const struct stage_request *r, struct 
  * Login may only add to the end of the file: it gets a descriptor of its own, write-only and
  * O_APPEND, through /proc because the name of the staged file is the store's secret.
  */
-static int write_only(int fd)
+static enum err write_only(struct delivery *d, int *fd_r, struct errtext *why)
 {
 	char path[64];
+	int fd;
+	enum err e = append_fd(d->append, &fd, why);
+	if (e != ERR_OK)
+		return e;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	*fd_r = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	return *fd_r < 0 ? err_sys(why, "staged file") : ERR_OK;
 }
 
 static enum err on_stage(void *ctx, struct chan *c, struct msg_in *m)
@@ -242,9 +249,9 @@ static enum err on_stage(void *ctx, struct chan *c, struct msg_in *m)
 	if (!msg_end(m) || d->append != NULL)
 		return ERR_PROTO;
 	enum err e = stage(d, &r, &why);
-	int fd = e == ERR_OK ? write_only(append_fd(d->append)) : -1;
-	if (e == ERR_OK && fd < 0)
-		e = err_sys(&why, "staged file");
+	int fd = -1;
+	if (e == ERR_OK)
+		e = write_only(d, &fd, &why);
 	if (e != ERR_OK) {
 		fail(d, e, &why);
 		return ERR_OK;
