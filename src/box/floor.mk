@@ -37,6 +37,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_faulty \
 	tests/unit/test_box_folders \
 	tests/unit/test_box_made \
+	tests/unit/test_box_random \
 	tests/unit/test_box_search \
 	tests/unit/test_box_sync \
 	tests/unit/test_box_view
@@ -55,6 +56,9 @@ tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_made_SOURCES = tests/unit/test_box_made.c
 tests_unit_test_box_made_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_made_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_random_SOURCES = tests/unit/test_box_random.c $(BOX_HOUSE)
+tests_unit_test_box_random_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_box_random_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
 tests_unit_test_box_search_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
