@@ -39,6 +39,9 @@ void helper_init(struct helper *h, int argc, char **argv);
 void helper_start(struct helper *h, enum msg_role role, const struct chan_row *rows, size_t n,
 		  const char *timestamp, void *ctx);
 
+/* At the end of main(), when the loop has stopped: the channel gets its last words out. */
+void helper_free(struct helper *h);
+
 /*
  * Handles MSG_BEGIN: confines with what the message says laid over c (uid, gid, chroot), logs
  * what was left out, answers READY. Any failure ends the process.

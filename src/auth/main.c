@@ -63,5 +63,6 @@ int main(int argc, char **argv)
 	loop_run(a.h.loop);
 	route_free(&a.route);
 	conf_free(&a.conf);
+	helper_free(&a.h);
 	return 0;
 }

@@ -313,5 +313,6 @@ int main(int argc, char **argv)
 	users_free(&w.asker.users);
 	exchange_done();
 	conf_free(&w.conf);
+	helper_free(&w.h);
 	return 0;
 }

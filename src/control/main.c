@@ -70,9 +70,9 @@ static void client_free(struct client *c)
 static struct client *client_find(struct control *k, uint32_t id)
 {
 	struct client *c;
-	DL_FOREACH(k->clients, c)
-	if (c->id == id)
-		return c;
+	DL_FOREACH (k->clients, c)
+		if (c->id == id)
+			return c;
 	return NULL;
 }
 
@@ -403,5 +403,8 @@ int main(int argc, char **argv)
 	helper_start(&k.h, ROLE_CONTROL, rows, ARRAY_LEN(rows),
 		     conf_str(k.conf, CONF_LOG_TIMESTAMP), &k);
 	loop_run(k.h.loop);
+	chan_free(&k.auth);
+	conf_free(&k.conf);
+	helper_free(&k.h);
 	return 0;
 }

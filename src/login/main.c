@@ -184,7 +184,6 @@ int main(int argc, char **argv)
 	chan_free(&p.login.auth);
 	tls_server_free(&p.login.tls);
 	conf_free(&p.conf);
-	chan_free(&p.helper.master);
-	loop_free(&p.helper.loop);
+	helper_free(&p.helper);
 	return 0;
 }

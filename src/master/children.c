@@ -27,9 +27,9 @@ static const char *row_name(const struct child *c)
 struct child *child_find(struct master *m, uint32_t number)
 {
 	struct child *c;
-	DL_FOREACH(m->children, c)
-	if (c->number == number)
-		return c;
+	DL_FOREACH (m->children, c)
+		if (c->number == number)
+			return c;
 	return NULL;
 }
 
@@ -124,12 +124,12 @@ static void quit_orphans(struct master *m, const struct generation *g)
 	struct child *c;
 	if (g == m->gen)
 		return;
-	DL_FOREACH(m->children, c)
-	if (c->gen == g && (c->row == PROC_LOGIN || c->row == PROC_CONTROL))
-		return;
-	DL_FOREACH(m->children, c)
-	if (c->gen == g && (c->row == PROC_AUTH || c->row == PROC_AUTHWORKER))
-		child_quit(c);
+	DL_FOREACH (m->children, c)
+		if (c->gen == g && (c->row == PROC_LOGIN || c->row == PROC_CONTROL))
+			return;
+	DL_FOREACH (m->children, c)
+		if (c->gen == g && (c->row == PROC_AUTH || c->row == PROC_AUTHWORKER))
+			child_quit(c);
 }
 
 static void child_ended(void *ctx, pid_t pid, int status)
@@ -168,8 +168,7 @@ static void chan_closed(void *ctx, struct chan *ch, enum err why)
 static void connect_peers(struct master *m, struct child *a)
 {
 	struct child *b;
-	DL_FOREACH(m->children, b)
-	{
+	DL_FOREACH (m->children, b) {
 		if (b == a || b->gen != a->gen || b->quitting ||
 		    (proc_rows[a->row].peers & proc_rows[b->row].role) == 0 ||
 		    (proc_rows[b->row].peers & proc_rows[a->row].role) == 0)
@@ -253,9 +252,9 @@ static unsigned running(const struct master *m, unsigned row)
 {
 	unsigned n = 0;
 	const struct child *c;
-	DL_FOREACH(m->children, c)
-	if (c->row == row && c->gen == m->gen && !c->quitting && c->worker == NULL)
-		n++;
+	DL_FOREACH (m->children, c)
+		if (c->row == row && c->gen == m->gen && !c->quitting && c->worker == NULL)
+			n++;
 	return n;
 }
 
@@ -288,8 +287,7 @@ void children_fill(struct master *m)
 struct child *child_spare(struct master *m)
 {
 	struct child *c, *any = NULL;
-	DL_FOREACH(m->children, c)
-	{
+	DL_FOREACH (m->children, c) {
 		if (c->row != PROC_WORKER || c->worker != NULL || c->quitting || c->gen != m->gen ||
 		    chan_dead(c->chan))
 			continue;
@@ -313,8 +311,7 @@ void child_quit(struct child *c)
 void children_quit_old(struct master *m)
 {
 	struct child *c;
-	DL_FOREACH(m->children, c)
-	{
+	DL_FOREACH (m->children, c) {
 		if (c->gen == m->gen)
 			continue;
 		/* auth follows its last login; a worker goes when its last session has ended. */
@@ -330,8 +327,7 @@ static void kill_rest(void *ctx)
 {
 	struct master *m = ctx;
 	struct child *c;
-	DL_FOREACH(m->children, c)
-	{
+	DL_FOREACH (m->children, c) {
 		log_warning("service(%s): child %d does not stop; killed", row_name(c),
 			    (int)c->pid);
 		kill(c->pid, SIGKILL);
@@ -341,8 +337,8 @@ static void kill_rest(void *ctx)
 void children_quit_all(struct master *m)
 {
 	struct child *c;
-	DL_FOREACH(m->children, c)
-	child_quit(c);
+	DL_FOREACH (m->children, c)
+		child_quit(c);
 	loop_timer_set(m->loop, &m->kill_timer, QUIT_GRACE_MS, kill_rest, m);
 	if (m->children == NULL)
 		loop_stop(m->loop);

@@ -46,8 +46,7 @@ static bool cmd_status(struct request *r)
 		   HASH_COUNT(m->sessions));
 	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
 		buf_printf(&r->out, "listener\t%s\t%s\n", l->protocol, l->key);
-	DL_FOREACH(m->children, c)
-	{
+	DL_FOREACH (m->children, c) {
 		const char *state = c->quitting		? "leaving"
 				    : c->worker != NULL ? "serving"
 				    : c->ready		? "ready"
@@ -93,8 +92,7 @@ static bool wanted(const struct request *r, const struct session *s)
 static bool cmd_who(struct request *r)
 {
 	const struct session *s, *next;
-	HASH_ITER(hh, r->m->sessions, s, next)
-	{
+	HASH_ITER (hh, r->m->sessions, s, next) {
 		if (!wanted(r, s))
 			continue;
 		buf_printf(&r->out, "%s\t%s\t%d\t%s\t%s\t%lld\t%s\n", s->user->name, s->service,
@@ -113,8 +111,7 @@ static bool cmd_kick(struct request *r)
 		buf_add_str(&r->out, "kick: which user?\n");
 		return false;
 	}
-	HASH_ITER(hh, r->m->sessions, s, next)
-	{
+	HASH_ITER (hh, r->m->sessions, s, next) {
 		if (!wanted(r, s) || strcmp(s->service, "imap") != 0)
 			continue;
 		chan_send_empty(s->worker->child->chan, MSG_KICK, s->number);

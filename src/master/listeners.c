@@ -20,9 +20,9 @@ enum { SOCKETS_A_NAME = 16 };
 static struct listener *listener_find(struct master *m, const char *key)
 {
 	struct listener *l;
-	LL_FOREACH(m->listeners, l)
-	if (strcmp(l->key, key) == 0)
-		return l;
+	LL_FOREACH (m->listeners, l)
+		if (strcmp(l->key, key) == 0)
+			return l;
 	return NULL;
 }
 
@@ -38,23 +38,39 @@ static void listener_add(struct master *m, const char *key, const struct conf_li
 	LL_APPEND(m->listeners, l);
 }
 
-static bool still_there(struct master *m, const char *key, unsigned generation)
+/*
+ * A socket that is bound already serves on, as what the new generation says of it. The logins of that
+ * generation learn it; those of the old one keep what they were told. Twice in one generation is a mistake.
+ */
+enum known { KNOWN_NOT, KNOWN_WELL, KNOWN_TWICE };
+
+static enum known still_there(struct master *m, const char *key, const struct conf_listener *c, unsigned generation)
 {
 	struct listener *l = listener_find(m, key);
 	if (l == NULL)
-		return false;
-	for (; l != NULL; l = l->next)
-		if (strcmp(l->key, key) == 0)
-			l->seen = generation;
-	return true;
+		return KNOWN_NOT;
+	if (l->seen == generation) {
+		log_error("cannot listen for %s: %s is used twice", c->protocol, key);
+		return KNOWN_TWICE;
+	}
+	for (; l != NULL; l = l->next) {
+		if (strcmp(l->key, key) != 0)
+			continue;
+		l->seen = generation;
+		l->ssl = c->ssl;
+		free(l->protocol);
+		l->protocol = mem_str(c->protocol);
+	}
+	return KNOWN_WELL;
 }
 
 static bool open_inet(struct master *m, const struct conf_listener *c, const char *address,
 		      unsigned generation)
 {
-	char *key = mem_printf("%s:%u%s", address, (unsigned)c->port, c->ssl ? "/ssl" : "");
-	bool ok = still_there(m, key, generation);
-	if (!ok) {
+	char *key = mem_printf("%s:%u", address, (unsigned)c->port);
+	enum known known = still_there(m, key, c, generation);
+	bool ok = known == KNOWN_WELL;
+	if (known == KNOWN_NOT) {
 		int fd[SOCKETS_A_NAME];
 		size_t n = 0;
 		struct errtext why;
@@ -97,8 +113,9 @@ static bool socket_owner(const struct conf_listener *c, uid_t *uid_r, gid_t *gid
 
 static bool open_unix(struct master *m, const struct conf_listener *c, unsigned generation)
 {
-	if (still_there(m, c->name, generation))
-		return true;
+	enum known known = still_there(m, c->name, c, generation);
+	if (known == KNOWN_TWICE)
+		return false;
 	uid_t uid;
 	gid_t gid;
 	if (!socket_owner(c, &uid, &gid)) {
@@ -112,11 +129,14 @@ static bool open_unix(struct master *m, const struct conf_listener *c, unsigned 
 	}
 	int fd;
 	struct errtext why;
-	if (listen_unix(c->name, (mode_t)c->mode, uid, gid, &fd, &why) != ERR_OK) {
+	enum err e = known == KNOWN_WELL ? listen_set_access(c->name, (mode_t)c->mode, uid, gid, &why) :
+					   listen_unix(c->name, (mode_t)c->mode, uid, gid, &fd, &why);
+	if (e != ERR_OK) {
 		log_error("cannot listen for %s: %s", c->protocol, why.text);
 		return false;
 	}
-	listener_add(m, c->name, c, fd, generation);
+	if (known == KNOWN_NOT)
+		listener_add(m, c->name, c, fd, generation);
 	return true;
 }
 
@@ -165,9 +185,9 @@ static void listener_close(struct master *m, struct listener *l)
 void listeners_commit(struct master *m, const struct generation *g)
 {
 	struct listener *l, *next;
-	LL_FOREACH_SAFE(m->listeners, l, next)
-	if (l->seen != g->number)
-		listener_close(m, l);
+	LL_FOREACH_SAFE (m->listeners, l, next)
+		if (l->seen != g->number)
+			listener_close(m, l);
 }
 
 void listeners_close(struct master *m)
@@ -179,8 +199,7 @@ void listeners_close(struct master *m)
 void listeners_send(struct master *m, struct child *c)
 {
 	struct listener *l;
-	LL_FOREACH(m->listeners, l)
-	{
+	LL_FOREACH (m->listeners, l) {
 		if ((c->row == PROC_CONTROL) != (strcmp(l->protocol, CONTROL_PROTOCOL) == 0))
 			continue;
 		int fd = dup(l->fd);

@@ -197,8 +197,7 @@ static void on_reopen(void *ctx)
 	if (!log_reopen())
 		log_error("cannot open the log again: %s", strerror(errno));
 	m->log_fd = log_fd();
-	DL_FOREACH(m->children, c)
-	{
+	DL_FOREACH (m->children, c) {
 		int fd = dup(m->log_fd);
 		struct msg msg;
 		msg_init(&msg, MSG_LOG, 0);
@@ -270,6 +269,16 @@ static void into_background(void)
 		log_warning("cannot change to /: %s", strerror(errno));
 }
 
+static void master_free(struct master *m)
+{
+	tickets_free(m);
+	generation_unref(&m->gen);
+	loop_free(&m->loop);
+	free(m->empty_dir);
+	free(m->pid_path);
+	free((char *)(uintptr_t)m->conf_path);
+}
+
 static int run(const char *path, bool foreground)
 {
 	struct master m = { .conf_path = realpath(path, NULL),
@@ -295,6 +304,7 @@ static int run(const char *path, bool foreground)
 	write_pid(pid_fd);
 	serve(&m);
 	unlink(m.pid_path);
+	master_free(&m);
 	return 0;
 }
 

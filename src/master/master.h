@@ -88,7 +88,7 @@ struct child *child_find(struct master *m, uint32_t number);
 /* --- listeners.c --- */
 
 struct listener {
-	char *key;	/* own: "tcp:127.0.0.1:143" or path */
+	char *key;	/* own: "127.0.0.1:143" or path */
 	char *protocol; /* own */
 	bool ssl;
 	int fd;	       /* own */
@@ -124,6 +124,7 @@ struct ticket *ticket_take(struct master *m, const uint8_t id[TICKET_SIZE],
 void ticket_free(struct ticket **t);
 bool ticket_known(const struct master *m, const uint8_t id[TICKET_SIZE]);
 void tickets_expire(struct master *m);
+void tickets_free(struct master *m);
 
 /* --- sessions.c: who is logged in --- */
 

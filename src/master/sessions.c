@@ -29,9 +29,9 @@ unsigned user_count(const struct user *u, const char *service, struct span rip)
 {
 	unsigned n = 0;
 	const struct session *s;
-	DL_FOREACH(u->sessions, s)
-	if (strcmp(s->service, service) == 0 && span_eq_str(rip, s->rip))
-		n++;
+	DL_FOREACH (u->sessions, s)
+		if (strcmp(s->service, service) == 0 && span_eq_str(rip, s->rip))
+			n++;
 	return n;
 }
 

@@ -79,10 +79,18 @@ void tickets_expire(struct master *m)
 {
 	struct ticket *t, *next;
 	worker_expire_early(m);
-	HASH_ITER(hh, m->tickets, t, next)
-	{
+	HASH_ITER (hh, m->tickets, t, next) {
 		if (loop_now(m->loop) - t->made <= TICKET_LIFE_MS)
 			continue;
+		HASH_DELETE(hh, m->tickets, t);
+		ticket_free(&t);
+	}
+}
+
+void tickets_free(struct master *m)
+{
+	struct ticket *t, *next;
+	HASH_ITER (hh, m->tickets, t, next) {
 		HASH_DELETE(hh, m->tickets, t);
 		ticket_free(&t);
 	}

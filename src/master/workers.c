@@ -83,8 +83,7 @@ static struct worker *pick(struct master *m, const struct owner *o, const struct
 				 : conf_u64(c, CONF_DEFAULT_PROCESS_LIMIT);
 	uint64_t singles = 0;
 	struct worker *w, *pool = NULL;
-	DL_FOREACH(m->workers, w)
-	{
+	DL_FOREACH (m->workers, w) {
 		singles += w->kind == WORKER_SINGLE;
 		if (w->kind == WORKER_POOLED && usable(m, w) && w->uid == o->uid &&
 		    w->gid == o->gid && w->sessions < POOL_SESSIONS && within(w->key, o))
@@ -206,17 +205,17 @@ static void early_end(struct master *m, struct early *e)
 void worker_ticket_came(struct master *m, const uint8_t id[TICKET_SIZE])
 {
 	struct early *e, *next;
-	DL_FOREACH_SAFE(m->early, e, next)
-	if (memcmp(e->id, id, TICKET_SIZE) == 0)
-		early_end(m, e);
+	DL_FOREACH_SAFE (m->early, e, next)
+		if (memcmp(e->id, id, TICKET_SIZE) == 0)
+			early_end(m, e);
 }
 
 void worker_expire_early(struct master *m)
 {
 	struct early *e, *next;
-	DL_FOREACH_SAFE(m->early, e, next)
-	if (loop_now(m->loop) - e->came > EARLY_LIFE_MS)
-		early_end(m, e);
+	DL_FOREACH_SAFE (m->early, e, next)
+		if (loop_now(m->loop) - e->came > EARLY_LIFE_MS)
+			early_end(m, e);
 }
 
 enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
@@ -259,12 +258,11 @@ enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
 void worker_gone(struct master *m, struct worker *w)
 {
 	struct session *s, *next;
-	HASH_ITER(hh, m->sessions, s, next)
-	if (s->worker == w)
-		session_remove(m, s);
+	HASH_ITER (hh, m->sessions, s, next)
+		if (s->worker == w)
+			session_remove(m, s);
 	struct user *u, *nextu;
-	HASH_ITER(hh, m->users, u, nextu)
-	{
+	HASH_ITER (hh, m->users, u, nextu) {
 		if (u->worker == w)
 			u->worker = NULL;
 		if (u->worker == NULL && u->sessions == NULL) {

@@ -225,8 +225,7 @@ void account_busy(struct account *a)
 void accounts_close(struct worker *w)
 {
 	struct account *a, *next;
-	HASH_ITER(hh, w->accounts, a, next)
-	{
+	HASH_ITER (hh, w->accounts, a, next) {
 		HASH_DELETE(hh, w->accounts, a);
 		account_free(a);
 	}

@@ -65,6 +65,7 @@ static struct job *job_new(struct worker *w, uint32_t number, const struct msg_c
 	j->name = job_name(j, user->user);
 	DL_APPEND(w->jobs, j);
 	loop_timer_stop(w->h.loop, &w->linger);
+	worker_stir(w);
 	return j;
 }
 
@@ -143,9 +144,9 @@ enum err kick(void *ctx, struct chan *c, struct msg_in *m)
 	struct job *j;
 	if (!msg_end(m))
 		return ERR_PROTO;
-	DL_FOREACH(w->jobs, j)
-	if (j->number == m->id)
-		break;
+	DL_FOREACH (w->jobs, j)
+		if (j->number == m->id)
+			break;
 	if (j != NULL)
 		job_kick(j, "Kicked out");
 	return ERR_OK;
@@ -154,6 +155,6 @@ enum err kick(void *ctx, struct chan *c, struct msg_in *m)
 void jobs_quit(struct worker *w)
 {
 	struct job *j, *next;
-	DL_FOREACH_SAFE(w->jobs, j, next)
-	job_kick(j, "Server shutting down.");
+	DL_FOREACH_SAFE (w->jobs, j, next)
+		job_kick(j, "Server shutting down.");
 }

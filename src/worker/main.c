@@ -9,11 +9,12 @@
 #include "conf/export.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOTS_MAX = 64, GROUPS_MAX = 64, PATH_LEN = 4096, TICK_MS = 60000, FILES_MAX = 20000 };
+enum { ROOTS_MAX = 64, GROUPS_MAX = 64, PATH_LEN = 4096, TICK_MS = 60000, REST_MS = 2000, FILES_MAX = 20000 };
 
 static void stop(struct worker *w)
 {
@@ -37,8 +38,8 @@ static void tick(void *ctx)
 {
 	struct worker *w = ctx;
 	struct account *a, *next;
-	HASH_ITER(hh, w->accounts, a, next)
-	account_busy(a);
+	HASH_ITER (hh, w->accounts, a, next)
+		account_busy(a);
 	loop_timer_set(w->h.loop, &w->tick, TICK_MS, tick, w);
 }
 
@@ -175,5 +176,8 @@ int main(int argc, char **argv)
 	chan_send_empty(w.h.master, MSG_READY, 0);
 	loop_run(w.h.loop);
 	accounts_close(&w);
+	watch_set_free(&w.watches);
+	conf_free(&w.conf);
+	helper_free(&w.h);
 	return 0;
 }

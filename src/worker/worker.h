@@ -25,7 +25,7 @@ struct worker {
 	struct account *accounts;  /* by user name */
 	struct job *jobs;	   /* everything attached */
 	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
-	struct loop_timer linger, tick;
+	struct loop_timer linger, tick, rest;
 	struct imap_settings imap;
 	char hostname[256];
 };
@@ -70,6 +70,9 @@ enum err attach(void *ctx, struct chan *c, struct msg_in *m); /* MSG_ATTACH */
 enum err kick(void *ctx, struct chan *c, struct msg_in *m);   /* MSG_KICK */
 void job_end(struct job *j);				      /* tells the master, frees */
 void jobs_quit(struct worker *w);			      /* says BYE to all */
+
+/* Somebody came or went: when it has become quiet, memory that was needed for a moment goes back. */
+void worker_stir(struct worker *w);
 
 /* --- imap.c, deliver.c, admin.c: the three services --- */
 
