@@ -1,6 +1,7 @@
 #include "tests/unit/box_house.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -74,6 +75,19 @@ void house_work(struct house *h)
 {
 	for (int i = 0; i < 1000 && acct_work(h->a) != STEP_DONE; i++)
 		;
+}
+
+void house_settle(struct house *h)
+{
+	static int64_t back = 100000; /* never the same time twice */
+	struct timespec old[2] = { { clock_wall() - back, 0 }, { clock_wall() - back, 0 } };
+	char path[200];
+
+	back--;
+	snprintf(path, sizeof(path), "%s/new", h->mail);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	snprintf(path, sizeof(path), "%s/cur", h->mail);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 }
 
 /* --- adding ------------------------------------------------------------------------- */

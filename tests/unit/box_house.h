@@ -27,6 +27,8 @@ void house_again(struct house *h, bool without_index);
 void house_open(struct house *h);
 void house_close(struct house *h);
 void house_work(struct house *h); /* until nothing is owed */
+/* As if the last change of the Maildir's INBOX had been a day ago: a scan can then trust what it sees. */
+void house_settle(struct house *h);
 void remove_tree(const char *path);
 
 /* Appends (number: for the UID) one message; text as it comes. */

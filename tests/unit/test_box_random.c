@@ -5,8 +5,6 @@
  */
 #include "tests/unit/box_house.h"
 
-#include <unistd.h>
-
 enum { STEPS = 250, VIEWS = 4, TEXT_MAX_UID = 4000 };
 
 static struct house first, second;
@@ -153,7 +151,7 @@ static void come_to_rest(void)
 	for (int k = 0; k < 4; k++) {
 		house_work(&first);
 		house_work(&second);
-		usleep(350000);
+		house_settle(&first);
 		for (int i = 0; i < VIEWS; i++) {
 			view_look(view[i]);
 			update(i, true);
@@ -218,7 +216,7 @@ static void one_run(uint64_t start)
 
 static void test_runs(void **state)
 {
-	for (uint64_t s = 1; s <= 3; s++)
+	for (uint64_t s = 1; s <= 5; s++)
 		one_run(s * 7919);
 }
 
