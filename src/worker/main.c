@@ -14,7 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOTS_MAX = 64, GROUPS_MAX = 64, PATH_LEN = 4096, TICK_MS = 60000, REST_MS = 2000, FILES_MAX = 20000 };
+enum {
+	ROOTS_MAX = 64,
+	GROUPS_MAX = 64,
+	PATH_LEN = 4096,
+	TICK_MS = 60000,
+	REST_MS = 2000, /* after the last coming or going */
+	FILES_MAX = 20000,
+};
 
 static void stop(struct worker *w)
 {
@@ -33,6 +40,20 @@ static enum err on_quit(void *ctx, struct chan *c, struct msg_in *m)
 	return ERR_OK;
 }
 
+/*
+ * What opening a mailbox or a long answer took stays with the allocator; thousands of idle processes
+ * cannot afford that.
+ */
+static void rest(void *ctx)
+{
+	malloc_trim(0);
+}
+
+void worker_stir(struct worker *w)
+{
+	loop_timer_set(w->h.loop, &w->rest, REST_MS, rest, w);
+}
+
 /* The minute's house-keeping: caches and stale readers of the open accounts. */
 static void tick(void *ctx)
 {
@@ -40,6 +61,7 @@ static void tick(void *ctx)
 	struct account *a, *next;
 	HASH_ITER (hh, w->accounts, a, next)
 		account_busy(a);
+	worker_stir(w);
 	loop_timer_set(w->h.loop, &w->tick, TICK_MS, tick, w);
 }
 
