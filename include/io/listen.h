@@ -22,6 +22,12 @@ enum err listen_tcp(const char *address, uint16_t port, int *fd_r, size_t max, s
 enum err listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *fd_r,
 		     struct errtext *why);
 
+/*
+ * Owner ((uid_t)-1, (gid_t)-1: as it is) and mode of a unix socket by its path. Never of anything
+ * else: whoever owns the directory cannot slip a link under us.
+ */
+enum err listen_set_access(const char *path, mode_t mode, uid_t uid, gid_t gid, struct errtext *why);
+
 struct acceptor;
 typedef void acceptor_fn(void *ctx, int fd_take);
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -109,18 +110,44 @@ static enum err listen_clear_path(const struct sockaddr_un *at, struct errtext *
 	return unlink(at->sun_path) == 0 ? ERR_OK : err_sys(why, "cannot replace %s", at->sun_path);
 }
 
+enum err listen_set_access(const char *path, mode_t mode, uid_t uid, gid_t gid, struct errtext *why)
+{
+	char self[40];
+	struct stat st;
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = fd >= 0 && fstat(fd, &st) == 0;
+
+	if (ok && !S_ISSOCK(st.st_mode)) {
+		close(fd);
+		return err_say(why, ERR_EXISTS, "%s is not a socket", path);
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (ok && (uid != (uid_t)-1 || gid != (gid_t)-1))
+		ok = fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0;
+	ok = ok && chmod(self, mode) == 0;
+	if (!ok)
+		err_sys(why, "cannot set owner and mode of %s", path);
+	if (fd >= 0)
+		close(fd);
+	return ok ? ERR_OK : ERR_PERM;
+}
+
 /* Nobody may connect before owner and mode are set. */
-static bool listen_bind_unix(int fd, const struct sockaddr_un *at, mode_t mode, uid_t uid, gid_t gid)
+static enum err listen_bind_unix(int fd, const struct sockaddr_un *at, mode_t mode, uid_t uid, gid_t gid,
+				 struct errtext *why)
 {
 	mode_t mask = umask(0777);
 	int res = bind(fd, (const struct sockaddr *)at, sizeof(*at));
+	enum err e = ERR_OK;
 
-	umask(mask);
 	if (res < 0)
-		return false;
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(at->sun_path, uid, gid) < 0)
-		return false;
-	return chmod(at->sun_path, mode) == 0 && listen(fd, LISTEN_BACKLOG) == 0;
+		e = err_sys(why, "cannot listen on %s", at->sun_path);
+	umask(mask);
+	if (!e)
+		e = listen_set_access(at->sun_path, mode, uid, gid, why);
+	if (!e && listen(fd, LISTEN_BACKLOG) < 0)
+		e = err_sys(why, "cannot listen on %s", at->sun_path);
+	return e;
 }
 
 enum err listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *fd_r,
@@ -139,8 +166,8 @@ enum err listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *f
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(why, "socket");
-	if (!listen_bind_unix(fd, &at, mode, uid, gid)) {
-		e = err_sys(why, "cannot listen on %s", path);
+	e = listen_bind_unix(fd, &at, mode, uid, gid, why);
+	if (e) {
 		close(fd);
 		return e;
 	}

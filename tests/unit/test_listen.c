@@ -136,6 +136,15 @@ static void test_unix(void **state)
 	assert_int_equal(listen_unix(path, 0660, (uid_t)-1, getegid(), &fd, &why), ERR_OK);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(listen_set_access(path, 0600, (uid_t)-1, getegid(), &why), ERR_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	snprintf(big, sizeof(big), "%s/link", dir);
+	assert_int_equal(symlink(path, big), 0); /* not even to a socket */
+	assert_int_equal(listen_set_access(big, 0666, (uid_t)-1, (gid_t)-1, &why), ERR_EXISTS);
+	assert_int_equal(unlink(big), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(listen_unix(path, 0600, (uid_t)-1, (gid_t)-1, &other, &why), ERR_INUSE);
 	close(fd); /* nobody answers any more */
 	assert_int_equal(listen_unix(path, 0600, (uid_t)-1, (gid_t)-1, &fd, &why), ERR_OK);
