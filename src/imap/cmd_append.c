@@ -82,6 +82,8 @@ static enum step open_message(struct imap_cmd *c, struct imap_append *ap, uint64
 		return STEP_DONE;
 	if (!message_args(c, ap->last ? ap->last->next : a, &m))
 		return STEP_DONE;
+	if (imap_lex_literal(c->s->lex).literal8)
+		return imap_bad(c, "A literal8 needs BINARY.");
 	if (!size)
 		return imap_no(c, NULL, "Can't append an empty message.");
 	if (max && size > max)
