@@ -92,7 +92,7 @@ static void finish(void *ctx)
 	enum err e = ERR_OK;
 	char line[512], from[256];
 	enum step step = append_finish(d->append, false, &e, &why);
-	if (step != STEP_DONE && ++d->tries < RETRIES) {
+	if (step == STEP_SLICE || (step != STEP_DONE && ++d->tries < RETRIES)) {
 		loop_timer_set(d->config.loop, &d->retry, step == STEP_SLICE ? 0 : RETRY_MS, finish,
 			       d);
 		return;

@@ -139,8 +139,18 @@ static enum err account_config(struct account *a, struct errtext *t)
 
 /* --- life --------------------------------------------------------------------------------- */
 
+/* What box noticed and the administrator should read: a UIDVALIDITY renewed, an index rebuilt. */
+static void log_notes(struct account *a)
+{
+	char name[256];
+	const char *note;
+	while (a->acct != NULL && (note = acct_note(a->acct)) != NULL)
+		log_warning("user %s: %s", log_quote(span_str(a->user), name, sizeof(name)), note);
+}
+
 static void account_free(struct account *a)
 {
+	log_notes(a);
 	loop_timer_stop(a->w->h.loop, &a->work);
 	loop_timer_stop(a->w->h.loop, &a->close);
 	acct_close(&a->acct);
@@ -186,6 +196,7 @@ static void close_idle(void *ctx)
 
 void account_release(struct account *a)
 {
+	log_notes(a);
 	if (--a->jobs > 0)
 		return;
 	if (acct_busy(a->acct))
@@ -198,6 +209,7 @@ void account_release(struct account *a)
 static void work(void *ctx)
 {
 	struct account *a = ctx;
+	log_notes(a);
 	a->busy = false;
 	switch (acct_work(a->acct)) {
 	case STEP_SLICE:
