@@ -66,6 +66,8 @@ const char *acct_note(struct acct *a);
  */
 bool acct_busy(const struct acct *a);
 enum step acct_work(struct acct *a);
+/* Nobody asked for anything lately: gives back what is quickly had again. Any call may follow. */
+void acct_rest(struct acct *a);
 
 /* --- folders -------------------------------------------------------------------- */
 

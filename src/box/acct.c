@@ -192,6 +192,12 @@ static void keep_house(struct acct *a, uint64_t now)
 			view_forget_msg(v);
 }
 
+void acct_rest(struct acct *a)
+{
+	if (a->idx)
+		idx_rest(a->idx);
+}
+
 enum step acct_work(struct acct *a)
 {
 	uint64_t now = clock_ms();

@@ -318,12 +318,18 @@ static enum err settle(struct idx *i, enum guard_verdict verdict, bool *fresh_r,
 	return attach(i, fresh_r, t);
 }
 
+static void free_spare(struct idx *i)
+{
+	if (!i->spare)
+		return;
+	buf_free(&i->spare->scratch);
+	free(i->spare);
+	i->spare = NULL;
+}
+
 static void free_idx(struct idx *i)
 {
-	if (i->spare) {
-		buf_free(&i->spare->scratch);
-		free(i->spare);
-	}
+	free_spare(i);
 	if (i->dirfd >= 0)
 		close(i->dirfd);
 	free(i->dir);
@@ -379,6 +385,20 @@ static enum err sync_alone(struct idx *i)
 	return ERR_OK;
 }
 
+static enum err awake(struct idx *i)
+{
+	return i->env ? ERR_OK : env_mend(i);
+}
+
+/* The guard stays open: to others we are still inside, and whoever replaces the data is noticed. */
+void idx_rest(struct idx *i)
+{
+	if (i->memory || i->gone || i->panicked || i->txns > 0)
+		return;
+	detach(i);
+	free_spare(i);
+}
+
 void idx_close(struct idx **ip)
 {
 	struct idx *i = *ip;
@@ -388,10 +408,10 @@ void idx_close(struct idx **ip)
 		return;
 	must(i->txns == 0);
 	door = !i->memory && guard_lock(&i->guard, true);
-	if (door && !i->gone && i->env && !i->panicked && guard_check(&i->guard) == ERR_OK) {
+	if (door && !i->gone && !i->panicked && guard_check(&i->guard) == ERR_OK) {
 		alone = guard_alone(&i->guard); /* counts deaths, so before they are forgiven */
 		guard_forgive(&i->guard);
-		if (alone && guard_dirty(&i->guard))
+		if (alone && guard_dirty(&i->guard) && awake(i) == ERR_OK)
 			sync_alone(i);
 	}
 	detach(i);
@@ -420,7 +440,7 @@ enum err idx_sync(struct idx *i)
 {
 	enum err e;
 
-	if (i->gone || !i->env)
+	if (i->gone || awake(i))
 		return ERR_CORRUPT;
 	if (i->txns == 0 && guard_lock(&i->guard, false)) {
 		e = guard_alone(&i->guard) ? sync_alone(i) : env_err(i, mdb_env_sync(i->env, 1));

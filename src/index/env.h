@@ -19,7 +19,7 @@ struct idx {
 	bool memory;
 	uint64_t map_max, map_start;
 	struct guard guard;
-	struct MDB_env *env; /* own; NULL after a failed reopening */
+	struct MDB_env *env; /* own; NULL at rest and after a failed reopening */
 	unsigned db[REC_KINDS];
 	unsigned txns;	       /* open ones */
 	bool grow;	       /* the map was full: grow it before the next transaction */

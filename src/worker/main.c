@@ -46,6 +46,10 @@ static enum err on_quit(void *ctx, struct chan *c, struct msg_in *m)
  */
 static void rest(void *ctx)
 {
+	struct worker *w = ctx;
+	struct account *a, *next;
+	HASH_ITER (hh, w->accounts, a, next)
+		acct_rest(a->acct);
 	malloc_trim(0);
 }
 

@@ -283,6 +283,41 @@ static void sync_cleans(void **state)
 	idx_close(&i);
 }
 
+/* At rest nothing is lost, the mark stays as it is, and closing still cleans. */
+static void rests(void **state)
+{
+	struct idx_box b = { .name = SPAN("1INBOX") };
+	struct fix *f = *state;
+	struct idx_txn *x;
+	struct idx *i;
+	bool rebuilt;
+
+	OK(idx_open(&f->config, &i, &rebuilt, NULL));
+	OK(idx_update(i, make_box, NULL, NULL));
+	OK(idx_read(i, &x, NULL));
+	idx_rest(i); /* not now */
+	OK(idx_box_find(x, b.name, &b));
+	idx_abort(&x);
+	idx_rest(i);
+	idx_rest(i);
+	assert_int_equal(guard_byte(f, GUARD_DIRTY), 2);
+	OK(idx_read(i, &x, NULL));
+	OK(idx_box_find(x, b.name, &b));
+	idx_abort(&x);
+	idx_rest(i);
+	OK(idx_update(i, make_box, NULL, NULL));
+	idx_rest(i);
+	idx_close(&i);
+	assert_int_equal(guard_byte(f, GUARD_DIRTY), 0);
+	assert_false(visit(f));
+	OK(idx_open(&f->config, &i, &rebuilt, NULL));
+	idx_rest(i);
+	drop(f, "data.mdb");
+	drop(f, "guard");
+	assert_int_equal(idx_read(i, &x, NULL), ERR_CORRUPT);
+	idx_close(&i);
+}
+
 /* Any of these files may be damaged or missing; the answer is a new environment, never a crash. */
 static void bad_files(void **state)
 {
@@ -433,6 +468,7 @@ int main(void)
 		T(crash_guard),	      T(alive_beside_dead), T(dirty_mark),
 		T(mark_of_this_boot), T(sync_cleans),	    T(bad_files),
 		T(wild_head),	      T(two_opened),	    T(no_directory), T(panic),
+		T(rests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
