@@ -25,7 +25,7 @@ struct arena {
 };
 
 enum {
-	ARENA_FIRST = 4096 - 64, /* bytes of the first chunk, with malloc's own header one page */
+	ARENA_FIRST = 1024 - 64, /* bytes of the first chunk: most commands need no more; an idle session holds two */
 	ARENA_STEP_MAX = 65536 - 64,
 };
 
