@@ -26,7 +26,7 @@ void confine_note_add(struct confine_note *note, const char *fmt, ...)
 /* What libraries open at first use, and would not find later: the time zone and the list of character sets. */
 static void confine_preload(void)
 {
-	iconv_t cd = iconv_open("UTF-8", "UTF-16"); /* reads the list, loads no module */
+	iconv_t cd = iconv_open("UTF-8", "US-ASCII"); /* reads the list, loads no module */
 
 	if (cd != (iconv_t)-1)
 		iconv_close(cd);
