@@ -137,6 +137,7 @@ static void child_ended(void *ctx, pid_t pid, int status)
 	struct child *c = ctx;
 	struct master *m = c->m;
 	c->watch = NULL;
+	loop_timer_stop(m->loop, &c->end);
 	log_end(c, status);
 	if (!c->quitting && !m->stopping)
 		backoff_note(m, c);
@@ -153,12 +154,21 @@ static void child_ended(void *ctx, pid_t pid, int status)
 		children_fill(m);
 }
 
+static void kill_mute(void *ctx)
+{
+	struct child *c = ctx;
+	log_error("service(%s): child %d has left its channel and goes on; killed", row_name(c), (int)c->pid);
+	kill(c->pid, SIGKILL);
+}
+
 /* The channel is gone before the process: it broke the rules, or is on its way out. */
 static void chan_closed(void *ctx, struct chan *ch, enum err why)
 {
 	struct child *c = ctx;
-	if (why == ERR_CLOSED)
+	if (why == ERR_CLOSED) {
+		loop_timer_set(c->m->loop, &c->end, END_GRACE_MS, kill_mute, c);
 		return;
+	}
 	log_error("service(%s): child %d: %s; killed", row_name(c), (int)c->pid, chan_why(ch));
 	kill(c->pid, SIGKILL);
 }

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -279,6 +280,16 @@ static void master_free(struct master *m)
 	free((char *)(uintptr_t)m->conf_path);
 }
 
+/* A descriptor a worker, and those on their way through us: as many as we may have. */
+static void raise_limits(void)
+{
+	struct rlimit lim;
+	if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
 static int run(const char *path, bool foreground)
 {
 	struct master m = { .conf_path = realpath(path, NULL),
@@ -302,6 +313,7 @@ static int run(const char *path, bool foreground)
 		pid_fd = lock_pid_file(&m);
 	}
 	write_pid(pid_fd);
+	raise_limits();
 	serve(&m);
 	unlink(m.pid_path);
 	master_free(&m);

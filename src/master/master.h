@@ -20,7 +20,8 @@ enum {
 	CONF_ROLE_COUNT = 8, /* descriptors of a generation, by process row */
 	TICKET_LIFE_MS = 60000,
 	EARLY_LIFE_MS = 2000, /* how long a handoff waits for its ticket */
-	EARLY_MAX = 1000,
+	EARLY_MAX = 200,       /* such of one child */
+	END_GRACE_MS = 5000,   /* from closing its channel to being killed */
 	QUIT_GRACE_MS = 10000, /* from asking to killing */
 	POOL_SESSIONS = 500,   /* sessions in one pooled worker */
 };
@@ -74,6 +75,7 @@ struct child {
 	struct master *m;
 	uint64_t started; /* loop_now */
 	bool ready, quitting;
+	struct loop_timer end;    /* its channel is gone: it has so long to go */
 	struct child *prev, *next;
 };
 
@@ -229,7 +231,6 @@ struct master {
 	struct worker *workers;
 	struct ticket *tickets;
 	struct early *early; /* handoffs that wait for their ticket */
-	unsigned early_count;
 	struct user *users;
 	struct session *sessions;
 	struct backoff backoff[PROC_ROWS];

@@ -8,10 +8,12 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TAG_MAX = 1024, INPUT_MAX = 49152 };
+/* With the longest user that a ticket can hold an ATTACH still fits into one message. */
+enum { TAG_MAX = 1024, INPUT_MAX = 32768 };
 
 static void send_assign(struct master *m, struct child *c, enum worker_kind kind,
 			const struct owner *o, const struct ticket *t)
@@ -63,6 +65,8 @@ static bool usable(const struct master *m, const struct worker *w)
 static bool within(const char *root, const struct owner *o)
 {
 	size_t n = strlen(root);
+	if (n < 2) /* a user without a home has no like; and nobody gets the whole disk */
+		return false;
 	for (size_t i = 0; i < o->roots; i++)
 		if (strncmp(o->root[i], root, n) != 0 ||
 		    (o->root[i][n] != '/' && o->root[i][n] != '\0'))
@@ -160,10 +164,19 @@ static void refuse(struct child *from, uint32_t id, const struct ticket *t, enum
 
 /* --- handoffs that came before their ticket ------------------------------------------- */
 
+static unsigned early_of(const struct master *m, const struct child *from)
+{
+	unsigned n = 0;
+	const struct early *e;
+	DL_FOREACH (m->early, e)
+		n += e->from == from->number;
+	return n;
+}
+
 static bool wait_for_ticket(struct master *m, const struct child *from, struct msg_in *in,
 			    struct span body, const uint8_t id[TICKET_SIZE])
 {
-	if (ticket_known(m, id) || m->early_count >= EARLY_MAX)
+	if (ticket_known(m, id) || early_of(m, from) >= EARLY_MAX)
 		return false;
 	struct early *e = mem_alloc(sizeof(*e));
 	memcpy(e->id, id, TICKET_SIZE);
@@ -174,7 +187,6 @@ static bool wait_for_ticket(struct master *m, const struct child *from, struct m
 	buf_add_span(&e->body, body);
 	e->fd = msg_take_fd(in);
 	DL_APPEND(m->early, e);
-	m->early_count++;
 	return true;
 }
 
@@ -190,7 +202,6 @@ static void early_end(struct master *m, struct early *e)
 	};
 	struct child *from = child_find(m, e->from);
 	DL_DELETE(m->early, e);
-	m->early_count--;
 	if (from != NULL && !e->body.failed && ticket_known(m, e->id))
 		worker_handoff(m, from, &in);
 	else if (from != NULL)
@@ -218,6 +229,13 @@ void worker_expire_early(struct master *m)
 			early_end(m, e);
 }
 
+/* Nothing else is waited for in a worker's loop: a file there would end the worker, with all who share it. */
+static bool is_socket(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
 {
 	struct span body = in->rest;
@@ -227,7 +245,7 @@ enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
 	msg_get_conn(in, &conn);
 	struct span tag = msg_get_str(in, TAG_MAX);
 	struct span input = msg_get_blob(in, INPUT_MAX);
-	if (!msg_end(in) || in->nfd != 1)
+	if (!msg_end(in) || in->nfd != 1 || !is_socket(in->fd[0]))
 		return ERR_PROTO;
 	if (wait_for_ticket(m, from, in, body, id))
 		return ERR_OK;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { TAG_MAX = 1024, INPUT_MAX = 49152 };
+enum { TAG_MAX = 1024, INPUT_MAX = 32768 };
 
 static void job_free(struct job *j)
 {
