@@ -163,6 +163,12 @@ void append_recent(struct append *p);
 enum step append_finish(struct append *p, bool number, enum err *err_r, struct errtext *t);
 uint32_t append_uidvalidity(const struct append *p);
 const struct set *append_uids(const struct append *p); /* in the order started: ascending */
+/*
+ * Of the message that append_end closed last, until the next start: a header field, decoded, "" when absent (only the fields
+ * that the index keeps: message-id, subject, from and kin); its size as stored and in CRLF form.
+ */
+struct span append_header(const struct append *p, const char *name);
+void append_sizes(const struct append *p, uint64_t *size_r, uint64_t *vsize_r);
 void append_free(struct append **p);
 
 #endif

@@ -54,8 +54,9 @@
 	  "Most processes of one service, unless it says otherwise.") \
 	X(DEFAULT_VSZ_LIMIT, "default_vsz_limit", NULL, SIZE, "256 M", M, NOEFFECT, NULL, \
 	  "Address space of one process, unless its service says otherwise; 0 is no limit.") \
-	X(DELIVER_LOG_FORMAT, "deliver_log_format", NULL, STRING, "msgid=%m: %$", W, NOEFFECT, NULL, \
-	  "Log line of one delivery.") \
+	X(DELIVER_LOG_FORMAT, "deliver_log_format", NULL, STRING, "msgid=%m: %$", W, 0, NULL, \
+	  "Log line of one delivery: %$ what happened, %m Message-ID, %s subject, %f From, %e envelope " \
+	  "sender, %p size, %w size with CRLF.") \
 	X(DISABLE_PLAINTEXT_AUTH, "disable_plaintext_auth", "auth_allow_cleartext", BOOL, "yes", \
 	  L | A, 0, NULL, "Refuse passwords on connections without TLS, except from this host.") \
 	X(FIRST_VALID_GID, "first_valid_gid", NULL, UINT, "1", M | A, 0, NULL, \

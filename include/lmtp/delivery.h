@@ -30,6 +30,7 @@ struct delivery_config {
 		DELIVERED_ORIGINAL,
 		DELIVERED_NONE
 	} delivered_to;	   /* lmtp_hdr_delivery_address */
+	const char *log_format;     /* borrowed: deliver_log_format; the line that on_result gets */
 	uint64_t size_max; /* octets; 0: no limit of ours */
 	/* Called once, from the loop; the delivery frees itself afterwards. */
 	void (*on_end)(void *ctx);

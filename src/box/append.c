@@ -23,6 +23,7 @@ struct append {
 	bool held;                 /* a CR that may belong to a line end */
 	bool after_cr;             /* the last byte written is a CR */
 	struct made made;
+	uint64_t size;             /* of what made was made of */
 	struct buf load;
 };
 
@@ -201,6 +202,7 @@ static enum err look(struct append *p, struct errtext *t)
 		return e;
 	made_from(&p->made, acct_charsets(p->acct), buf_span(&p->load), false);
 	c->vsize = p->made.vsize;
+	p->size = (uint64_t)st.st_size;
 	made_cache(&p->made, &cache);
 	if (p->made.text.n <= MADE_CACHED_MAX)
 		arrival_cache(&p->arrivals.arrival[p->arrivals.n - 1], &cache);
@@ -235,4 +237,22 @@ uint32_t append_uidvalidity(const struct append *p)
 const struct set *append_uids(const struct append *p)
 {
 	return &p->arrivals.uids;
+}
+
+struct span append_header(const struct append *p, const char *name)
+{
+	struct idx_cache cache;
+	struct span field, value;
+
+	made_cache(&p->made, &cache);
+	while (made_headers_next(&cache.field[IDX_HEADERS], &field, &value))
+		if (span_eq_str(field, name))
+			return value;
+	return span_of(NULL, 0);
+}
+
+void append_sizes(const struct append *p, uint64_t *size_r, uint64_t *vsize_r)
+{
+	*size_r = p->size;
+	*vsize_r = p->made.vsize;
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "conf/expand.h"
 #include "ipc/chan.h"
 #include "trace.h"
 
@@ -18,6 +19,7 @@ enum {
 	ADDRESS_MAX = 1024,
 	NAME_MAX_LHLO = 512,
 	TRACE_MAX = 8192,
+	LINE_MAX_BYTES = 4096,
 	RETRY_MS = 50,
 	RETRIES = 500, /* 25 s: login gives up after 30 */
 };
@@ -34,8 +36,9 @@ struct delivery {
 };
 
 /*
- * What an error of the mailbox means in LMTP (RFC 3463 codes). All else is temporary: the user was found at RCPT,
- * so whatever is wrong with his mailbox is ours to mend, and no reason to send mail back.
+ * What an error of the mailbox means in LMTP (RFC 3463 codes). All else is temporary: the user was
+ * found at RCPT, so whatever is wrong with his mailbox is ours to mend, and no reason to send mail
+ * back.
  */
 static const struct {
 	enum err err;
@@ -67,6 +70,50 @@ static void drop(struct delivery *d)
 	d->sender = NULL;
 }
 
+/* Printable bytes without blanks: a message id or address as it stands in a log, angle brackets
+ * kept. */
+static void clean(struct span s, char *out, size_t n)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < s.n && at + 1 < n; i++)
+		if (s.p[i] > ' ' && s.p[i] < 0x7f)
+			out[at++] = s.p[i];
+	out[at] = '\0';
+}
+
+/* The line for the log, by deliver_log_format. What the sender wrote is quoted where it could forge
+ * a field. */
+static void report(struct delivery *d, bool saved, const char *what)
+{
+	char msgid[256] = "", from[256] = "", sender[256] = "", subject[256] = "", size[24],
+	     vsize[24];
+	uint64_t bytes = 0, crlf_bytes = 0;
+	if (d->append != NULL) {
+		append_sizes(d->append, &bytes, &crlf_bytes);
+		clean(append_header(d->append, "message-id"), msgid, sizeof(msgid));
+		clean(append_header(d->append, "from"), from, sizeof(from));
+		log_quote(append_header(d->append, "subject"), subject, sizeof(subject));
+	}
+	log_quote(span_str(d->sender), sender, sizeof(sender));
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	snprintf(vsize, sizeof(vsize), "%llu", (unsigned long long)crlf_bytes);
+	const struct expand_var vars[] = {
+		{ '$', "message", span_str(what) },	    { 'm', "msgid", span_str(msgid) },
+		{ 's', "subject", span_str(subject) },	    { 'f', "from", span_str(from) },
+		{ 'e', "from_envelope", span_str(sender) }, { 'p', "size", span_str(size) },
+		{ 'w', "vsize", span_str(vsize) },	    { 0, NULL, { NULL, 0 } },
+	};
+	struct buf line;
+	struct errtext why;
+	buf_init(&line, LINE_MAX_BYTES);
+	if (expand(d->config.log_format, vars, &line, &why) != ERR_OK) {
+		buf_clear(&line);
+		buf_printf(&line, "%s (deliver_log_format: %s)", what, why.text);
+	}
+	d->config.on_result(d->config.ctx, saved, buf_cstr(&line));
+	buf_free(&line);
+}
+
 static void fail(struct delivery *d, enum err e, const struct errtext *why)
 {
 	char line[512];
@@ -79,8 +126,8 @@ static void fail(struct delivery *d, enum err e, const struct errtext *why)
 		send_result(d, 451, "4.3.0", "Temporary internal error");
 	snprintf(line, sizeof(line), "save failed to %s: %s", d->mailbox,
 		 why->text[0] != '\0' ? why->text : err_name(e));
+	report(d, false, line);
 	drop(d);
-	d->config.on_result(d->config.ctx, false, line);
 }
 
 /* --- commit ------------------------------------------------------------------------------ */
@@ -90,7 +137,7 @@ static void finish(void *ctx)
 	struct delivery *d = ctx;
 	struct errtext why = { "" };
 	enum err e = ERR_OK;
-	char line[512], from[256];
+	char line[512];
 	enum step step = append_finish(d->append, false, &e, &why);
 	if (step == STEP_SLICE || (step != STEP_DONE && ++d->tries < RETRIES)) {
 		loop_timer_set(d->config.loop, &d->retry, step == STEP_SLICE ? 0 : RETRY_MS, finish,
@@ -103,13 +150,11 @@ static void finish(void *ctx)
 		fail(d, e, &why);
 		return;
 	}
-	snprintf(line, sizeof(line), "%s: saved mail from <%s> to %s", d->session_id,
-		 log_quote(span_str(d->sender), from, sizeof(from)), d->mailbox);
-	char text[128];
-	snprintf(text, sizeof(text), "%.90s Saved", d->session_id);
-	send_result(d, 250, "2.0.0", text);
+	snprintf(line, sizeof(line), "%.90s Saved", d->session_id);
+	send_result(d, 250, "2.0.0", line);
+	snprintf(line, sizeof(line), "saved mail to %s", d->mailbox);
+	report(d, true, line);
 	drop(d);
-	d->config.on_result(d->config.ctx, true, line);
 	if (d->config.on_busy != NULL && acct_busy(d->config.acct))
 		d->config.on_busy(d->config.ctx);
 }
@@ -174,7 +219,8 @@ static enum err begin_folder(struct delivery *d, struct errtext *why)
 static enum err begin(struct delivery *d, struct errtext *why)
 {
 	enum err e = begin_folder(d, why);
-	if (e == ERR_OK || e == ERR_NOSPACE || e == ERR_OVERQUOTA || strcmp(d->mailbox, "INBOX") == 0)
+	if (e == ERR_OK || e == ERR_NOSPACE || e == ERR_OVERQUOTA ||
+	    strcmp(d->mailbox, "INBOX") == 0)
 		return e;
 	free(d->mailbox);
 	d->mailbox = mem_str("INBOX");

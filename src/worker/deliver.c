@@ -49,6 +49,7 @@ enum err deliver_attach(struct job *j, const struct msg_conn *conn, struct span 
 		.autosubscribe = conf_bool(c, CONF_LDA_MAILBOX_AUTOSUBSCRIBE),
 		.add_received = conf_bool(c, CONF_LMTP_ADD_RECEIVED_HEADER),
 		.delivered_to = delivered[conf_enum(c, CONF_LMTP_HDR_DELIVERY_ADDRESS)],
+		.log_format = conf_str(c, CONF_DELIVER_LOG_FORMAT),
 		.size_max = conf_u64(c, CONF_MESSAGE_SIZE_MAX),
 		.on_end = on_end,
 		.on_result = on_result,
