@@ -81,7 +81,7 @@ enum view_want {
 	WANT_DATES = 0x80,     /* internaldate and savedate must be known (else they may be 0: not looked at yet) */
 };
 
-struct msg_facts {
+struct message_facts {
 	uint32_t seq, uid;
 	struct mail_flags flags; /* MAIL_RECENT included for this view */
 	uint64_t modseq;
@@ -100,7 +100,7 @@ struct msg_facts {
 struct view_walk;
 enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, struct view_walk **w_r,
 			 struct errtext *t);
-enum err view_walk_next(struct view_walk *w, struct msg_facts *f_r, struct errtext *t);
+enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct errtext *t);
 void view_walk_pause(struct view_walk *w);
 void view_walk_end(struct view_walk **w); /* NULL allowed */
 
@@ -108,27 +108,27 @@ void view_walk_end(struct view_walk **w); /* NULL allowed */
 
 /*
  * One message's bytes in CRLF form, whatever form they are stored in. RFC822.SIZE, section sizes and the octets read
- * agree to the byte. Reading is sequential or random; sequential costs one pass. msg_read appends up to max octets from
- * offset to out; fewer only at the end. A file changed underneath gives ERR_EXPUNGED or ERR_IO, never garbage lengths: msg_read
- * then pads nothing; the caller ends the connection if a literal was announced.
+ * agree to the byte. Reading is sequential or random; sequential costs one pass. message_read appends up to max octets
+ * from offset to out; fewer only at the end. A file changed underneath gives ERR_EXPUNGED or ERR_IO, never garbage
+ * lengths: message_read then pads nothing; the caller ends the connection if a literal was announced.
  */
-struct msg;
-struct msg_bytes {
+struct message;
+struct message_bytes {
 	uint64_t size;          /* CRLF octets */
 	bool nil;               /* the section does not exist: NIL */
-	struct msg *msg;        /* borrowed */
+	struct message *msg;    /* borrowed */
 	uint64_t from, to;      /* stored range, when it is one */
-	struct span made;       /* filtered header bytes, in the msg's arena, when it is not */
+	struct span made;       /* filtered header bytes, in the message's arena, when it is not */
 	uint64_t at, at_stored; /* where sequential reading stands */
 };
-enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext *t); /* ERR_EXPUNGED */
-void msg_close(struct msg **m); /* NULL allowed */
+enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct errtext *t); /* ERR_EXPUNGED */
+void message_close(struct message **m); /* NULL allowed */
 /* section NULL: the whole message. names: of HEADER.FIELDS and HEADER.FIELDS.NOT (else NULL, 0); not kept. */
-enum err msg_section(struct msg *m, const struct mime_section *section, const struct span *names, size_t n,
-		     struct msg_bytes *b_r, struct errtext *t);
-enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t);
-/* The message as stored, whole, when it is at most max bytes (search, BINARY); borrowed until msg_close. */
-enum err msg_stored(struct msg *m, size_t max, struct span *bytes_r, struct errtext *t);
+enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,
+			 struct message_bytes *b_r, struct errtext *t);
+enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t);
+/* The message as stored, whole, when it is at most max bytes (search, BINARY); borrowed until message_close. */
+enum err message_stored(struct message *m, size_t max, struct span *bytes_r, struct errtext *t);
 
 /* --- changing ------------------------------------------------------------------- */
 

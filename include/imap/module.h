@@ -96,7 +96,7 @@ struct imap_fetch_item {
 	unsigned flags;   /* enum imap_fetch_flags */
 	unsigned want;    /* enum view_want */
 	enum err (*parse)(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op);
-	void (*emit)(struct imap_emit *e, const struct msg_facts *m, struct buf *out);
+	void (*emit)(struct imap_emit *e, const struct message_facts *m, struct buf *out);
 	enum step (*emit_bytes)(struct imap_fetch *f, const struct imap_fetch_op *op);
 };
 

@@ -103,7 +103,7 @@ enum err adopt_diff(struct mailbox *mb, bool *more_r, struct errtext *t)
 /* --- writing ---------------------------------------------------------------------- */
 
 /* The object id (RFC 8474) follows from the key, so that a rebuilt index gives the same. */
-void msg_emailid(struct span key, uint8_t out[16])
+void message_emailid(struct span key, uint8_t out[16])
 {
 	XXH128_canonical_t canonical;
 
@@ -129,7 +129,7 @@ static enum err put_new(struct idx_txn *x, uint32_t box, const struct store_msg 
 		.hint = c->hint,
 	};
 
-	msg_emailid(c->key, m.emailid);
+	message_emailid(c->key, m.emailid);
 	return idx_msg_put(x, box, &m);
 }
 

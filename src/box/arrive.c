@@ -182,7 +182,7 @@ static enum err put_arrival(struct idx_txn *x, uint32_t box, const struct arriva
 	};
 	enum err e;
 
-	msg_emailid(c->key, m.emailid);
+	message_emailid(c->key, m.emailid);
 	e = idx_msg_put(x, box, &m);
 	return e ? e : put_cache(x, box, &r->arrival[i], m.uid);
 }

@@ -30,7 +30,7 @@ struct mark {
 	uint64_t from, to, at, at_stored;
 };
 
-struct msg {
+struct message {
 	struct view *v;        /* borrowed */
 	uint32_t uid;
 	unsigned users;        /* opened and not closed; 0: kept as the view's last */
@@ -39,9 +39,9 @@ struct msg {
 	uint64_t vsize;
 	struct mime_tree tree; /* own; n 0: not there yet */
 	struct mark mark;
-	struct buf stored;     /* own: msg_stored */
+	struct buf stored;     /* own: message_stored */
 	struct buf piece;      /* own */
-	struct buf made;       /* own: filtered headers, of the last msg_section */
+	struct buf made;       /* own: filtered headers, of the last message_section */
 };
 
 /* --- reading ranges ------------------------------------------------------------------ */
@@ -76,7 +76,7 @@ enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, s
 /* --- opening -------------------------------------------------------------------------- */
 
 struct opening {
-	struct msg *m;
+	struct message *m;
 	uint32_t uid;
 	enum err err;          /* of the store */
 	uint64_t size;         /* that the index knows */
@@ -112,7 +112,7 @@ static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
-static void msg_free(struct msg *m)
+static void message_free(struct message *m)
 {
 	if (m->fd >= 0)
 		close(m->fd);
@@ -127,11 +127,11 @@ void view_forget_msg(struct view *v)
 {
 	if (!v->last || v->last->users)
 		return;
-	msg_free(v->last);
+	message_free(v->last);
 	v->last = NULL;
 }
 
-enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext *t)
+enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct errtext *t)
 {
 	struct opening o = { .uid = uid };
 	enum err e;
@@ -153,7 +153,7 @@ enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext
 	if (e) {
 		if (e == ERR_EXPUNGED)
 			mailbox_look_again(v->mb);
-		msg_free(o.m);
+		message_free(o.m);
 		return e;
 	}
 	view_forget_msg(v);
@@ -163,15 +163,15 @@ enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext
 	return ERR_OK;
 }
 
-void msg_close(struct msg **m)
+void message_close(struct message **m)
 {
-	struct msg *c = *m;
+	struct message *c = *m;
 
 	*m = NULL;
 	if (!c || --c->users)
 		return;
 	if (c->v->last != c) {
-		msg_free(c);
+		message_free(c);
 		return;
 	}
 	buf_free(&c->stored);
@@ -180,7 +180,7 @@ void msg_close(struct msg **m)
 }
 
 /* The tree from the cache, else from the bytes. */
-static enum err msg_tree(struct msg *m, struct errtext *t)
+static enum err message_tree(struct message *m, struct errtext *t)
 {
 	enum err e;
 
@@ -192,16 +192,16 @@ static enum err msg_tree(struct msg *m, struct errtext *t)
 	return e;
 }
 
-enum err msg_parts(struct msg *m, const struct mime_tree **tree_r, struct errtext *t)
+enum err message_parts(struct message *m, const struct mime_tree **tree_r, struct errtext *t)
 {
-	enum err e = msg_tree(m, t);
+	enum err e = message_tree(m, t);
 
 	if (!e)
 		*tree_r = &m->tree;
 	return e;
 }
 
-enum err msg_stored(struct msg *m, size_t max, struct span *bytes_r, struct errtext *t)
+enum err message_stored(struct message *m, size_t max, struct span *bytes_r, struct errtext *t)
 {
 	enum err e = ERR_OK;
 
@@ -217,8 +217,8 @@ enum err msg_stored(struct msg *m, size_t max, struct span *bytes_r, struct errt
 /* --- sections -------------------------------------------------------------------------- */
 
 /* HEADER.FIELDS: the block is read and filtered, the result converted. */
-static enum err make_fields(struct msg *m, const struct mime_section *section, const struct span *names,
-			    size_t n, const struct mime_range *range, struct msg_bytes *b, struct errtext *t)
+static enum err make_fields(struct message *m, const struct mime_section *section, const struct span *names,
+			    size_t n, const struct mime_range *range, struct message_bytes *b, struct errtext *t)
 {
 	struct mime_crlf state = MIME_CRLF_START;
 	struct buf block, kept;
@@ -241,7 +241,7 @@ static enum err make_fields(struct msg *m, const struct mime_section *section, c
 	return e;
 }
 
-static void take_range(struct msg *m, const struct mime_range *range, struct msg_bytes *b)
+static void take_range(struct message *m, const struct mime_range *range, struct message_bytes *b)
 {
 	b->from = range->off;
 	b->to = range->off + range->size;
@@ -255,13 +255,13 @@ static void take_range(struct msg *m, const struct mime_range *range, struct msg
 	}
 }
 
-enum err msg_section(struct msg *m, const struct mime_section *section, const struct span *names, size_t n,
-		     struct msg_bytes *b_r, struct errtext *t)
+enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,
+			 struct message_bytes *b_r, struct errtext *t)
 {
 	static const struct mime_section whole = { .kind = MIME_SECTION_ALL };
-	struct msg_bytes b = { .msg = m };
+	struct message_bytes b = { .msg = m };
 	struct mime_range range;
-	enum err e = msg_tree(m, t);
+	enum err e = message_tree(m, t);
 
 	if (e)
 		return e;
@@ -287,7 +287,7 @@ enum err msg_section(struct msg *m, const struct mime_section *section, const st
 /* --- reading in CRLF form ---------------------------------------------------------------- */
 
 /* Is the byte before a stored position a CR? Within the section only: parts never begin between CR and LF. */
-static enum err state_at(struct msg_bytes *b, uint64_t at_stored, struct mime_crlf *st_r)
+static enum err state_at(struct message_bytes *b, uint64_t at_stored, struct mime_crlf *st_r)
 {
 	char before = 0;
 
@@ -300,9 +300,9 @@ static enum err state_at(struct msg_bytes *b, uint64_t at_stored, struct mime_cr
 	return ERR_OK;
 }
 
-static enum err next_piece(struct msg_bytes *b, size_t most, struct span *piece_r, struct errtext *t)
+static enum err next_piece(struct message_bytes *b, size_t most, struct span *piece_r, struct errtext *t)
 {
-	struct msg *m = b->msg;
+	struct message *m = b->msg;
 	uint64_t left = b->to - b->at_stored;
 	enum err e;
 
@@ -313,7 +313,7 @@ static enum err next_piece(struct msg_bytes *b, size_t most, struct span *piece_
 }
 
 /* Moves the position forward, at most to offset; it stops before a line end that offset would cut in half. */
-static enum err skip_to(struct msg_bytes *b, uint64_t offset, struct errtext *t)
+static enum err skip_to(struct message_bytes *b, uint64_t offset, struct errtext *t)
 {
 	while (b->at < offset && b->at_stored < b->to) {
 		struct mime_crlf st;
@@ -343,7 +343,7 @@ static enum err skip_to(struct msg_bytes *b, uint64_t offset, struct errtext *t)
 }
 
 /* One piece, converted, from the position on; drop: bytes of it to leave out at the front (a CR already delivered). */
-static enum err copy_piece(struct msg_bytes *b, size_t drop, size_t max, struct buf *out, struct errtext *t)
+static enum err copy_piece(struct message_bytes *b, size_t drop, size_t max, struct buf *out, struct errtext *t)
 {
 	size_t start = out->n, eaten, got;
 	struct mime_crlf st;
@@ -369,7 +369,7 @@ static enum err copy_piece(struct msg_bytes *b, size_t drop, size_t max, struct 
 	return ERR_OK;
 }
 
-static enum err read_range(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
+static enum err read_range(struct message_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
 {
 	size_t start = out->n;
 	enum err e = ERR_OK;
@@ -388,7 +388,7 @@ static enum err read_range(struct msg_bytes *b, uint64_t offset, size_t max, str
 	return e;
 }
 
-enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
+enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
 {
 	uint64_t left;
 

@@ -116,7 +116,7 @@ static bool has_keyword(const struct query_run *r, const struct query *q, uint64
 	return false;
 }
 
-static enum truth record_truth(const struct query_run *r, const struct query *q, const struct msg_facts *f)
+static enum truth record_truth(const struct query_run *r, const struct query *q, const struct message_facts *f)
 {
 	switch (q->kind) {
 	case Q_KEYWORD:
@@ -174,7 +174,7 @@ static enum truth headers_truth(struct query_run *r, struct qnode *n, struct spa
 	return NO;
 }
 
-void match_facts(struct query_run *r, struct qnode *n, const struct msg_facts *f, enum query_level level)
+void match_facts(struct query_run *r, struct qnode *n, const struct message_facts *f, enum query_level level)
 {
 	if (n->truth != MAYBE || !query_is_key(n->q->kind) || n->level > level)
 		return;

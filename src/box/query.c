@@ -265,7 +265,7 @@ static void end_bytes(struct query_run *r)
 	if (r->searching)
 		mime_search_free(&r->search);
 	r->searching = false;
-	msg_close(&r->msg);
+	message_close(&r->msg);
 }
 
 void query_end(struct query_run **r)
@@ -330,7 +330,7 @@ static enum truth evaluate(struct query_run *r)
 	return r->stack[0];
 }
 
-static enum truth try_level(struct query_run *r, const struct msg_facts *f, enum query_level level)
+static enum truth try_level(struct query_run *r, const struct message_facts *f, enum query_level level)
 {
 	for (size_t i = 0; i < r->n; i++)
 		match_facts(r, &r->node[i], f, level);
@@ -366,7 +366,7 @@ static enum err begin_pass(struct query_run *r, bool headers, struct errtext *t)
 	}
 	if (!r->batch_n)
 		return ERR_OK;
-	e = msg_parts(r->msg, &tree, t);
+	e = message_parts(r->msg, &tree, t);
 	if (e)
 		return e;
 	mime_search_init(&r->search, acct_charsets(r->v->mb->acct), r->bytes, tree, r->batch, r->batch_n, headers);
@@ -388,16 +388,16 @@ static bool passable(enum err e)
 	return e == ERR_EXPUNGED || e == ERR_IO || e == ERR_LIMIT;
 }
 
-static enum err open_bytes(struct query_run *r, const struct msg_facts *f, struct errtext *t)
+static enum err open_bytes(struct query_run *r, const struct message_facts *f, struct errtext *t)
 {
 	enum err e;
 
 	/* Opening may make the walk stop reading, and its spans die. */
 	r->msg_uid = f->uid;
 	r->msg_modseq = f->modseq;
-	e = msg_open(r->v, r->msg_uid, &r->msg, t);
+	e = message_open(r->v, r->msg_uid, &r->msg, t);
 	if (!e)
-		e = msg_stored(r->msg, LOAD_MAX, &r->bytes, t);
+		e = message_stored(r->msg, LOAD_MAX, &r->bytes, t);
 	if (e) {
 		end_bytes(r);
 		return passable(e) ? ERR_OK : e;
@@ -434,7 +434,7 @@ static enum err search_bytes(struct query_run *r, bool *more_r, struct errtext *
 
 static enum err next_message(struct query_run *r, struct errtext *t)
 {
-	struct msg_facts f;
+	struct message_facts f;
 	enum truth truth;
 	enum err e = view_walk_next(r->w, &f, t);
 

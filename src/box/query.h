@@ -37,7 +37,7 @@ struct query_run {
 	bool modseq;             /* Q_MODSEQ is used */
 	uint64_t max_modseq;
 	/* The message whose bytes are searched, if any. */
-	struct msg *msg;
+	struct message *msg;
 	uint32_t msg_uid;
 	uint64_t msg_modseq;
 	struct span bytes;
@@ -53,14 +53,14 @@ struct query_run {
 bool query_is_key(enum query_kind k);
 enum query_level match_level(const struct query *q);
 /* Answers what the facts can answer at this level; else leaves MAYBE. */
-void match_facts(struct query_run *r, struct qnode *n, const struct msg_facts *f, enum query_level level);
+void match_facts(struct query_run *r, struct qnode *n, const struct message_facts *f, enum query_level level);
 /* Answers a header or date key from the header of the message. */
 void match_header(struct query_run *r, struct qnode *n, struct span message);
 
 /* walk.c: want less than the walk was begun with; and the message reported last again, with more. */
 void walk_want(struct view_walk *w, unsigned want);
-enum err walk_again(struct view_walk *w, unsigned want, struct msg_facts *f_r, struct errtext *t);
+enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_r, struct errtext *t);
 /* bytes.c: the structure of an open message. */
-enum err msg_parts(struct msg *m, const struct mime_tree **tree_r, struct errtext *t);
+enum err message_parts(struct message *m, const struct mime_tree **tree_r, struct errtext *t);
 
 #endif

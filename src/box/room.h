@@ -123,7 +123,7 @@ struct view {
 	uint64_t absorbed;       /* the modseq up to which gone and flags are complete */
 	bool refreshing;
 	uint64_t want_scans;
-	struct msg *last;        /* own: the message opened last */
+	struct message *last;    /* own: the message opened last */
 	const char *keyword[MAIL_KEYWORDS_MAX];
 	struct view_state state;
 };
@@ -209,11 +209,11 @@ void sync_touched(struct mailbox *mb, const struct set *changed, const struct se
 
 /* --- adopt.c -------------------------------------------------------------------- */
 
-void msg_emailid(struct span key, uint8_t out[16]);
+void message_emailid(struct span key, uint8_t out[16]);
 
 /* --- view.c, update.c ----------------------------------------------------------- */
 
-struct msg;
+struct message;
 void view_forget_msg(struct view *v);
 
 /* --- walk.c --------------------------------------------------------------------- */

@@ -209,7 +209,7 @@ static enum err start_reading(struct view_walk *w, struct errtext *t)
 	return e;
 }
 
-static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c, struct msg_facts *f)
+static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c, struct message_facts *f)
 {
 	f->flags = m->flags;
 	if (w->v->recent.n && set_has(&w->v->recent, m->uid))
@@ -226,7 +226,7 @@ static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_
 	f->preview = c->field[IDX_PREVIEW];
 }
 
-static enum err body_from(struct view_walk *w, struct msg_facts *f)
+static enum err body_from(struct view_walk *w, struct message_facts *f)
 {
 	enum err e;
 
@@ -238,7 +238,7 @@ static enum err body_from(struct view_walk *w, struct msg_facts *f)
 	return e;
 }
 
-static enum err one(struct view_walk *w, uint32_t uid, struct msg_facts *f, struct errtext *t)
+static enum err one(struct view_walk *w, uint32_t uid, struct message_facts *f, struct errtext *t)
 {
 	struct idx_cache c = { .field = { { NULL, 0 } } };
 	struct idx_msg m;
@@ -291,9 +291,9 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 	return ERR_OK;
 }
 
-enum err view_walk_next(struct view_walk *w, struct msg_facts *f_r, struct errtext *t)
+enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct errtext *t)
 {
-	struct msg_facts f = { .seq = 0 };
+	struct message_facts f = { .seq = 0 };
 	uint32_t uid;
 	enum err e;
 
@@ -324,10 +324,10 @@ void walk_want(struct view_walk *w, unsigned want)
 	w->want = want;
 }
 
-enum err walk_again(struct view_walk *w, unsigned want, struct msg_facts *f_r, struct errtext *t)
+enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_r, struct errtext *t)
 {
 	unsigned usual = w->want;
-	struct msg_facts f = { .seq = f_r->seq, .uid = f_r->uid };
+	struct message_facts f = { .seq = f_r->seq, .uid = f_r->uid };
 	enum err e;
 
 	if (!w->with_cache)

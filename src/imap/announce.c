@@ -66,7 +66,7 @@ static uint32_t old_seq(struct imap_session *s, uint32_t seq)
 	return seq <= s->told_exists ? seq : 0;
 }
 
-static void write_fetch(struct imap_session *s, struct imap_emit *e, const struct msg_facts *m,
+static void write_fetch(struct imap_session *s, struct imap_emit *e, const struct message_facts *m,
 			uint32_t seq)
 {
 	struct buf *out = imap_out(s);
@@ -93,7 +93,7 @@ static enum step step_flags(struct imap_session *s)
 {
 	struct imap_announce *a = &s->announce;
 	struct imap_emit e;
-	struct msg_facts m;
+	struct message_facts m;
 
 	if (!a->uids.n)
 		return STEP_DONE;

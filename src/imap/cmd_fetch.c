@@ -204,7 +204,7 @@ static enum step write_bytes(struct imap_fetch *f)
 	}
 	buf_add_str(imap_out(s), ")\r\n");
 	stream_push(s->stream);
-	msg_close(&f->msg);
+	message_close(&f->msg);
 	return STEP_DONE;
 }
 
@@ -230,7 +230,7 @@ static bool open_message(struct imap_fetch *f)
 
 	if (f->ops == f->meta)
 		return true;
-	e = msg_open(f->c->s->view, f->m.uid, &f->msg, &f->text);
+	e = message_open(f->c->s->view, f->m.uid, &f->msg, &f->text);
 	if (e == ERR_EXPUNGED)
 		f->gone = true;
 	else if (e)
@@ -305,7 +305,7 @@ static void fetch_free(void *arg)
 	struct imap_fetch *f = arg;
 
 	view_walk_end(&f->walk);
-	msg_close(&f->msg);
+	message_close(&f->msg);
 	set_free(&f->mark);
 }
 

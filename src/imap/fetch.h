@@ -51,8 +51,8 @@ struct imap_fetch {
 	struct set uids;                     /* own: cleaned up by the arena */
 	struct view_walk *walk;              /* own, likewise */
 	struct imap_emit emit;
-	struct msg_facts m;                  /* of the present message; spans only until the walk pauses */
-	struct msg *msg;                     /* own: the present message's bytes, while items with bytes are written */
+	struct message_facts m;              /* of the present message; spans only until the walk pauses */
+	struct message *msg;                 /* own: the present message's bytes, while items with bytes are written */
 	size_t at;                           /* op of the present message */
 	struct set mark;                     /* own: UIDs that \Seen is still to be set on */
 	bool gone;                           /* something asked for was expunged */

@@ -23,7 +23,7 @@ struct body_op {
 	uint64_t origin, length;
 
 	bool started;
-	struct msg_bytes bytes;
+	struct message_bytes bytes;
 	uint64_t at, end;
 };
 
@@ -156,7 +156,7 @@ static bool body_begin(struct imap_fetch *f, struct body_op *o)
 	uint64_t size;
 	enum err e;
 
-	e = msg_section(f->msg, &o->section, o->names, o->names_n, &o->bytes, &f->text);
+	e = message_section(f->msg, &o->section, o->names, o->names_n, &o->bytes, &f->text);
 	buf_add_str(out, o->label);
 	if (e) {
 		f->gone |= e == ERR_EXPUNGED;
@@ -191,7 +191,7 @@ static bool body_piece(struct imap_fetch *f, struct body_op *o)
 	struct buf *out = imap_out(f->c->s);
 	size_t n = o->end - o->at < PIECE ? (size_t)(o->end - o->at) : PIECE, from = out->n;
 
-	if (msg_read(&o->bytes, o->at, n, out, &f->text))
+	if (message_read(&o->bytes, o->at, n, out, &f->text))
 		return false;
 	if (out->failed || out->n - from != n)
 		return false;

@@ -54,7 +54,7 @@ void imap_emit_flags(struct imap_emit *e, struct mail_flags flags, struct buf *o
 	memcpy(e->memo[slot].text, out->p + from, out->n - from);
 }
 
-static void emit_flags(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_flags(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	imap_emit_flags(e, m->flags, out);
 }
@@ -116,19 +116,19 @@ void imap_emit_date(struct imap_emit *e, const char *name, int64_t when, struct 
 	buf_add_char(out, '"');
 }
 
-static void emit_internaldate(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_internaldate(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	imap_emit_date(e, "INTERNALDATE", m->internaldate, out);
 }
 
 /* ---- the rest ---- */
 
-static void emit_uid(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_uid(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	imap_emit_u64(out, "UID", m->uid);
 }
 
-static void emit_size(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_size(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	imap_emit_u64(out, "RFC822.SIZE", m->vsize);
 }
@@ -139,17 +139,17 @@ static void emit_text(struct buf *out, const char *name, struct span text)
 	buf_add_span(out, text);
 }
 
-static void emit_envelope(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_envelope(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	emit_text(out, "ENVELOPE ", m->envelope);
 }
 
-static void emit_body(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_body(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	emit_text(out, "BODY ", m->body);
 }
 
-static void emit_bodystructure(struct imap_emit *e, const struct msg_facts *m, struct buf *out)
+static void emit_bodystructure(struct imap_emit *e, const struct message_facts *m, struct buf *out)
 {
 	emit_text(out, "BODYSTRUCTURE ", m->bodystructure);
 }

@@ -227,11 +227,11 @@ void view_quiet(struct house *h, struct view *v)
 	view_changes_free(&c);
 }
 
-static struct msg_facts facts_of(struct view *v, uint32_t uid)
+static struct message_facts facts_of(struct view *v, uint32_t uid)
 {
 	struct set one = SET_EMPTY;
 	struct view_walk *w;
-	struct msg_facts f;
+	struct message_facts f;
 	struct errtext t = { "" };
 
 	set_add(&one, uid);
@@ -327,18 +327,18 @@ const char *text_of(struct view *v, uint32_t uid)
 {
 	static char text[100000];
 	struct errtext t = { "" };
-	struct msg_bytes b;
+	struct message_bytes b;
 	struct buf out;
-	struct msg *m;
+	struct message *m;
 
-	check(msg_open(v, uid, &m, &t), &t, "msg_open");
-	check(msg_section(m, NULL, NULL, 0, &b, &t), &t, "msg_section");
+	check(message_open(v, uid, &m, &t), &t, "message_open");
+	check(message_section(m, NULL, NULL, 0, &b, &t), &t, "message_section");
 	buf_init(&out, sizeof(text) - 1);
-	check(msg_read(&b, 0, sizeof(text) - 1, &out, &t), &t, "msg_read");
+	check(message_read(&b, 0, sizeof(text) - 1, &out, &t), &t, "message_read");
 	assert_int_equal(out.n, b.size);
 	memcpy(text, buf_cstr(&out), out.n + 1);
 	buf_free(&out);
-	msg_close(&m);
+	message_close(&m);
 	return text;
 }
 

@@ -669,7 +669,7 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 	return ERR_OK;
 }
 
-enum err view_walk_next(struct view_walk *w, struct msg_facts *f_r, struct errtext *t)
+enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct errtext *t)
 {
 	uint32_t uid = w->next ? set_next(&w->uids, w->next) : 0;
 	struct fake_msg *m;
@@ -679,7 +679,7 @@ enum err view_walk_next(struct view_walk *w, struct msg_facts *f_r, struct errte
 		return ERR_NOTFOUND;
 	w->next = uid + 1;
 	m = msg_of(w->v->box, uid);
-	*f_r = (struct msg_facts){ .seq = view_seq(w->v, uid), .uid = uid };
+	*f_r = (struct message_facts){ .seq = view_seq(w->v, uid), .uid = uid };
 	if (!m)
 		return ERR_EXPUNGED;
 	f_r->flags = m->flags;
@@ -720,13 +720,13 @@ void view_walk_end(struct view_walk **w)
 
 /* ---- bytes ---- */
 
-struct msg {
+struct message {
 	char *bytes; /* own */
 	size_t n;
 	struct buf made;
 };
 
-enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext *t)
+enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct errtext *t)
 {
 	struct fake_msg *m = msg_of(v->box, uid);
 
@@ -739,7 +739,7 @@ enum err msg_open(struct view *v, uint32_t uid, struct msg **m_r, struct errtext
 	return ERR_OK;
 }
 
-void msg_close(struct msg **m)
+void message_close(struct message **m)
 {
 	if (!*m)
 		return;
@@ -749,8 +749,8 @@ void msg_close(struct msg **m)
 	*m = NULL;
 }
 
-enum err msg_section(struct msg *m, const struct mime_section *section, const struct span *names, size_t n,
-		     struct msg_bytes *b_r, struct errtext *t)
+enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,
+			 struct message_bytes *b_r, struct errtext *t)
 {
 	struct mime_section all = { 0 };
 	struct mime_tree tree = { 0 };
@@ -758,7 +758,7 @@ enum err msg_section(struct msg *m, const struct mime_section *section, const st
 	struct span whole = { m->bytes, m->n };
 
 	mime_tree_parse(whole, &tree);
-	*b_r = (struct msg_bytes){ .msg = m };
+	*b_r = (struct message_bytes){ .msg = m };
 	b_r->nil = mime_section_find(&tree, section ? section : &all, &r, NULL) != ERR_OK;
 	mime_tree_free(&tree);
 	if (b_r->nil)
@@ -773,7 +773,7 @@ enum err msg_section(struct msg *m, const struct mime_section *section, const st
 	return ERR_OK;
 }
 
-enum err msg_read(struct msg_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
+enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t)
 {
 	buf_add_span(out, span_cut(b->made, offset, max));
 	return ERR_OK;

@@ -23,11 +23,11 @@ static int end(void **state)
 	return 0;
 }
 
-static struct msg_facts facts(struct view *v, uint32_t uid, unsigned want, char *envelope, size_t n)
+static struct message_facts facts(struct view *v, uint32_t uid, unsigned want, char *envelope, size_t n)
 {
 	struct set one = SET_EMPTY;
 	struct view_walk *w;
-	struct msg_facts f;
+	struct message_facts f;
 	struct errtext t;
 
 	set_add(&one, uid);
@@ -43,7 +43,7 @@ static void test_append(void **state)
 {
 	const char *keywords[] = { "$A", "$B" };
 	struct append *p;
-	struct msg_facts f;
+	struct message_facts f;
 	struct errtext t;
 	char envelope[1000];
 	struct view *v;
@@ -116,7 +116,7 @@ static void test_delivery(void **state)
 static void test_delivery_later(void **state)
 {
 	char envelope[1000];
-	struct msg_facts f;
+	struct message_facts f;
 	struct view *v;
 
 	house_deliver(&h, "INBOX", "Subject: a\n\n");

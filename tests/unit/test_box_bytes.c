@@ -52,13 +52,13 @@ static void converted(struct span in, struct buf *out)
 	mime_crlf_add(&st, in, out);
 }
 
-static void read_some(struct msg_bytes *b, uint64_t offset, size_t max, struct span want)
+static void read_some(struct message_bytes *b, uint64_t offset, size_t max, struct span want)
 {
 	struct errtext t;
 	struct buf out;
 
 	buf_init(&out, 1 << 24);
-	assert_int_equal(msg_read(b, offset, max, &out, &t), ERR_OK);
+	assert_int_equal(message_read(b, offset, max, &out, &t), ERR_OK);
 	want = span_cut(span_from(want, (size_t)offset), 0, max);
 	assert_int_equal(out.n, want.n);
 	if (want.n)
@@ -81,27 +81,27 @@ static void test_every_offset(void **state)
 	for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++) {
 		struct span stored = span_str(raw[i]);
 		uint32_t uid = put_raw(stored.p, stored.n);
-		struct msg_bytes b;
+		struct message_bytes b;
 		struct errtext t;
 		struct buf want;
-		struct msg *m;
+		struct message *m;
 
 		converted(stored, &want);
-		assert_int_equal(msg_open(v, uid, &m, &t), ERR_OK);
+		assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
 		for (size_t max = 1; max <= want.n + 1; max++) {
 			/* Each a reading of its own; then all from one, forwards. */
 			for (size_t off = 0; off <= want.n; off++) {
-				assert_int_equal(msg_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
+				assert_int_equal(message_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
 				assert_int_equal(b.size, want.n);
 				read_some(&b, off, max, buf_span(&want));
 			}
-			assert_int_equal(msg_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
+			assert_int_equal(message_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
 			for (size_t off = 0; off < want.n; off += max)
 				read_some(&b, off, max, buf_span(&want));
 			for (size_t off = want.n; off > 0; off--)
 				read_some(&b, off - 1, max, buf_span(&want));
 		}
-		msg_close(&m);
+		message_close(&m);
 		buf_free(&want);
 	}
 }
@@ -112,7 +112,7 @@ static void test_size_agrees(void **state)
 		uint32_t uid = put_raw(raw[i], strlen(raw[i]));
 		struct set one = SET_EMPTY;
 		struct view_walk *w;
-		struct msg_facts f;
+		struct message_facts f;
 		struct errtext t;
 		struct buf want;
 
@@ -131,9 +131,9 @@ static void test_size_agrees(void **state)
 static void test_large(void **state)
 {
 	struct buf stored, want;
-	struct msg_bytes b;
+	struct message_bytes b;
 	struct errtext t;
-	struct msg *m;
+	struct message *m;
 	uint32_t uid;
 	uint64_t x = 1;
 
@@ -148,18 +148,18 @@ static void test_large(void **state)
 	uid = put_raw(stored.p, stored.n);
 	/* In chunks, each a command of its own, as some clients fetch. */
 	for (size_t off = 0; off < want.n; off += 65536) {
-		assert_int_equal(msg_open(v, uid, &m, &t), ERR_OK);
-		assert_int_equal(msg_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
+		assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
+		assert_int_equal(message_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
 		read_some(&b, off, 65536, buf_span(&want));
-		msg_close(&m);
+		message_close(&m);
 	}
-	assert_int_equal(msg_open(v, uid, &m, &t), ERR_OK);
-	assert_int_equal(msg_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
+	assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
+	assert_int_equal(message_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
 	for (int i = 0; i < 300; i++) {
 		x = x * 6364136223846793005u + 1442695040888963407u;
 		read_some(&b, (x >> 20) % want.n, (size_t)(x >> 44) % 300000, buf_span(&want));
 	}
-	msg_close(&m);
+	message_close(&m);
 	buf_free(&stored);
 	buf_free(&want);
 }
@@ -171,20 +171,20 @@ static const char parts[] = "From: a@b\nSubject: parts\nMIME-Version: 1.0\n"
 static void section_is(uint32_t uid, const char *section, const char *want)
 {
 	struct mime_section s;
-	struct msg_bytes b;
+	struct message_bytes b;
 	struct errtext t;
-	struct msg *m;
+	struct message *m;
 
 	assert_int_equal(mime_section_parse(span_str(section), &s), ERR_OK);
-	assert_int_equal(msg_open(v, uid, &m, &t), ERR_OK);
-	assert_int_equal(msg_section(m, &s, NULL, 0, &b, &t), ERR_OK);
+	assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
+	assert_int_equal(message_section(m, &s, NULL, 0, &b, &t), ERR_OK);
 	assert_int_equal(b.nil, want == NULL);
 	if (want) {
 		assert_int_equal(b.size, strlen(want));
 		for (size_t off = 0; off <= b.size; off++)
 			read_some(&b, off, 7, span_str(want));
 	}
-	msg_close(&m);
+	message_close(&m);
 }
 
 static void test_sections(void **state)
@@ -206,21 +206,21 @@ static void test_fields(void **state)
 {
 	struct span names[] = { SPAN("subject"), SPAN("X-None") };
 	struct mime_section s;
-	struct msg_bytes b;
+	struct message_bytes b;
 	struct errtext t;
-	struct msg *m;
+	struct message *m;
 	uint32_t uid = house_append(&h, "INBOX", parts, 0, NULL);
 
 	view_quiet(&h, v);
-	assert_int_equal(msg_open(v, uid, &m, &t), ERR_OK);
+	assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
 	assert_int_equal(mime_section_parse(SPAN("HEADER.FIELDS"), &s), ERR_OK);
-	assert_int_equal(msg_section(m, &s, names, 2, &b, &t), ERR_OK);
+	assert_int_equal(message_section(m, &s, names, 2, &b, &t), ERR_OK);
 	read_some(&b, 0, 1000, SPAN("Subject: parts\r\n\r\n"));
 	read_some(&b, 3, 4, SPAN("Subject: parts\r\n\r\n"));
 	assert_int_equal(mime_section_parse(SPAN("2.HEADER.FIELDS.NOT"), &s), ERR_OK);
-	assert_int_equal(msg_section(m, &s, names, 2, &b, &t), ERR_OK);
+	assert_int_equal(message_section(m, &s, names, 2, &b, &t), ERR_OK);
 	read_some(&b, 0, 1000, SPAN("From: c@d\r\n\r\n"));
-	msg_close(&m);
+	message_close(&m);
 }
 
 /* A file cut short by somebody else: an error, no crash, no invented bytes. */
@@ -228,22 +228,22 @@ static void test_truncated(void **state)
 {
 	static char big[300000];
 	char path[600];
-	struct msg_bytes b;
+	struct message_bytes b;
 	struct errtext t;
 	struct buf out;
-	struct msg *m;
+	struct message *m;
 	uint32_t uid;
 
 	memset(big, 'a', sizeof(big));
 	uid = put_raw(big, sizeof(big));
-	assert_int_equal(msg_open(v, uid, &m, &t), ERR_OK);
-	assert_int_equal(msg_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
+	assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
+	assert_int_equal(message_section(m, NULL, NULL, 0, &b, &t), ERR_OK);
 	snprintf(path, sizeof(path), "%s/%s", cur_dir, find_file(cur_dir, "M1P1"));
 	assert_int_equal(truncate(path, 1000), 0);
 	buf_init(&out, 1 << 20);
-	assert_int_equal(msg_read(&b, 0, 300000, &out, &t), ERR_IO);
+	assert_int_equal(message_read(&b, 0, 300000, &out, &t), ERR_IO);
 	buf_free(&out);
-	msg_close(&m);
+	message_close(&m);
 }
 
 /* What append is given comes back; CR CR LF keeps its bytes. */

@@ -35,11 +35,11 @@ static uint32_t uid_with(struct view *v, const char *want)
 
 	for (uint32_t seq = 1; !uid && seq <= view_state(v)->exists; seq++) {
 		struct errtext t;
-		struct msg *m;
+		struct message *m;
 
-		if (msg_open(v, view_uid(v, seq), &m, &t))
+		if (message_open(v, view_uid(v, seq), &m, &t))
 			continue;
-		msg_close(&m);
+		message_close(&m);
 		if (strcmp(text_of(v, view_uid(v, seq)), want) == 0)
 			uid = view_uid(v, seq);
 	}

@@ -28,12 +28,12 @@ static struct house *house_of(int v)
 static void check_text(struct view *v, uint32_t uid)
 {
 	struct errtext t;
-	struct msg *m;
+	struct message *m;
 	unsigned found;
 
-	if (msg_open(v, uid, &m, &t))
+	if (message_open(v, uid, &m, &t))
 		return;
-	msg_close(&m);
+	message_close(&m);
 	assert_int_equal(sscanf(text_of(v, uid), "n: %u", &found), 1);
 	assert_true(uid < TEXT_MAX_UID);
 	if (text_of_uid[uid])

@@ -127,14 +127,14 @@ static void test_expunged_bytes(void **state)
 {
 	struct view *a, *b;
 	struct errtext t;
-	struct msg *m;
+	struct message *m;
 
 	fill(2);
 	a = house_view(&h, "INBOX", false);
 	b = house_view(&h, "INBOX", false);
 	view_flag(a, 1, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
 	assert_int_equal(try_expunge(a), ERR_OK);
-	assert_int_equal(msg_open(b, 1, &m, &t), ERR_EXPUNGED);
+	assert_int_equal(message_open(b, 1, &m, &t), ERR_EXPUNGED);
 	assert_string_equal(text_of(b, 2), mail);
 	view_close(&a);
 	view_close(&b);
