@@ -2,7 +2,7 @@
  * The start-up ritual: becoming a process that may do only its work.
  *
  * One function, in this order: what libraries open late (time zone, character sets, name
- * service) is opened; limits; chroot; groups, gid, uid; no new privileges, no core dumps; Landlock; seccomp.
+ * service) is opened; limits; chroot; groups, gid, uid, capabilities; no new privileges, no core dumps; Landlock; seccomp.
  * Without root the chroot and the change of ids are left out. What the kernel cannot do (Landlock
  * absent or old) is left out too and told in a note, which the caller logs once.
  */
@@ -38,7 +38,7 @@ struct confine {
 	gid_t gid;                 /* (gid_t)-1: stay */
 	const gid_t *groups;
 	size_t ngroups;
-	bool stay_root;
+	bool stay_root;            /* uid 0 may stay, with no power but to read every file */
 	const char *chroot;        /* NULL: none */
 	void (*prepare)(void *ctx); /* runs as the new owner, before Landlock and seccomp; may be NULL */
 	void *prepare_ctx;

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <grp.h>
 #include <iconv.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,6 +101,26 @@ static enum err confine_ids(const struct confine *c, struct errtext *why)
 	return ERR_OK;
 }
 
+/*
+ * Who stays root does so to read files that are root's: of root's powers it keeps the one to read whatever there is, or
+ * in a container that has not got it the one above.
+ */
+static enum err confine_root(const struct confine *c, struct errtext *why)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct has[2] = { 0 }, keep[2] = { 0 };
+
+	if (!c->stay_root || geteuid() != 0)
+		return ERR_OK;
+	if (syscall(SYS_capget, &head, has) < 0)
+		return err_sys(why, "cannot look at the capabilities");
+	keep[0].permitted = has[0].permitted & 1U << CAP_DAC_READ_SEARCH;
+	if (!keep[0].permitted)
+		keep[0].permitted = has[0].permitted & 1U << CAP_DAC_OVERRIDE;
+	keep[0].effective = keep[0].permitted;
+	return syscall(SYS_capset, &head, keep) < 0 ? err_sys(why, "cannot drop capabilities") : ERR_OK;
+}
+
 static enum err confine_privileges(struct errtext *why)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -121,6 +143,8 @@ enum err confine_self(const struct confine *c, struct confine_note *note_r, stru
 		e = confine_chroot(c, why);
 	if (!e)
 		e = confine_ids(c, why);
+	if (!e)
+		e = confine_root(c, why);
 	if (!e)
 		e = confine_privileges(why);
 	if (!e && c->prepare)

@@ -7,7 +7,7 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from testsite import ROOT, UID, Site, wait_for  # noqa: E402
+from testsite import GID, ROOT, SANITIZED, UID, Site, wait_for  # noqa: E402
 
 USER = "anna@example.org"
 
@@ -45,9 +45,17 @@ def test_separation(site):
             assert status["Uid"].split()[0] != "0", (program, status["Uid"])
             assert status["CapEff"].strip("0") == "", (program, status["CapEff"])
             assert status["NoNewPrivs"] == "1", program
+            assert SANITIZED or status["Seccomp"] == "2", program
+            assert os.readlink(f"/proc/{pid}/root") == f"{site.dir}/run/empty", program
+    for pid in site.kids("roost-auth-worker"):  # stays root to read password files, and for nothing else
+        status = process_status(pid)
+        assert status["CapEff"] == status["CapPrm"] and int(status["CapEff"], 16) in (1 << 1, 1 << 2), status["CapEff"]
+        assert status["NoNewPrivs"] == "1" and (SANITIZED or status["Seccomp"] == "2")
     imap = site.imap(USER)
-    owners = [process_status(p)["Uid"].split()[0] for p in site.kids("roost-worker")]
-    assert str(UID) in owners, owners
+    workers = [process_status(p) for p in site.kids("roost-worker")]
+    (mine,) = [w for w in workers if w["Uid"].split() == [str(UID)] * 4]
+    assert mine["CapEff"].strip("0") == "" and mine["NoNewPrivs"] == "1" and mine["Groups"].split() == [str(GID)], mine
+    assert SANITIZED or mine["Seccomp"] == "2"
     imap.logout()
 
 
