@@ -29,6 +29,7 @@ void imap_settings_read(const struct conf *c, struct imap_settings *s_r)
 		.idle_notify_ms = conf_u64(c, CONF_IMAP_IDLE_NOTIFY_INTERVAL),
 		.idle_check_ms = conf_u64(c, CONF_MAILBOX_IDLE_CHECK_INTERVAL),
 		.inactivity_ms = HALF_HOUR_MS,
+		.append_max = conf_u64(c, CONF_MESSAGE_SIZE_MAX),
 		.line_max = (size_t)conf_u64(c, CONF_IMAP_MAX_LINE_LENGTH),
 		.keyword_max = (unsigned)conf_u64(c, CONF_MAIL_MAX_KEYWORD_LENGTH),
 	};

@@ -302,7 +302,8 @@ static uint32_t add(struct fake_box *b, struct span bytes, uint8_t flags, uint64
 
 	buf_init(&out, 64 << 20);
 	mime_crlf_add(&st, bytes, &out);
-	b->msg = mem_grow(b->msg, b->msgs + 1, sizeof(*b->msg));
+	if ((b->msgs & (b->msgs - 1)) == 0) /* doubles */
+		b->msg = mem_grow(b->msg, b->msgs > 0 ? b->msgs * 2 : 1, sizeof(*b->msg));
 	m = &b->msg[b->msgs++];
 	*m = (struct fake_msg){ .uid = b->uidnext++, .modseq = ++b->modseq, .date = date, .recent = true };
 	m->flags.system = flags;
