@@ -126,7 +126,8 @@ enum err listen_set_access(const char *path, mode_t mode, uid_t uid, gid_t gid, 
 		ok = fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0;
 	ok = ok && chmod(self, mode) == 0;
 	if (!ok)
-		err_sys(why, "cannot set owner and mode of %s", path);
+		err_sys(why, "cannot set owner and mode of %s%s", path,
+			fd >= 0 && errno == ENOENT ? " (is /proc mounted?)" : "");
 	if (fd >= 0)
 		close(fd);
 	return ok ? ERR_OK : ERR_PERM;
