@@ -25,29 +25,18 @@ src_auth_roost_auth_worker_LDADD = src/auth/libauth.a $(PROC_LIBS) $(CONF_LIBS) 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_auth_users tests/unit/test_auth_pwfile tests/unit/test_auth_names \
 	tests/unit/test_auth_try tests/unit/test_auth_route
-tests_unit_test_auth_users_SOURCES = tests/unit/test_auth_users.c
-tests_unit_test_auth_users_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_auth_users_LDADD = $(AUTH_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_auth_pwfile_SOURCES = tests/unit/test_auth_pwfile.c
-tests_unit_test_auth_pwfile_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_auth_pwfile_LDADD = $(AUTH_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_auth_names_SOURCES = tests/unit/test_auth_names.c
-tests_unit_test_auth_names_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_auth_names_LDADD = $(AUTH_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_auth_try_SOURCES = tests/unit/test_auth_try.c
-tests_unit_test_auth_try_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_auth_try_LDADD = $(AUTH_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_auth_route_SOURCES = tests/unit/test_auth_route.c src/auth/route.c
-tests_unit_test_auth_route_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_auth_route_LDADD = $(IPC_LIBS) $(CONF_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_auth_pwfile tests/fuzz/fuzz_auth_sasl
-tests_fuzz_fuzz_auth_pwfile_SOURCES = tests/fuzz/fuzz_auth_pwfile.c
-tests_fuzz_fuzz_auth_pwfile_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_auth_pwfile_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_auth_pwfile_LDADD = $(AUTH_LIBS)
-tests_fuzz_fuzz_auth_sasl_SOURCES = tests/fuzz/fuzz_auth_sasl.c
-tests_fuzz_fuzz_auth_sasl_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_auth_sasl_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_auth_sasl_LDADD = $(AUTH_LIBS)
 endif

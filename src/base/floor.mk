@@ -23,38 +23,20 @@ BASE_LIBS = src/base/libbase.a $(UTF8PROC_LIBS)
 if CMOCKA
 check_PROGRAMS += tests/unit/test_arena tests/unit/test_base64 tests/unit/test_buf tests/unit/test_log \
 	tests/unit/test_lf tests/unit/test_set tests/unit/test_span tests/unit/test_utf8
-tests_unit_test_arena_SOURCES = tests/unit/test_arena.c
-tests_unit_test_arena_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_arena_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_base64_SOURCES = tests/unit/test_base64.c
-tests_unit_test_base64_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_base64_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
-tests_unit_test_buf_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_buf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_log_SOURCES = tests/unit/test_log.c
-tests_unit_test_log_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_log_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_lf_SOURCES = tests/unit/test_lf.c
-tests_unit_test_lf_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_lf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_set_SOURCES = tests/unit/test_set.c
-tests_unit_test_set_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_set_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_span_SOURCES = tests/unit/test_span.c
-tests_unit_test_span_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_span_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c
-tests_unit_test_utf8_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_utf8_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_base64 tests/fuzz/fuzz_utf8
-tests_fuzz_fuzz_base64_SOURCES = tests/fuzz/fuzz_base64.c
-tests_fuzz_fuzz_base64_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_base64_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_base64_LDADD = $(BASE_LIBS)
-tests_fuzz_fuzz_utf8_SOURCES = tests/fuzz/fuzz_utf8.c
-tests_fuzz_fuzz_utf8_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_utf8_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_utf8_LDADD = $(BASE_LIBS)
 endif

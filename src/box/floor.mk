@@ -42,38 +42,26 @@ check_PROGRAMS += \
 	tests/unit/test_box_sync \
 	tests/unit/test_box_view
 tests_unit_test_box_add_SOURCES = tests/unit/test_box_add.c $(BOX_HOUSE)
-tests_unit_test_box_add_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_add_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_bytes_SOURCES = tests/unit/test_box_bytes.c $(BOX_HOUSE)
-tests_unit_test_box_bytes_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_bytes_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_faulty_SOURCES = tests/unit/test_box_faulty.c $(BOX_HOUSE)
-tests_unit_test_box_faulty_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_faulty_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_folders_SOURCES = tests/unit/test_box_folders.c $(BOX_HOUSE)
-tests_unit_test_box_folders_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_box_made_SOURCES = tests/unit/test_box_made.c
-tests_unit_test_box_made_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_made_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_random_SOURCES = tests/unit/test_box_random.c $(BOX_HOUSE)
-tests_unit_test_box_random_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_random_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
-tests_unit_test_box_search_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_sync_SOURCES = tests/unit/test_box_sync.c $(BOX_HOUSE)
-tests_unit_test_box_sync_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_sync_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_view_SOURCES = tests/unit/test_box_view.c $(BOX_HOUSE)
-tests_unit_test_box_view_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_box_view_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_box_made
-tests_fuzz_fuzz_box_made_SOURCES = tests/fuzz/fuzz_box_made.c
-tests_fuzz_fuzz_box_made_CPPFLAGS = $(TEST_CPPFLAGS)
-tests_fuzz_fuzz_box_made_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_box_made_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_box_made_LDADD = $(BOX_LIBS)
 endif

@@ -7,14 +7,11 @@ CODEC_LIBS = src/codec/libcodec.a $(BASE_LIBS) $(ZLIB_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_deflate
-tests_unit_test_deflate_SOURCES = tests/unit/test_deflate.c
-tests_unit_test_deflate_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_deflate_LDADD = $(CODEC_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_inflate
-tests_fuzz_fuzz_inflate_SOURCES = tests/fuzz/fuzz_inflate.c
-tests_fuzz_fuzz_inflate_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_inflate_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_inflate_LDADD = $(CODEC_LIBS)
 endif

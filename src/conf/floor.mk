@@ -21,23 +21,15 @@ CONF_LIBS = src/conf/libconf.a $(BASE_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_conf_load tests/unit/test_conf_export tests/unit/test_conf_expand
-tests_unit_test_conf_load_SOURCES = tests/unit/test_conf_load.c
-tests_unit_test_conf_load_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_conf_load_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_conf_export_SOURCES = tests/unit/test_conf_export.c
-tests_unit_test_conf_export_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_conf_export_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_conf_expand_SOURCES = tests/unit/test_conf_expand.c
-tests_unit_test_conf_expand_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_conf_expand_LDADD = $(CONF_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_conf tests/fuzz/fuzz_conf_import
-tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c
-tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_LDADD = $(CONF_LIBS)
-tests_fuzz_fuzz_conf_import_SOURCES = tests/fuzz/fuzz_conf_import.c
-tests_fuzz_fuzz_conf_import_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_conf_import_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_import_LDADD = $(CONF_LIBS)
 endif

@@ -55,32 +55,28 @@ if CMOCKA
 IMAP_TEST_SOURCES = tests/unit/fakebox.c tests/unit/fakebox.h tests/unit/imap_harness.c tests/unit/imap_harness.h
 IMAP_TEST_LIBS = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/conf/libconf.a src/io/libio.a \
 	src/base/libbase.a $(SSL_LIBS) $(UTF8PROC_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/test_imap_session
+check_PROGRAMS += \
+	tests/unit/test_imap_announce \
+	tests/unit/test_imap_commands \
+	tests/unit/test_imap_fetch \
+	tests/unit/test_imap_search \
+	tests/unit/test_imap_session
 tests_unit_test_imap_session_SOURCES = tests/unit/test_imap_session.c $(IMAP_TEST_SOURCES)
-tests_unit_test_imap_session_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_session_LDADD = $(IMAP_TEST_LIBS)
-check_PROGRAMS += tests/unit/test_imap_announce
 tests_unit_test_imap_announce_SOURCES = tests/unit/test_imap_announce.c $(IMAP_TEST_SOURCES)
-tests_unit_test_imap_announce_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_announce_LDADD = $(IMAP_TEST_LIBS)
-check_PROGRAMS += tests/unit/test_imap_fetch
 tests_unit_test_imap_fetch_SOURCES = tests/unit/test_imap_fetch.c $(IMAP_TEST_SOURCES)
-tests_unit_test_imap_fetch_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_fetch_LDADD = $(IMAP_TEST_LIBS)
-check_PROGRAMS += tests/unit/test_imap_search
 tests_unit_test_imap_search_SOURCES = tests/unit/test_imap_search.c $(IMAP_TEST_SOURCES)
-tests_unit_test_imap_search_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_search_LDADD = $(IMAP_TEST_LIBS)
-check_PROGRAMS += tests/unit/test_imap_commands
 tests_unit_test_imap_commands_SOURCES = tests/unit/test_imap_commands.c $(IMAP_TEST_SOURCES)
-tests_unit_test_imap_commands_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_commands_LDADD = $(IMAP_TEST_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_imap_session
 tests_fuzz_fuzz_imap_session_SOURCES = tests/fuzz/fuzz_imap_session.c tests/unit/fakebox.c
-tests_fuzz_fuzz_imap_session_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_imap_session_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_session_LDADD = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/conf/libconf.a \
 	src/io/libio.a src/base/libbase.a $(SSL_LIBS) $(UTF8PROC_LIBS)
 endif

@@ -21,14 +21,8 @@ INDEX_LIBS = src/index/libindex.a $(LMDB_LIBS) $(XXHASH_LIBS) $(BASE_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_index tests/unit/test_index_env tests/unit/test_index_schema
-tests_unit_test_index_SOURCES = tests/unit/test_index.c
-tests_unit_test_index_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_index_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_index_env_SOURCES = tests/unit/test_index_env.c
-tests_unit_test_index_env_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_index_env_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_index_schema_SOURCES = tests/unit/test_index_schema.c
-tests_unit_test_index_schema_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_index_schema_LDADD = $(INDEX_LIBS) $(CMOCKA_LIBS)
 endif
 
@@ -48,7 +42,6 @@ tests_fault_index_kill_LDADD = $(INDEX_LIBS)
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_index
-tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c
-tests_fuzz_fuzz_index_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_index_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_index_LDADD = $(INDEX_LIBS)
 endif

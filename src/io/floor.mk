@@ -14,22 +14,12 @@ IO_LIBS = src/io/libio.a $(BASE_LIBS) $(SSL_LIBS)
 if CMOCKA
 check_PROGRAMS += tests/unit/test_loop tests/unit/test_stream tests/unit/test_tls tests/unit/test_listen \
 	tests/unit/test_relay tests/unit/test_watch
-tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
-tests_unit_test_loop_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_loop_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_stream_SOURCES = tests/unit/test_stream.c
-tests_unit_test_stream_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_stream_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_tls_SOURCES = tests/unit/test_tls.c tests/unit/tls_client.c tests/unit/tls_client.h
-tests_unit_test_tls_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_tls_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
-tests_unit_test_listen_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_listen_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c tests/unit/tls_client.c
-tests_unit_test_relay_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_relay_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_watch_SOURCES = tests/unit/test_watch.c
-tests_unit_test_watch_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_watch_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 endif

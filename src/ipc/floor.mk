@@ -9,17 +9,12 @@ IPC_LIBS = src/ipc/libipc.a $(IO_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_msg tests/unit/test_chan
-tests_unit_test_msg_SOURCES = tests/unit/test_msg.c
-tests_unit_test_msg_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_msg_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_chan_SOURCES = tests/unit/test_chan.c
-tests_unit_test_chan_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_chan_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_ipc_msg
-tests_fuzz_fuzz_ipc_msg_SOURCES = tests/fuzz/fuzz_ipc_msg.c
-tests_fuzz_fuzz_ipc_msg_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ipc_msg_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ipc_msg_LDADD = $(IPC_LIBS)
 endif

@@ -20,20 +20,17 @@ src_login_roost_login_LDADD = $(LOGIN_LIBS)
 if CMOCKA
 check_PROGRAMS += tests/unit/test_login_imap tests/unit/test_login_lmtp tests/unit/test_login_tls
 tests_unit_test_login_imap_SOURCES = tests/unit/test_login_imap.c tests/unit/fakelogin.c tests/unit/fakelogin.h
-tests_unit_test_login_imap_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_login_imap_LDADD = $(LOGIN_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_login_lmtp_SOURCES = tests/unit/test_login_lmtp.c tests/unit/fakelogin.c tests/unit/fakelogin.h
-tests_unit_test_login_lmtp_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_login_lmtp_LDADD = $(LOGIN_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_login_tls_SOURCES = tests/unit/test_login_tls.c tests/unit/fakelogin.c tests/unit/fakelogin.h \
 	tests/unit/tls_client.c tests/unit/tls_client.h
-tests_unit_test_login_tls_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_login_tls_LDADD = $(LOGIN_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_login
 tests_fuzz_fuzz_login_SOURCES = tests/fuzz/fuzz_login.c tests/unit/fakelogin.c
-tests_fuzz_fuzz_login_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_login_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_login_LDADD = $(LOGIN_LIBS)
 endif

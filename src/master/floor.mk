@@ -21,16 +21,14 @@ src_master_roost_LDADD = $(MASTER_LIBS)
 if CMOCKA
 check_PROGRAMS += tests/unit/test_master_tickets tests/unit/test_master_owner
 tests_unit_test_master_tickets_SOURCES = tests/unit/test_master_tickets.c tests/unit/fakemaster.c tests/unit/fakemaster.h
-tests_unit_test_master_tickets_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_master_tickets_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_master_owner_SOURCES = tests/unit/test_master_owner.c tests/unit/fakemaster.c tests/unit/fakemaster.h
-tests_unit_test_master_owner_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_master_owner_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_master
 tests_fuzz_fuzz_master_SOURCES = tests/fuzz/fuzz_master.c tests/unit/fakemaster.c
-tests_fuzz_fuzz_master_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_master_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_master_LDADD = $(MASTER_LIBS)
 endif

@@ -35,50 +35,25 @@ check_PROGRAMS += \
 	tests/unit/test_mime_search \
 	tests/unit/test_mime_section \
 	tests/unit/test_mime_tree
-tests_unit_test_mime_address_SOURCES = tests/unit/test_mime_address.c
-tests_unit_test_mime_address_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_address_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_bodystruct_SOURCES = tests/unit/test_mime_bodystruct.c
-tests_unit_test_mime_bodystruct_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_bodystruct_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_crlf_SOURCES = tests/unit/test_mime_crlf.c
-tests_unit_test_mime_crlf_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_crlf_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_date_SOURCES = tests/unit/test_mime_date.c
-tests_unit_test_mime_date_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_date_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_decode_SOURCES = tests/unit/test_mime_decode.c
-tests_unit_test_mime_decode_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_decode_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_envelope_SOURCES = tests/unit/test_mime_envelope.c
-tests_unit_test_mime_envelope_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_envelope_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_header_SOURCES = tests/unit/test_mime_header.c
-tests_unit_test_mime_header_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_header_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_hostile_SOURCES = tests/unit/test_mime_hostile.c
-tests_unit_test_mime_hostile_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_hostile_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_search_SOURCES = tests/unit/test_mime_search.c
-tests_unit_test_mime_search_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_search_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_section_SOURCES = tests/unit/test_mime_section.c
-tests_unit_test_mime_section_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_section_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_mime_tree_SOURCES = tests/unit/test_mime_tree.c
-tests_unit_test_mime_tree_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_mime_tree_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_mime tests/fuzz/fuzz_mime_decode tests/fuzz/fuzz_mime_fields
-tests_fuzz_fuzz_mime_SOURCES = tests/fuzz/fuzz_mime.c
-tests_fuzz_fuzz_mime_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_mime_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mime_LDADD = $(MIME_LIBS)
-tests_fuzz_fuzz_mime_decode_SOURCES = tests/fuzz/fuzz_mime_decode.c
-tests_fuzz_fuzz_mime_decode_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_mime_decode_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mime_decode_LDADD = $(MIME_LIBS)
-tests_fuzz_fuzz_mime_fields_SOURCES = tests/fuzz/fuzz_mime_fields.c
-tests_fuzz_fuzz_mime_fields_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_mime_fields_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mime_fields_LDADD = $(MIME_LIBS)
 endif

@@ -11,10 +11,6 @@ PROC_LIBS = src/proc/libproc.a $(IPC_LIBS) $(SECCOMP_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_confine tests/unit/test_spawn
-tests_unit_test_confine_SOURCES = tests/unit/test_confine.c
-tests_unit_test_confine_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_confine_LDADD = $(PROC_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_spawn_SOURCES = tests/unit/test_spawn.c
-tests_unit_test_spawn_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_spawn_LDADD = $(PROC_LIBS) $(CMOCKA_LIBS)
 endif

@@ -30,8 +30,6 @@ noinst_PROGRAMS += tests/tools/storectl
 tests_tools_storectl_SOURCES = tests/tools/storectl.c
 tests_tools_storectl_LDADD = $(STORE_LIBS)
 
-STORE_TEST_CPPFLAGS = $(TEST_CPPFLAGS) -I$(top_srcdir)/src/store
-
 if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_maildir \
@@ -50,53 +48,21 @@ check_PROGRAMS += \
 	tests/unit/test_store_keytab \
 	tests/unit/test_store_subscriptions \
 	tests/unit/test_store_uidlist
-tests_unit_test_maildir_SOURCES = tests/unit/test_maildir.c tests/unit/store_room.h
-tests_unit_test_maildir_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_find_SOURCES = tests/unit/test_maildir_find.c tests/unit/store_room.h
-tests_unit_test_maildir_find_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_find_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_keywords_SOURCES = tests/unit/test_maildir_keywords.c tests/unit/store_room.h
-tests_unit_test_maildir_keywords_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_keywords_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_list_SOURCES = tests/unit/test_maildir_list.c tests/unit/store_room.h
-tests_unit_test_maildir_list_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_list_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_name_SOURCES = tests/unit/test_maildir_name.c
-tests_unit_test_maildir_name_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_name_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_save_SOURCES = tests/unit/test_maildir_save.c tests/unit/store_room.h
-tests_unit_test_maildir_save_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_save_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_scan_SOURCES = tests/unit/test_maildir_scan.c tests/unit/store_room.h
-tests_unit_test_maildir_scan_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_scan_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_uidlist_SOURCES = tests/unit/test_maildir_uidlist.c tests/unit/store_room.h
-tests_unit_test_maildir_uidlist_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_uidlist_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_maildir_uidvalidity_SOURCES = tests/unit/test_maildir_uidvalidity.c tests/unit/store_room.h
-tests_unit_test_maildir_uidvalidity_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_maildir_uidvalidity_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_contract_SOURCES = tests/unit/test_store_contract.c tests/unit/store_room.h
-tests_unit_test_store_contract_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_contract_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_dotlock_SOURCES = tests/unit/test_store_dotlock.c tests/unit/store_room.h
-tests_unit_test_store_dotlock_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_dotlock_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_extra_SOURCES = tests/unit/test_store_extra.c tests/unit/store_room.h
-tests_unit_test_store_extra_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_extra_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_file_SOURCES = tests/unit/test_store_file.c tests/unit/store_room.h
-tests_unit_test_store_file_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_file_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_keytab_SOURCES = tests/unit/test_store_keytab.c
-tests_unit_test_store_keytab_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_keytab_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_subscriptions_SOURCES = tests/unit/test_store_subscriptions.c tests/unit/store_room.h
-tests_unit_test_store_subscriptions_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_subscriptions_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_store_uidlist_SOURCES = tests/unit/test_store_uidlist.c
-tests_unit_test_store_uidlist_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
 tests_unit_test_store_uidlist_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 endif
 
@@ -107,24 +73,14 @@ EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_maildir_name \
 	tests/fuzz/fuzz_maildir_subscriptions \
 	tests/fuzz/fuzz_maildir_uidlist
-tests_fuzz_fuzz_maildir_extra_SOURCES = tests/fuzz/fuzz_maildir_extra.c
-tests_fuzz_fuzz_maildir_extra_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
-tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_extra_LDADD = $(STORE_LIBS)
-tests_fuzz_fuzz_maildir_keywords_SOURCES = tests/fuzz/fuzz_maildir_keywords.c
-tests_fuzz_fuzz_maildir_keywords_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
-tests_fuzz_fuzz_maildir_keywords_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_maildir_keywords_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_keywords_LDADD = $(STORE_LIBS)
-tests_fuzz_fuzz_maildir_name_SOURCES = tests/fuzz/fuzz_maildir_name.c
-tests_fuzz_fuzz_maildir_name_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
-tests_fuzz_fuzz_maildir_name_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_maildir_name_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_name_LDADD = $(STORE_LIBS)
-tests_fuzz_fuzz_maildir_subscriptions_SOURCES = tests/fuzz/fuzz_maildir_subscriptions.c
-tests_fuzz_fuzz_maildir_subscriptions_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
-tests_fuzz_fuzz_maildir_subscriptions_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_maildir_subscriptions_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_subscriptions_LDADD = $(STORE_LIBS)
-tests_fuzz_fuzz_maildir_uidlist_SOURCES = tests/fuzz/fuzz_maildir_uidlist.c
-tests_fuzz_fuzz_maildir_uidlist_CPPFLAGS = $(STORE_TEST_CPPFLAGS)
-tests_fuzz_fuzz_maildir_uidlist_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_maildir_uidlist_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_uidlist_LDADD = $(STORE_LIBS)
 endif

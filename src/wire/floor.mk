@@ -16,26 +16,12 @@ check_PROGRAMS += \
 	tests/unit/test_imap_args tests/unit/test_imap_lex tests/unit/test_imap_name \
 	tests/unit/test_imap_set tests/unit/test_imap_write tests/unit/test_line \
 	tests/unit/test_lmtp_cmd
-tests_unit_test_imap_args_SOURCES = tests/unit/test_imap_args.c
-tests_unit_test_imap_args_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_args_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_imap_lex_SOURCES = tests/unit/test_imap_lex.c
-tests_unit_test_imap_lex_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_lex_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_imap_name_SOURCES = tests/unit/test_imap_name.c
-tests_unit_test_imap_name_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_name_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_imap_set_SOURCES = tests/unit/test_imap_set.c
-tests_unit_test_imap_set_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_set_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_imap_write_SOURCES = tests/unit/test_imap_write.c
-tests_unit_test_imap_write_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_imap_write_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_line_SOURCES = tests/unit/test_line.c
-tests_unit_test_line_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_line_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_lmtp_cmd_SOURCES = tests/unit/test_lmtp_cmd.c
-tests_unit_test_lmtp_cmd_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_lmtp_cmd_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 endif
 
@@ -43,19 +29,14 @@ if FUZZ
 EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_imap_lex tests/fuzz/fuzz_imap_name tests/fuzz/fuzz_imap_set \
 	tests/fuzz/fuzz_lmtp_cmd tests/fuzz/fuzz_lmtp_dot
-tests_fuzz_fuzz_imap_lex_SOURCES = tests/fuzz/fuzz_imap_lex.c
-tests_fuzz_fuzz_imap_lex_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_imap_lex_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_lex_LDADD = $(WIRE_LIBS)
-tests_fuzz_fuzz_imap_name_SOURCES = tests/fuzz/fuzz_imap_name.c
-tests_fuzz_fuzz_imap_name_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_imap_name_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_name_LDADD = $(WIRE_LIBS)
-tests_fuzz_fuzz_imap_set_SOURCES = tests/fuzz/fuzz_imap_set.c
-tests_fuzz_fuzz_imap_set_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_imap_set_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_set_LDADD = $(WIRE_LIBS)
-tests_fuzz_fuzz_lmtp_cmd_SOURCES = tests/fuzz/fuzz_lmtp_cmd.c
-tests_fuzz_fuzz_lmtp_cmd_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_lmtp_cmd_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_lmtp_cmd_LDADD = $(WIRE_LIBS)
-tests_fuzz_fuzz_lmtp_dot_SOURCES = tests/fuzz/fuzz_lmtp_dot.c
-tests_fuzz_fuzz_lmtp_dot_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_lmtp_dot_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_lmtp_dot_LDADD = $(WIRE_LIBS)
 endif

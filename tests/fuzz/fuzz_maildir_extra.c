@@ -1,7 +1,7 @@
 /*
  * roost-extra of anybody. Each line is taken as it is, and again with the checksum that it lacks.
  */
-#include "extra.h"
+#include "src/store/extra.h"
 
 #include "base/buf.h"
 #include "base/must.h"

@@ -1,5 +1,5 @@
 /* dovecot-keywords of anybody: names that fit a line again, each letter at most once. */
-#include "maildir.h"
+#include "src/store/maildir.h"
 
 #include "base/must.h"
 

@@ -2,7 +2,7 @@
  * File names as found in a directory: what is accepted is a name again after flags were set, and
  * says those flags.
  */
-#include "maildir_name.h"
+#include "src/store/maildir_name.h"
 
 #include "base/must.h"
 

@@ -2,7 +2,7 @@
  * subscriptions of anybody: after subscribing a name is there, after unsubscribing it is not, and
  * the others stay.
  */
-#include "subscriptions.h"
+#include "src/store/subscriptions.h"
 
 #include "base/must.h"
 

@@ -3,7 +3,7 @@
  * numbering gives fresh ascending UIDs, keeps those that the file tells, and leaves a file that
  * reads the same.
  */
-#include "maildir.h"
+#include "src/store/maildir.h"
 
 #include "base/mem.h"
 #include "base/must.h"

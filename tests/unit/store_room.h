@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_STORE_ROOM_H
 #define TESTS_UNIT_STORE_ROOM_H
 
-#include "maildir.h"
+#include "src/store/maildir.h"
 
 #include "base/mem.h"
 #include "store/store.h"

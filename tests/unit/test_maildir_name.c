@@ -1,4 +1,4 @@
-#include "maildir_name.h"
+#include "src/store/maildir_name.h"
 
 #include "tests/unit/test.h"
 

@@ -1,4 +1,4 @@
-#include "dotlock.h"
+#include "src/store/dotlock.h"
 
 #include "store_room.h"
 

@@ -1,4 +1,4 @@
-#include "extra.h"
+#include "src/store/extra.h"
 
 #include "store_room.h"
 

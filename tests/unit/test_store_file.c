@@ -1,5 +1,5 @@
-#include "file.h"
-#include "lines.h"
+#include "src/store/file.h"
+#include "src/store/lines.h"
 
 #include "store_room.h"
 

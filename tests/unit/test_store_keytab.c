@@ -1,4 +1,4 @@
-#include "keytab.h"
+#include "src/store/keytab.h"
 
 #include "tests/unit/test.h"
 

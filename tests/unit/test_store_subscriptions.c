@@ -1,4 +1,4 @@
-#include "subscriptions.h"
+#include "src/store/subscriptions.h"
 
 #include "store_room.h"
 

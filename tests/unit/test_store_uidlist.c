@@ -1,4 +1,4 @@
-#include "uidlist.h"
+#include "src/store/uidlist.h"
 
 #include "tests/unit/test.h"
 
