@@ -6,6 +6,7 @@
 #include "made.h"
 
 #include "base/clock.h"
+#include "base/lf.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -13,15 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WRITE_BUF = 64 << 10 };
+enum { WRITE_BUF = 64 << 10, PIECE = WRITE_BUF / 4 };
 
 struct append {
 	struct acct *acct;         /* borrowed */
 	struct arrivals arrivals;
 	struct buf out;            /* own: on its way to the file */
 	bool open;                 /* between start and end */
-	bool held;                 /* a CR that may belong to a line end */
-	bool after_cr;             /* the last byte written is a CR */
+	struct lf_form lf;
 	struct made made;
 	uint64_t size;             /* of what made was made of */
 	struct buf load;
@@ -107,7 +107,7 @@ enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const
 		return e;
 	arrivals_add(&p->arrivals, &stage);
 	p->open = true;
-	p->held = p->after_cr = false;
+	p->lf = (struct lf_form)LF_FORM_START;
 	current(p)->flags = f;
 	current(p)->internaldate = internaldate;
 	p->arrivals.arrival[p->arrivals.n - 1].internaldate = internaldate ? internaldate : clock_wall();
@@ -131,45 +131,27 @@ static enum err flush(struct append *p, struct errtext *t)
 	return ERR_OK;
 }
 
-static enum err put(struct append *p, struct span s, struct errtext *t)
+/* Room for n more bytes at the end of p->out, n at most WRITE_BUF. */
+static enum err make_room(struct append *p, size_t n, struct errtext *t)
 {
-	while (s.n) {
-		size_t room = WRITE_BUF - p->out.n, n = s.n < room ? s.n : room;
-		enum err e;
+	enum err e = p->out.n + n > WRITE_BUF ? flush(p, t) : ERR_OK;
 
-		buf_add(&p->out, s.p, n);
-		if (p->out.failed)
-			return err_say(t, ERR_MEMORY, "No memory for the message");
-		p->after_cr = s.p[n - 1] == '\r';
-		s = span_from(s, n);
-		e = p->out.n == WRITE_BUF ? flush(p, t) : ERR_OK;
-		if (e)
-			return e;
-	}
-	return ERR_OK;
+	if (!e && !buf_reserve(&p->out, n))
+		e = err_say(t, ERR_MEMORY, "No memory for the message");
+	return e;
 }
 
-/*
- * CRLF becomes LF. Only where a CR stands before the CRLF both are kept, for dropping one would leave a line end that
- * reads as CRLF and loses a byte. A CR without LF, and an LF without CR, are written as they are.
- */
 enum err append_write(struct append *p, struct span bytes, struct errtext *t)
 {
 	enum err e = ERR_OK;
 
 	while (!e && bytes.n) {
-		size_t cr;
+		struct span piece = span_cut(bytes, 0, PIECE);
 
-		if (p->held && (bytes.p[0] != '\n' || p->after_cr))
-			e = put(p, SPAN("\r"), t);
-		p->held = false;
-		cr = span_find(bytes, '\r');
+		e = make_room(p, piece.n + 1, t);
 		if (!e)
-			e = put(p, span_cut(bytes, 0, cr), t);
-		if (cr >= bytes.n)
-			break;
-		p->held = true;
-		bytes = span_from(bytes, cr + 1);
+			p->out.n += lf_form(&p->lf, piece, p->out.p + p->out.n);
+		bytes = span_from(bytes, piece.n);
 	}
 	return e;
 }
@@ -212,10 +194,12 @@ static enum err look(struct append *p, struct errtext *t)
 
 enum err append_end(struct append *p, struct errtext *t)
 {
-	enum err e = p->held ? put(p, SPAN("\r"), t) : ERR_OK;
+	enum err e = make_room(p, 1, t);
 
-	if (!e)
+	if (!e) {
+		p->out.n += lf_form_end(&p->lf, p->out.p + p->out.n);
 		e = flush(p, t);
+	}
 	if (!e)
 		e = look(p, t);
 	p->open = false;
