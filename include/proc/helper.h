@@ -1,7 +1,6 @@
 /*
- * The part of a helper program's main() that is the same for all: what the master left on
- * the fixed descriptors, the loop, the channel to the master, the confinement, the death of the
- *master.
+ * The part of a helper program's main() that is the same for all: what the master left on the fixed descriptors, the
+ * loop, the channel to the master, the confinement, the death of the master.
  *
  *	struct helper h;
  *	helper_init(&h, argc, argv);
@@ -9,8 +8,8 @@
  *	helper_start(&h, ROLE_LOGIN, rows, n, timestamp, ctx);
  *	loop_run(h.loop);
  *
- * rows holds, besides the program's own messages, HELPER_ROWS; its BEGIN handler is the program's:
- *it calls helper_confine and then serves.
+ * rows holds, besides the program's own messages, HELPER_ROWS; its BEGIN handler is the program's: it calls
+ * helper_confine and then serves.
  */
 #ifndef PROC_HELPER_H
 #define PROC_HELPER_H
@@ -19,12 +18,15 @@
 #include "proc/confine.h"
 #include "proc/spawn.h"
 
+/* Exit status when something of ours is amiss, as when the master hands over what cannot be read. */
+enum { EXIT_INTERNAL = 81 };
+
 struct helper {
 	struct proc_child self;
 	struct loop *loop;
 	struct chan *master;   /* own */
 	struct span conf;      /* bytes of the sealed configuration; own; empty when none */
-	void *ctx;	       /* the program's */
+	void *ctx;             /* the program's */
 	const char *timestamp; /* borrowed: of log lines */
 };
 
@@ -51,11 +53,12 @@ enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c);
 /* The same for a worker, whose ASSIGN has been read into c by its caller. Does not answer. */
 void helper_become(struct helper *h, const struct confine *c);
 
-enum err helper_log(void *ctx, struct chan *c, struct msg_in *m); /* MSG_LOG */
+/* MSG_LOG: log to the descriptor that comes along. */
+enum err helper_log(void *ctx, struct chan *c, struct msg_in *m);
 
-#define HELPER_ROWS                                                                                \
-	{                                                                                          \
-		MSG_LOG, helper_log                                                                \
-	}
+/* MSG_QUIT, for a program that has nothing to finish first: stops the loop. */
+enum err helper_quit(void *ctx, struct chan *c, struct msg_in *m);
+
+#define HELPER_ROWS { MSG_LOG, helper_log }
 
 #endif

@@ -6,8 +6,6 @@
 #include "proc/helper.h"
 #include "route.h"
 
-enum { EXIT_INTERNAL = 81 };
-
 struct auth {
 	struct helper h;
 	struct conf *conf;   /* own */
@@ -33,19 +31,10 @@ static enum err on_peer(void *ctx, struct chan *ch, struct msg_in *m)
 	return route_peer(a->route, child, role, msg_take_fd(m)) ? ERR_OK : ERR_PROTO;
 }
 
-/* The logins are gone by then, or everything ends. */
-static enum err on_quit(void *ctx, struct chan *ch, struct msg_in *m)
-{
-	struct helper *h = ctx;
-
-	loop_stop(h->loop);
-	return msg_end(m) ? ERR_OK : ERR_PROTO;
-}
-
 static const struct chan_row rows[] = {
 	HELPER_ROWS,
 	{ MSG_BEGIN, on_begin },
-	{ MSG_QUIT, on_quit },
+	{ MSG_QUIT, helper_quit }, /* the logins are gone by then, or everything ends */
 	{ MSG_PEER, on_peer },
 };
 

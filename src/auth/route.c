@@ -361,10 +361,7 @@ static void front_closed(void *ctx, struct chan *ch, enum err why)
 	front_free(ctx);
 }
 
-/*
- * --- from workers
- * --------------------------------------------------------------------------------
- */
+/* --- from workers ------------------------------------------------------------------------ */
 
 /* The request that an answer is for. NULL: it was aborted meanwhile, or (bad_r) the worker has no
  * business with it. */
@@ -495,8 +492,7 @@ static void worker_closed(void *ctx, struct chan *ch, enum err why)
 	worker_free(ctx);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life -------------------------------------------------------------------------------- */
 
 struct route *route_new(struct loop *l, struct chan *master, const struct conf *c)
 {

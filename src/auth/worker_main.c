@@ -17,7 +17,7 @@
 
 #include <uthash.h>
 
-enum { TRIES_MAX = 4096, STEP_MAX = 12288, NAME_MAX_BYTES = 1024, EXIT_INTERNAL = 81 };
+enum { TRIES_MAX = 4096, STEP_MAX = 12288, NAME_MAX_BYTES = 1024 };
 
 struct running {
 	uint32_t id;
@@ -218,10 +218,7 @@ static void auth_closed(void *ctx, struct chan *ch, enum err why)
 	chan_free(&w->auth);
 }
 
-/*
- * --- life
- * ----------------------------------------------------------------------------------------
- */
+/* --- life -------------------------------------------------------------------------------- */
 
 enum { PATHS_MAX = 64 };
 
@@ -273,18 +270,10 @@ static enum err on_peer(void *ctx, struct chan *ch, struct msg_in *m)
 	return ERR_OK;
 }
 
-static enum err on_quit(void *ctx, struct chan *ch, struct msg_in *m)
-{
-	struct helper *h = ctx;
-
-	loop_stop(h->loop);
-	return msg_end(m) ? ERR_OK : ERR_PROTO;
-}
-
 static const struct chan_row rows[] = {
 	HELPER_ROWS,
 	{ MSG_BEGIN, on_begin },
-	{ MSG_QUIT, on_quit },
+	{ MSG_QUIT, helper_quit },
 	{ MSG_PEER, on_peer },
 };
 

@@ -24,8 +24,6 @@
 
 enum { WORDS_MAX = 16, LINE_MAX_BYTES = 8192, CLIENTS_MAX = 64, DEADLINE_MS = 10000 };
 
-enum { EXIT_INTERNAL = 81 };
-
 struct client {
 	struct control *control;
 	uint32_t id;

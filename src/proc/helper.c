@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { EXIT_INTERNAL = 81 };
-
 #ifdef ROOST_SANITIZE
 /* The leak checker cannot look into a confined process, and would say so by failing it. Unit tests look for leaks. */
 const char *__asan_default_options(void);
@@ -108,5 +106,15 @@ enum err helper_log(void *ctx, struct chan *c, struct msg_in *m)
 		return ERR_PROTO;
 	close(fd);
 	log_from_fd(CHILD_FD_LOG, h->timestamp);
+	return ERR_OK;
+}
+
+enum err helper_quit(void *ctx, struct chan *c, struct msg_in *m)
+{
+	struct helper *h = ctx;
+
+	if (!msg_end(m))
+		return ERR_PROTO;
+	loop_stop(h->loop);
 	return ERR_OK;
 }
