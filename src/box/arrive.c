@@ -1,4 +1,5 @@
 #include "arrive.h"
+#include "sync.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -363,7 +364,10 @@ static bool numbered_later(struct arrivals *r)
 
 /* --- the steps ---------------------------------------------------------------------------- */
 
-/* A mailbox that the index does not know is adopted first. That this fails is no reason not to take mail. */
+/*
+ * A mailbox that the index does not know is adopted first: what lies in cur/ by then is not \Recent, what is appended is.
+ * That this fails is no reason not to take mail.
+ */
 static enum step ready(struct arrivals *r, struct errtext *t)
 {
 	bool found = false;
@@ -372,7 +376,7 @@ static enum step ready(struct arrivals *r, struct errtext *t)
 
 	if (e == ERR_CORRUPT)
 		(void)acct_repair(r->mb->acct, t);
-	if (!found)
+	if (!found || (r->number && r->mb->sync && r->mb->sync->fresh))
 		step = mailbox_sync(r->mb, true, &e, t);
 	if (!r->since)
 		r->since = clock_ms();

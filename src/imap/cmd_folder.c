@@ -31,10 +31,11 @@ static enum step delete_step(struct imap_cmd *c)
 {
 	struct folder_job *j = c->state;
 	struct errtext t = { "" };
+	enum err e = acct_delete(c->s->cfg.acct, j->name, &t);
 
-	if (c->s->view && !strcmp(view_state(c->s->view)->name, j->name))
+	if (!e && c->s->view && !strcmp(view_state(c->s->view)->name, j->name))
 		imap_session_unselect(c->s);
-	return finish(c, acct_delete(c->s->cfg.acct, j->name, &t), &t, "Delete completed.");
+	return finish(c, e, &t, "Delete completed.");
 }
 
 static enum step subscribe_step(struct imap_cmd *c)
