@@ -85,6 +85,8 @@ struct store_identity {
 	uint64_t modseq_floor;
 	/* this call took a new UIDVALIDITY (the folder had none, or a damaged list) */
 	bool renewed;
+	/* there was no list at all, which is news only where a list was known */
+	bool missing;
 	/* static sentence for the log: why it was renewed, what was repaired; NULL: nothing */
 	const char *note;
 };

@@ -1,6 +1,6 @@
 /*
  * roostadm: asks the running server over its control socket and prints what it says.
- * Exit status: 0 done, 64 usage, 67 no such user, 69 server not running, 70 refused or failed, 77
+ * Exit status: 0 done, 64 usage, 67 no such user or session, 69 server not running, 70 refused or failed, 77
  * permission, 78 configuration.
  */
 #include "base/buf.h"
@@ -39,10 +39,18 @@ static void print_status(struct span line)
 	size_t n = 0;
 	while (n < ARRAY_LEN(word) && span_split(&line, '\t', &word[n]))
 		n++;
-	if (span_eq_str(word[0], "process"))
-		printf("%-12.*s pid %-8.*s %-9.*s %.*s sessions %.*s\n", (int)word[1].n, word[1].p,
-		       (int)word[2].n, word[2].p, (int)word[3].n, word[3].p, (int)word[4].n,
-		       word[4].p, (int)word[5].n, word[5].p);
+	uint64_t seconds;
+	if (span_eq_str(word[0], "process") && word[5].n > 0)
+		printf("%-12.*s pid %-8.*s %-9.*s %.*s sessions of %.*s\n", (int)word[1].n,
+		       word[1].p, (int)word[2].n, word[2].p, (int)word[3].n, word[3].p,
+		       (int)word[4].n, word[4].p, (int)word[5].n, word[5].p);
+	else if (span_eq_str(word[0], "process"))
+		printf("%-12.*s pid %-8.*s %.*s\n", (int)word[1].n, word[1].p, (int)word[2].n,
+		       word[2].p, (int)word[3].n, word[3].p);
+	else if (span_eq_str(word[0], "uptime") && span_u64(word[1], &seconds))
+		printf("%-12s %u d %02u:%02u:%02u\n", "uptime", (unsigned)(seconds / 86400),
+		       (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60),
+		       (unsigned)(seconds % 60));
 	else
 		printf("%-12.*s %.*s %.*s\n", (int)word[0].n, word[0].p, (int)word[1].n, word[1].p,
 		       (int)word[2].n, word[2].p);
@@ -90,12 +98,17 @@ static const struct {
 	  "username                       proto  (pid) (ip) since\n", "show who is logged in" },
 };
 
+static void print_usage(FILE *to)
+{
+	fputs("Usage: roostadm [-c FILE | -S SOCKET] COMMAND [ARGUMENT...]\n\n", to);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(to, "  %-8s %-16s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].sentence);
+}
+
 static int usage(void)
 {
-	fputs("Usage: roostadm [-c FILE | -S SOCKET] COMMAND [ARGUMENT...]\n\n", stderr);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(stderr, "  %-8s %-16s %s\n", commands[i].name, commands[i].arguments,
-			commands[i].sentence);
+	print_usage(stderr);
 	return EXIT_USAGE;
 }
 
@@ -174,9 +187,9 @@ static int show(struct span text, size_t command)
 	}
 	last = span_from(last, 4);
 	fprintf(stderr, "roostadm: %.*s\n", (int)last.n, last.p);
-	return span_eq_str(last, "no such user")	? EXIT_NOUSER
-	       : span_eq_str(last, "permission denied") ? EXIT_DENIED
-							: EXIT_FAILED;
+	if (span_eq_str(last, "no such user") || span_eq_str(last, "no such session"))
+		return EXIT_NOUSER;
+	return span_eq_str(last, "permission denied") ? EXIT_DENIED : EXIT_FAILED;
 }
 
 /* "stop" answers at once; the command returns when the socket is gone. */
@@ -191,8 +204,11 @@ int main(int argc, char **argv)
 	const char *file = SYSCONFDIR "/roost/roost.conf", *given = NULL;
 	char path[4096];
 	int opt;
-	while ((opt = getopt(argc, argv, "+c:S:")) != -1) {
-		if (opt == 'c')
+	while ((opt = getopt(argc, argv, "+c:S:h")) != -1) {
+		if (opt == 'h') {
+			print_usage(stdout);
+			return 0;
+		} else if (opt == 'c')
 			file = optarg;
 		else if (opt == 'S')
 			given = optarg;
@@ -201,6 +217,10 @@ int main(int argc, char **argv)
 	}
 	size_t command = 0;
 	int n = argc - optind;
+	if (n > 0 && strcmp(argv[optind], "help") == 0) {
+		print_usage(stdout);
+		return 0;
+	}
 	while (n > 0 && command < ARRAY_LEN(commands) &&
 	       strcmp(argv[optind], commands[command].name) != 0)
 		command++;

@@ -156,7 +156,7 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 	if (e)
 		goto out;
 	mb->floor = s->id.modseq_floor;
-	if (s->id.note)
+	if (s->id.note && (found || !s->id.missing))
 		mb->acct->note = s->id.note;
 	s->fresh = !found || r->b.uidvalidity != s->id.uidvalidity || (r->b.flags & BOX_ADOPTING);
 	s->lost = !found || (r->b.flags & BOX_ADOPTING);

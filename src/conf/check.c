@@ -316,6 +316,8 @@ static void check_location(struct check *k, struct place at, const char *what, c
 	expand_user(vars, SPAN("user@example.org"), SPAN("/home/user"));
 	if (conf_location_parse(text, vars, "/home/user", k->c->arena, &location, &t))
 		FAIL(k, at, "%s: %s", what, t.text);
+	else if (location.driver != CONF_DRIVER_MAILDIR)
+		FAIL(k, at, "%s: mbox is not served yet; there is: maildir", what);
 }
 
 static void check_locations(struct check *k)

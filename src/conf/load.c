@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "conf/load.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 static enum err load(const char *path, const struct span *text, unsigned flags, struct conf **c_r,
@@ -13,9 +15,14 @@ static enum err load(const char *path, const struct span *text, unsigned flags, 
 	struct notes notes = { errors, warnings, 0 };
 	struct conf *c = conf_new(CONF_EVERY_ROLE);
 	char *name = arena_str(c->arena, path); /* places in the tree point to it */
-	struct node *root = name ? parse_tree(name, text, flags, c->arena, &notes) : NULL;
+	struct node *root = NULL;
 	bool contents = !(flags & (CONF_LOAD_NO_CONTENT | CONF_LOAD_NO_FILES));
 
+	/* What is missing in a file that is missing would only hide that it is. */
+	if (!text && access(path, R_OK) < 0)
+		note_error(&notes, path, 0, "cannot open: %s", strerror(errno));
+	else if (name)
+		root = parse_tree(name, text, flags, c->arena, &notes);
 	if (root) {
 		size_t before = notes.errors_n;
 

@@ -117,7 +117,10 @@ static bool cmd_kick(struct request *r)
 		chan_send_empty(s->worker->child->chan, MSG_KICK, s->number);
 		n++;
 	}
-	buf_printf(&r->out, "%u\n", n);
+	if (n == 0)
+		buf_add_str(&r->out, "no such session\n");
+	else
+		buf_printf(&r->out, "%u\n", n);
 	return n > 0;
 }
 

@@ -44,6 +44,8 @@ static int dump(const char *path, bool all)
 	bool ok = conf_load(path, CONF_LOAD_NO_CONTENT, &c, &errors, &warnings) == ERR_OK;
 	fwrite(warnings.p, 1, warnings.n, stderr);
 	fwrite(errors.p, 1, errors.n, stderr);
+	if (!ok)
+		fprintf(stderr, "roost: the configuration %s has errors\n", path);
 	if (ok) {
 		printf("# %s %s: %s\n", PACKAGE_NAME, PACKAGE_VERSION, path);
 		conf_dump(c, all, &out);

@@ -299,6 +299,7 @@ static enum err list_adopt(struct maildir_box *b, struct store_identity *id, str
 	if (e || list_usable(u))
 		return e;
 	id->note = list_complaint(u);
+	id->missing = !u->present;
 	if (!u->present || u->damaged) {
 		id->renewed = true;
 		e = list_renew(b, t);
