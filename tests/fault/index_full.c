@@ -168,6 +168,7 @@ int main(void)
 	    mount("index_full", dir, "tmpfs", 0, "size=8m")) {
 		printf("no right to mount a small file system: %s\n", strerror(errno));
 		rmdir(dir);
+		free((char *)(uintptr_t)config.dir);
 		return 77;
 	}
 	ok(idx_open(&config, &i, &rebuilt, NULL), "open");
