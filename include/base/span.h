@@ -34,7 +34,6 @@ bool span_starts(struct span s, struct span prefix);
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
 int span_cmp(struct span a, struct span b);  /* memcmp order, shorter first */
-int span_icmp(struct span a, struct span b); /* the same over ASCII lower case */
 
 /* First position of c or of needle; SIZE_MAX when absent. */
 size_t span_find(struct span s, char c);

@@ -123,6 +123,7 @@ struct imap_search_key {
 struct imap_status_item {
 	const char *name;
 	void (*emit)(const struct acct_status *st, struct buf *out); /* the value only */
+	bool sizes; /* needs the sizes of all messages */
 };
 
 /* ---- LIST ---- */
@@ -216,7 +217,6 @@ void *imap_cmd_state(struct imap_cmd *c, size_t size);
 
 struct buf *imap_out(struct imap_session *s);          /* untagged responses are appended here */
 bool imap_out_full(const struct imap_session *s);      /* above the water mark: return STEP_OUTPUT_FULL soon */
-struct view *imap_view(const struct imap_session *s);  /* the selected mailbox; NULL */
 bool imap_slice_over(const struct imap_cmd *c);        /* the time slice is used */
 
 #endif

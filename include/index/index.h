@@ -134,7 +134,6 @@ enum err idx_uids(struct idx_txn *x, uint32_t box, struct set *uids_r);
 enum err idx_uids_flagged(struct idx_txn *x, uint32_t box, uint8_t flag, bool want, struct set *uids_r);
 /* Smallest UID without MAIL_SEEN; 0: none. */
 enum err idx_first_unseen(struct idx_txn *x, uint32_t box, uint32_t *uid_r);
-enum err idx_msg_by_key(struct idx_txn *x, uint32_t box, struct span key, uint32_t *uid_r); /* O(messages) */
 
 /* --- changes -------------------------------------------------------------------- */
 

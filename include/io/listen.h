@@ -36,8 +36,6 @@ typedef void acceptor_fn(void *ctx, int fd_take);
  * connection: non-blocking, close-on-exec. When descriptors run out it rests for 100 ms.
  */
 struct acceptor *acceptor_new(struct loop *l, int fd, acceptor_fn *fn, void *ctx);
-void acceptor_pause(struct acceptor *a);
-void acceptor_resume(struct acceptor *a);
 void acceptor_free(struct acceptor **a); /* NULL allowed; nulls; fd stays open */
 
 /* One end of a connection. A unix socket has ip "" and port 0. IPv4 in IPv6 is shown as IPv4. */

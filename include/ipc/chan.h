@@ -41,8 +41,6 @@ void chan_send_fds(struct chan *c, struct msg *m, const int *fds_take, size_t n)
 /* A message without a body. */
 void chan_send_empty(struct chan *c, enum msg_type type, uint32_t id);
 
-void *chan_ctx(const struct chan *c);
-void chan_set_ctx(struct chan *c, void *ctx);
 bool chan_dead(const struct chan *c);
 const char *chan_why(const struct chan *c); /* a sentence on why it ended, for the log */
 

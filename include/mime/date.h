@@ -28,17 +28,8 @@ bool mime_date_parse_imap(struct span s, struct mime_date *d_r);
  */
 void mime_date_add_imap(struct mime_date d, struct buf *out);
 
-/* "Wed, 17 Jul 1996 02:44:25 -0700", for Date and Received. */
-void mime_date_add_rfc5322(struct mime_date d, struct buf *out);
-
 /*
- * Strict: "1-Feb-1994" or "01-Feb-1994", quoted or not; as days since 1 January 1970 (SEARCH ON and
- * kin).
- */
-bool mime_day_parse(struct span s, int64_t *day_r);
-
-/*
- * The calendar day that the date's own zone shows (SENTON compares that day, "disregarding time and
+ * The calendar day that the date's own zone shows, as days since 1 January 1970 (SENTON compares that day, "disregarding time and
  * timezone").
  */
 int64_t mime_date_day(struct mime_date d);

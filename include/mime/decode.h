@@ -3,7 +3,7 @@
  * 2047). All streaming and linear; broken input is decoded as far as it goes, never refused.
  *
  * iconv opens its converters (gconv modules) when a charset is first used: a confined process
- * must have them granted, or open what it needs before it locks itself in (mime_charsets_warm).
+ * must have them granted.
  */
 #ifndef MIME_DECODE_H
 #define MIME_DECODE_H
@@ -38,7 +38,6 @@ struct mime_charsets;
 struct mime_charsets *mime_charsets_new(void);
 void mime_charsets_free(struct mime_charsets **cs);		      /* NULL allowed */
 bool mime_charsets_known(struct mime_charsets *cs, struct span name); /* for SEARCH CHARSET */
-void mime_charsets_warm(struct mime_charsets *cs); /* opens the common converters */
 
 /*
  * One text in one charset to UTF-8, in chunks. What does not convert becomes U+FFFD. US-ASCII and

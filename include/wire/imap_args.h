@@ -51,8 +51,6 @@ bool imap_arg_atom(const struct imap_arg *a, struct span *s_r);
 bool imap_arg_string(const struct imap_arg *a, struct span *s_r); /* quoted or collected literal */
 bool imap_arg_astring(const struct imap_arg *a, struct span *s_r); /* atom or string; the atom NIL is the text NIL */
 bool imap_arg_nstring(const struct imap_arg *a, struct span *s_r, bool *nil_r);
-bool imap_arg_number(const struct imap_arg *a, uint32_t *v_r);
-bool imap_arg_nznumber(const struct imap_arg *a, uint32_t *v_r);
 bool imap_arg_number64(const struct imap_arg *a, uint64_t *v_r); /* at most 2^63-1 (RFC 9051 number64) */
 bool imap_arg_list(const struct imap_arg *a, const struct imap_arg **first_r); /* first NULL for "()" */
 

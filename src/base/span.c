@@ -59,19 +59,6 @@ int span_cmp(struct span a, struct span b)
 	return c ? c : span_cmp_length(a, b);
 }
 
-int span_icmp(struct span a, struct span b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-
-	for (size_t i = 0; i < n; i++) {
-		int c = (unsigned char)ascii_lower(a.p[i]) - (unsigned char)ascii_lower(b.p[i]);
-
-		if (c)
-			return c;
-	}
-	return span_cmp_length(a, b);
-}
-
 size_t span_find(struct span s, char c)
 {
 	const char *hit = s.n ? memchr(s.p, c, s.n) : NULL;

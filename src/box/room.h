@@ -119,7 +119,6 @@ struct view {
 	struct set flags;        /* among uids: changed, not yet told */
 	uint32_t top;            /* UIDs from here on are new to the session */
 	uint32_t uidvalidity, epoch, keywords_serial;
-	uint32_t recent_told;
 	uint64_t absorbed;       /* the modseq up to which gone and flags are complete */
 	bool refreshing;
 	uint64_t want_scans;

@@ -64,11 +64,6 @@ bool imap_slice_over(const struct imap_cmd *c)
 	return clock_us() >= c->deadline_us;
 }
 
-struct view *imap_view(const struct imap_session *s)
-{
-	return s->view;
-}
-
 /* ---- one command's frame ---- */
 
 static void cmd_begin(struct imap_session *s)

@@ -104,11 +104,6 @@ static enum err put(struct idx_txn *x, enum rec_kind kind, struct span key, stru
 	return e ? e : result(x, mdb_cursor_put(c, &k, &v, flags));
 }
 
-enum err kv_put(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value)
-{
-	return put(x, kind, key, value, 0);
-}
-
 enum err kv_insert(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value)
 {
 	return put(x, kind, key, value, MDB_NOOVERWRITE);

@@ -14,7 +14,6 @@ enum err kv_seek(struct idx_txn *x, enum rec_kind kind, struct span key, struct 
 		 struct span *value_r);
 enum err kv_next(struct idx_txn *x, enum rec_kind kind, struct span *key_r, struct span *value_r);
 
-enum err kv_put(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value);
 enum err kv_insert(struct idx_txn *x, enum rec_kind kind, struct span key,
 		   struct span value);					 /* ERR_EXISTS */
 enum err kv_del(struct idx_txn *x, enum rec_kind kind, struct span key); /* ERR_NOTFOUND */

@@ -68,19 +68,3 @@ void idx_walk_end(struct idx_walk **w)
 	free(*w);
 	*w = NULL;
 }
-
-enum err idx_msg_by_key(struct idx_txn *x, uint32_t id, struct span key, uint32_t *uid_r)
-{
-	struct idx_walk w = { .x = x, .id = id };
-	struct idx_msg m = { .uid = 0 };
-	enum err e = ERR_OK;
-
-	while (!e && m.uid < UINT32_MAX) {
-		e = idx_walk_to(&w, m.uid + 1, &m, NULL);
-		if (!e && span_eq(m.key, key)) {
-			*uid_r = m.uid;
-			return ERR_OK;
-		}
-	}
-	return e ? e : ERR_NOTFOUND;
-}

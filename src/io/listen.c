@@ -25,7 +25,6 @@ struct acceptor {
 	acceptor_fn *fn;
 	void *ctx;
 	struct loop_timer rest;
-	bool paused;
 	bool busy, freed; /* in a callback; freed by it */
 };
 
@@ -178,7 +177,7 @@ enum err listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *f
 
 static void acceptor_watch(struct acceptor *a)
 {
-	bool on = !a->paused && !loop_timer_armed(&a->rest);
+	bool on = !loop_timer_armed(&a->rest);
 
 	loop_set(a->io, on ? LOOP_READ | LOOP_EXCLUSIVE : 0);
 }
@@ -198,7 +197,7 @@ static void acceptor_on_io(void *ctx, unsigned events)
 	struct acceptor *a = ctx;
 
 	a->busy = true;
-	for (int i = 0; i < ACCEPT_BATCH && !a->freed && !a->paused; i++) {
+	for (int i = 0; i < ACCEPT_BATCH && !a->freed; i++) {
 		int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
@@ -229,18 +228,6 @@ struct acceptor *acceptor_new(struct loop *l, int fd, acceptor_fn *fn, void *ctx
 	a->io = loop_add(l, fd, 0, acceptor_on_io, a);
 	acceptor_watch(a);
 	return a;
-}
-
-void acceptor_pause(struct acceptor *a)
-{
-	a->paused = true;
-	acceptor_watch(a);
-}
-
-void acceptor_resume(struct acceptor *a)
-{
-	a->paused = false;
-	acceptor_watch(a);
 }
 
 void acceptor_free(struct acceptor **a)

@@ -365,16 +365,6 @@ void chan_free(struct chan **chan)
 	chan_release(c);
 }
 
-void *chan_ctx(const struct chan *c)
-{
-	return c->ctx;
-}
-
-void chan_set_ctx(struct chan *c, void *ctx)
-{
-	c->ctx = ctx;
-}
-
 bool chan_dead(const struct chan *c)
 {
 	return c->dead;

@@ -113,15 +113,6 @@ bool mime_charsets_known(struct mime_charsets *cs, struct span name)
 	return clean_name(name, clean) && (is_utf8(clean) || open_charset(cs, clean));
 }
 
-void mime_charsets_warm(struct mime_charsets *cs)
-{
-	static const char *const common[] = { "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252",
-					      "ISO-2022-JP", "GB18030" };
-
-	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		open_charset(cs, common[i]);
-}
-
 void mime_to_utf8_init(struct mime_to_utf8 *u, struct mime_charsets *cs, struct span charset)
 {
 	struct charset *c = NULL;

@@ -4,7 +4,6 @@
 enum { DAY = 86400, ZONE_MAX = 24 * 60 };
 
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-static const char weekdays[] = "ThuFriSatSunMonTueWed"; /* 1 January 1970 was a Thursday */
 
 struct civil {
 	int64_t year;
@@ -261,19 +260,6 @@ bool mime_date_parse_imap(struct span s, struct mime_date *d_r)
 	return true;
 }
 
-bool mime_day_parse(struct span s, int64_t *day_r)
-{
-	struct lex l = { .in = s };
-	struct civil c;
-
-	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
-		l.in = span_cut(s, 1, s.n - 2);
-	if (lex_peek(&l) == ' ' || !take_imap_day(&l, &c) || l.pos != l.in.n)
-		return false;
-	*day_r = days_of(c);
-	return true;
-}
-
 /* The local time in seconds, kept within what four digits can say. */
 static int64_t local_seconds(struct mime_date d)
 {
@@ -312,16 +298,5 @@ void mime_date_add_imap(struct mime_date d, struct buf *out)
 	struct civil c = civil_of(day);
 
 	buf_printf(out, "%02u-%.3s-%04d", c.day, months + 3 * (c.month - 1), (int)c.year);
-	add_clock_and_zone(local - day * DAY, d.zone, out);
-}
-
-void mime_date_add_rfc5322(struct mime_date d, struct buf *out)
-{
-	int64_t local = local_seconds(d);
-	int64_t day = floor_day(local);
-	struct civil c = civil_of(day);
-
-	buf_printf(out, "%.3s, %u %.3s %04d", weekdays + 3 * (((day % 7) + 7) % 7), c.day,
-		   months + 3 * (c.month - 1), (int)c.year);
 	add_clock_and_zone(local - day * DAY, d.zone, out);
 }

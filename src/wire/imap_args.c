@@ -54,21 +54,6 @@ bool imap_arg_nstring(const struct imap_arg *a, struct span *s_r, bool *nil_r)
 	return true;
 }
 
-bool imap_arg_number(const struct imap_arg *a, uint32_t *v_r)
-{
-	return is(a, IMAP_ARG_ATOM) && span_u32(a->s, v_r);
-}
-
-bool imap_arg_nznumber(const struct imap_arg *a, uint32_t *v_r)
-{
-	uint32_t v;
-
-	if (!imap_arg_number(a, &v) || v == 0)
-		return false;
-	*v_r = v;
-	return true;
-}
-
 bool imap_arg_number64(const struct imap_arg *a, uint64_t *v_r)
 {
 	uint64_t v;

@@ -280,9 +280,6 @@ static void messages(void **state)
 	OK(idx_commit(&x, NULL));
 	x = begin_read(f);
 	check_counts(x, id, 2, 0, 0);
-	OK(idx_msg_by_key(x, id, SPAN("key-2000.M1P2.host,S=100"), &uid));
-	assert_int_equal(uid, 2000);
-	assert_int_equal(idx_msg_by_key(x, id, SPAN("key-1"), &uid), ERR_NOTFOUND);
 	idx_abort(&x);
 }
 
