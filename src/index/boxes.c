@@ -95,7 +95,7 @@ static void free_slot(struct box_slot *s)
 	free(s);
 }
 
-void box_slot_drop(struct idx_txn *x, struct box_slot *s)
+static void slot_drop(struct idx_txn *x, struct box_slot *s)
 {
 	struct box_slot **at = &x->boxes;
 
@@ -360,7 +360,7 @@ enum err idx_box_remove(struct idx_txn *x, uint32_t id)
 	if (!e)
 		e = purge_space(x, s->rec.space);
 	if (!e)
-		box_slot_drop(x, s);
+		slot_drop(x, s);
 	return e;
 }
 

@@ -14,9 +14,8 @@ struct box_slot {
 	bool dirty;
 };
 
-/* The record of mailbox id; stays until the transaction ends or box_slot_drop. ERR_NOTFOUND. */
+/* The record of mailbox id; stays until the transaction ends or the mailbox is deleted. ERR_NOTFOUND. */
 enum err box_slot(struct idx_txn *x, uint32_t id, struct box_slot **s_r);
-void box_slot_drop(struct idx_txn *x, struct box_slot *s); /* unwritten */
 enum err box_flush(struct idx_txn *x);
 void box_slots_free(struct idx_txn *x);
 

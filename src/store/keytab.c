@@ -149,7 +149,7 @@ void pool_free(struct pool *p)
 	*p = (struct pool){ 0 };
 }
 
-char *pool_take(struct pool *p, size_t n)
+static char *pool_take(struct pool *p, size_t n)
 {
 	if (p->cap - p->used < n) {
 		size_t cap = n > POOL_CHUNK ? n : POOL_CHUNK;

@@ -41,7 +41,6 @@ struct pool {
 };
 
 void pool_free(struct pool *p);
-char *pool_take(struct pool *p, size_t n); /* not aligned, not zeroed */
 struct span pool_copy(struct pool *p, struct span s);
 
 #endif

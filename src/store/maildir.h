@@ -169,12 +169,6 @@ struct found {
 };
 /* From a hint, if it makes sense. */
 bool maildir_found_hint(struct span key, struct span hint, struct found *f_r);
-struct span maildir_found_rest(const struct found *f);
-/*
- * Looks for key anew, after *f (may have dir 0) proved wrong. ERR_EXPUNGED: not there; ERR_INUSE:
- * cannot tell.
- */
-enum err maildir_find(struct maildir_box *b, struct span key, struct found *f);
 void maildir_names_drop(struct maildir_box *b);
 /* A listing whose every absence is proven; ERR_INUSE when there is none to be had now. */
 enum err maildir_names_proof(struct maildir_box *b);

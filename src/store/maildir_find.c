@@ -148,7 +148,7 @@ static bool found_set(struct found *f, char dir, struct span key, struct span re
 	return true;
 }
 
-struct span maildir_found_rest(const struct found *f)
+static struct span found_rest(const struct found *f)
 {
 	return span_str(f->file + f->base_n);
 }
@@ -186,7 +186,8 @@ static bool find_in_names(const struct maildir_box *b, struct span key, const st
 	return old.dir != f->dir || old.base_n != key.n || strcmp(old.file, f->file) != 0;
 }
 
-enum err maildir_find(struct maildir_box *b, struct span key, struct found *f)
+/* Looks for key anew, after *f (may have dir 0) proved wrong. ERR_EXPUNGED: not there; ERR_INUSE: cannot tell. */
+static enum err find(struct maildir_box *b, struct span key, struct found *f)
 {
 	struct found wrong = *f, none = { .dir = 0 };
 	struct passes p = { 0 };
@@ -207,7 +208,7 @@ enum err maildir_find(struct maildir_box *b, struct span key, struct found *f)
 
 static enum err give_hint(const struct found *f, struct arena *a, struct span *hint_r)
 {
-	struct span rest = maildir_found_rest(f);
+	struct span rest = found_rest(f);
 
 	if (!hint_r || !a)
 		return ERR_OK;
@@ -246,7 +247,7 @@ static enum err with_file(struct maildir_box *b, struct span key, struct span hi
 	first_guess(key, hint, f);
 	for (int i = 0; i < FIND_PASSES && e == ERR_NOTFOUND; i++) {
 		if (i > 0 || f->dir == 0) {
-			e = maildir_find(b, key, f);
+			e = find(b, key, f);
 			if (e)
 				return e;
 		}
@@ -370,7 +371,7 @@ static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 	char name[MAILDIR_NAME_MAX + 1];
 	struct stat st;
 
-	if (!maildir_name_build(name, w->key, maildir_found_rest(f), w->flags))
+	if (!maildir_name_build(name, w->key, found_rest(f), w->flags))
 		return ERR_LIMIT;
 	if (f->dir == 'c' && strcmp(name, f->file) == 0) {
 		if (fstatat(b->cur_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
