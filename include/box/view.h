@@ -56,6 +56,7 @@ struct view_state {
 	uint32_t exists, recent, uidvalidity, uidnext;
 	uint32_t first_unseen;  /* sequence number as of view_open's first update; 0: none */
 	uint64_t highestmodseq; /* all up to here has been told */
+	bool behind;            /* messages vanished that could not be told yet: highestmodseq waits for them */
 	const char *const *keywords; /* MAIL_KEYWORDS_MAX slots, NULL where free; valid until the next update */
 	uint8_t guid[16];
 };
@@ -67,6 +68,24 @@ uint32_t view_seq(const struct view *v, uint32_t uid);
 const struct set *view_uids(const struct view *v);
 void view_seqs_to_uids(const struct view *v, const struct set *seqs, struct set *uids_r);
 void view_uids_to_seqs(const struct view *v, const struct set *uids, struct set *seqs_r);
+
+/* --- since a modseq (RFC 7162) -------------------------------------------------- */
+
+/*
+ * What happened after modseq to the UIDs known to a client. O(changes) while the change log reaches back to it;
+ * else (complete false) changed comes from the records, and vanished is all of known that is not there. So it is with a modseq
+ * above any that the mailbox gave. Messages that the view still holds are not vanished: view_update tells them.
+ */
+struct view_since {
+	uint64_t modseq;
+	const struct set *known; /* borrowed; NULL: every UID below UIDNEXT */
+	bool complete;           /* out, as all below */
+	struct set changed;      /* among the view's UIDs: changed or new */
+	struct set vanished;     /* may hold UIDs that the client never heard of */
+};
+/* ERR_NOTFOUND as view_update; ERR_INUSE: the folder is being read anew. */
+enum err view_since(struct view *v, struct view_since *s, struct errtext *t);
+void view_since_free(struct view_since *s);
 
 /* --- facts ---------------------------------------------------------------------- */
 

@@ -136,7 +136,6 @@ struct rec {
 /* --- acct.c --------------------------------------------------------------------- */
 
 struct mime_charsets *acct_charsets(struct acct *a);
-enum err acct_index(struct acct *a, struct errtext *t);           /* opens it when it is not open */
 enum err acct_repair(struct acct *a, struct errtext *t);          /* after ERR_CORRUPT: an empty index; every id 0 */
 void acct_owe(struct acct *a);                                    /* the to-do list holds something */
 enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
@@ -194,7 +193,6 @@ enum err rec_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg
 enum err mailbox_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t);
 enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t);
 enum err mailbox_ready(struct mailbox *mb, struct errtext *t);
-enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r);
 enum err rec_find(struct mailbox *mb, bool *found_r, struct errtext *t); /* sets mb->id */
 enum err mailbox_sync_numbers(struct mailbox *mb, struct errtext *t);    /* when BOX_UNSYNCED */
 
@@ -215,6 +213,11 @@ void message_emailid(struct span key, uint8_t out[16]);
 struct message;
 void view_forget_msg(struct view *v);
 
+/* --- since.c -------------------------------------------------------------------- */
+
+/* Adds the UIDs whose records have a higher modseq: O(messages), for when the log cannot tell. */
+enum err since_records(struct idx_txn *x, uint32_t box, uint64_t since, struct set *changed);
+
 /* --- walk.c --------------------------------------------------------------------- */
 
 void acct_pause_walks(struct acct *a);
@@ -231,7 +234,6 @@ struct removal;
 /* uids is copied. flagged: only those that carry \Deleted. */
 struct removal *removal_new(struct mailbox *mb, const struct set *uids, bool flagged);
 enum step removal_step(struct removal *r, enum err *err_r, struct errtext *t);
-const struct set *removal_done(const struct removal *r); /* the UIDs that went */
 void removal_free(struct removal **r); /* NULL allowed; what is begun stays on the to-do list */
 
 /* --- bytes.c -------------------------------------------------------------------- */

@@ -31,21 +31,6 @@ static void set_between(struct set *s, uint32_t first, uint32_t last)
 		set_remove_range(s, last + 1, UINT32_MAX);
 }
 
-static enum err flags_since(struct idx_txn *x, const struct idx_box *b, uint64_t since, struct set *flags)
-{
-	struct idx_walk *w;
-	struct idx_msg m;
-	enum err e = idx_walk_begin(x, b->id, false, &w);
-
-	if (e)
-		return e;
-	for (uint32_t uid = 1; (e = idx_walk_to(w, uid, &m, NULL)) == ERR_OK; uid = m.uid + 1)
-		if (m.modseq > since)
-			set_add(flags, m.uid);
-	idx_walk_end(&w);
-	return e == ERR_NOTFOUND ? ERR_OK : e;
-}
-
 /* The log cannot tell: compare what is there with what the session knows. */
 static enum err delta_compare(struct idx_txn *x, const struct idx_box *b, struct delta *d)
 {
@@ -63,7 +48,7 @@ static enum err delta_compare(struct idx_txn *x, const struct idx_box *b, struct
 	}
 	set_free(&all);
 	if (!e && v->opened)
-		e = flags_since(x, b, since, &d->flags);
+		e = since_records(x, b->id, since, &d->flags);
 	if (!e)
 		set_intersect(&d->flags, &v->uids);
 	return e;
@@ -248,6 +233,7 @@ static void tell_state(struct view *v, struct view_changes *c)
 	c->recent_changed = recent != v->state.recent;
 	v->state.exists = exists;
 	v->state.recent = recent;
+	v->state.behind = v->gone.n > 0;
 	if (!v->gone.n)
 		v->state.highestmodseq = v->absorbed;
 }

@@ -291,6 +291,117 @@ static void test_first_unseen(void **state)
 	view_close(&v);
 }
 
+/* --- since a modseq ------------------------------------------------------------- */
+
+static struct view_since since(struct view *v, uint64_t modseq, const struct set *known)
+{
+	struct view_since s = { .modseq = modseq, .known = known };
+	struct errtext t = { "" };
+
+	assert_int_equal(view_since(v, &s, &t), ERR_OK);
+	return s;
+}
+
+static void test_since(void **state)
+{
+	struct set known = SET_EMPTY;
+	struct view_since s;
+	struct view *v;
+	uint64_t before;
+
+	fill(9);
+	v = house_view(&h, "INBOX", false);
+	before = view_state(v)->highestmodseq;
+	s = since(v, before, NULL);
+	assert_true(s.complete);
+	assert_int_equal(s.changed.n + s.vanished.n, 0);
+	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	view_flag(v, 4, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	view_flag(v, 8, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(v), ERR_OK);
+
+	/* As long as the view holds them they have not vanished: the session is told otherwise. */
+	s = since(v, before, NULL);
+	assert_int_equal(s.vanished.n, 0);
+	assert_int_equal(view_state(v)->exists, 9);
+	view_since_free(&s);
+	view_quiet(&h, v);
+	assert_false(view_state(v)->behind);
+
+	s = since(v, before, NULL);
+	assert_true(s.complete);
+	assert_int_equal(set_count(&s.changed), 1);
+	assert_true(set_has(&s.changed, 2));
+	assert_int_equal(set_count(&s.vanished), 2);
+	assert_true(set_has(&s.vanished, 4) && set_has(&s.vanished, 8));
+	view_since_free(&s);
+
+	set_add_range(&known, 3, 6);
+	s = since(v, before, &known);
+	assert_int_equal(s.changed.n, 0);
+	assert_int_equal(set_count(&s.vanished), 1);
+	assert_true(set_has(&s.vanished, 4));
+	view_since_free(&s);
+	set_free(&known);
+	view_close(&v);
+}
+
+/* Too old a modseq, and one from the future: all is told, and what is not there is gone. */
+static void test_since_unknown(void **state)
+{
+	static const uint64_t modseqs[] = { 0, 1, UINT64_C(1) << 62 };
+	struct set known = SET_EMPTY;
+	struct view *v;
+
+	fill(5);
+	v = house_view(&h, "INBOX", false);
+	view_flag(v, 3, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(v), ERR_OK);
+	view_quiet(&h, v);
+	set_add_range(&known, 3, 9);
+	for (size_t i = 0; i < sizeof(modseqs) / sizeof(*modseqs); i++) {
+		struct view_since s = since(v, modseqs[i], NULL);
+
+		assert_false(s.complete);
+		assert_int_equal(set_count(&s.changed), 4);
+		assert_int_equal(set_count(&s.vanished), 1);
+		assert_true(set_has(&s.vanished, 3));
+		view_since_free(&s);
+		s = since(v, modseqs[i], &known);
+		assert_int_equal(set_count(&s.changed), 2);
+		assert_int_equal(set_count(&s.vanished), 5);
+		view_since_free(&s);
+	}
+	set_free(&known);
+	view_close(&v);
+}
+
+/* What cannot be told yet holds the modseq back. */
+static void test_behind(void **state)
+{
+	struct view_changes c;
+	struct view *a, *b;
+	uint64_t told;
+
+	fill(3);
+	a = house_view(&h, "INBOX", false);
+	b = house_view(&h, "INBOX", false);
+	told = view_state(b)->highestmodseq;
+	view_flag(a, 1, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(a), ERR_OK);
+	view_flag(a, 2, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	c = view_news(&h, b, false);
+	assert_true(view_state(b)->behind);
+	assert_int_equal(view_state(b)->highestmodseq, told);
+	view_changes_free(&c);
+	c = view_news(&h, b, true);
+	assert_false(view_state(b)->behind);
+	assert_true(view_state(b)->highestmodseq > told);
+	view_changes_free(&c);
+	view_close(&a);
+	view_close(&b);
+}
+
 #define BOTH(t) \
 	cmocka_unit_test_setup_teardown(t, begin_memory, end), cmocka_unit_test_setup_teardown(t, begin_maildir, end)
 
@@ -300,6 +411,7 @@ int main(void)
 		BOTH(test_empty), BOTH(test_numbers), BOTH(test_two_views), BOTH(test_expunged_bytes),
 		BOTH(test_recent), BOTH(test_flags), BOTH(test_unchangedsince), BOTH(test_notify),
 		BOTH(test_deleted_mailbox), BOTH(test_first_unseen),
+		BOTH(test_since), BOTH(test_since_unknown), BOTH(test_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
