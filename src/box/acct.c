@@ -21,7 +21,7 @@ static struct idx_config index_config(const struct acct *a)
 	return (struct idx_config){ .dir = a->config->index_dir, .memory = a->config->index_memory };
 }
 
-enum err acct_index(struct acct *a, struct errtext *t)
+static enum err open_index(struct acct *a, struct errtext *t)
 {
 	struct idx_config config = index_config(a);
 	bool rebuilt;
@@ -56,7 +56,7 @@ enum err acct_repair(struct acct *a, struct errtext *t)
 		if (mb->owing.n)
 			mailbox_look_again(mb);
 	}
-	return acct_index(a, t);
+	return open_index(a, t);
 }
 
 void acct_owe(struct acct *a)
@@ -67,7 +67,7 @@ void acct_owe(struct acct *a)
 enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
 		     struct errtext *t)
 {
-	enum err e = acct_index(a, t);
+	enum err e = open_index(a, t);
 
 	if (e)
 		return e;
@@ -79,7 +79,7 @@ enum err acct_read(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, 
 		   struct errtext *t)
 {
 	struct idx_txn *x;
-	enum err e = acct_index(a, t);
+	enum err e = open_index(a, t);
 
 	if (e)
 		return e;
@@ -141,7 +141,7 @@ enum err acct_open(const struct acct_config *config, struct acct **a_r, struct e
 	a->kept_at = clock_ms();
 	e = spaces_open(a, t);
 	if (!e)
-		e = acct_index(a, t);
+		e = open_index(a, t);
 	if (e == ERR_CORRUPT)
 		e = acct_repair(a, t);
 	if (e) {

@@ -54,11 +54,6 @@ void removal_free(struct removal **r)
 	*r = NULL;
 }
 
-const struct set *removal_done(const struct removal *r)
-{
-	return &r->done;
-}
-
 static enum err choose_run(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
 {
 	struct removal *r = arg;
@@ -224,7 +219,7 @@ enum step view_expunge(struct view *v, struct view_expunge *job)
 	}
 	step = removal_step(r, &job->err, &job->text);
 	if (step == STEP_DONE) {
-		set_copy(&job->expunged, removal_done(r));
+		set_copy(&job->expunged, &r->done);
 		removal_free(&r);
 		job->priv = NULL;
 	}

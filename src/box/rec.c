@@ -15,7 +15,7 @@ struct rec_call {
 	uint64_t highest;
 };
 
-enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r)
+static enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r)
 {
 	enum err e = idx_box_get(x, mb->id, &r->b);
 	struct span token = r->b.token, keywords = r->b.keywords;
