@@ -118,10 +118,12 @@ enum err acct_exists(struct acct *a, const char *name, struct errtext *t);
 /* STATUS without selecting. A step: the folder may have to be scanned. */
 struct acct_status {
 	const char *name; /* borrowed */
+	bool sizes;       /* size is wanted: messages whose size is not known yet are looked at */
 	enum err err;     /* out, as all below */
 	struct errtext text;
 	uint32_t messages, recent, uidnext, uidvalidity, unseen, deleted;
-	uint64_t highestmodseq, size;
+	uint64_t highestmodseq;
+	uint64_t size;    /* CRLF octets of all; without sizes: of those that are known */
 	uint8_t guid[16];
 	void *priv;
 };

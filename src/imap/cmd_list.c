@@ -109,7 +109,7 @@ static bool read_args(struct imap_list *l, struct span *reference_r, bool *root_
 		return false;
 	}
 	a = a->next;
-	*root_r = a->type != IMAP_ARG_LIST && imap_arg_astring(a, &text) && !text.n && !l->extended;
+	*root_r = a->type != IMAP_ARG_LIST && imap_arg_astring(a, &text) && !text.n;
 	if (!read_patterns(l, *reference_r, a))
 		return false;
 	a = a->next;
@@ -119,12 +119,17 @@ static bool read_args(struct imap_list *l, struct span *reference_r, bool *root_
 			return false;
 		a = a->next;
 	}
+	*root_r = *root_r && !l->extended;
+	if (l->recursive && !(l->need & FOLDER_SUBSCRIBED)) {
+		imap_bad(l->c, "RECURSIVEMATCH needs SUBSCRIBED."); /* list-select-base-opt */
+		return false;
+	}
 	return imap_args_end(l->c, a);
 }
 
 /* ---- selecting ---- */
 
-static bool matches(const struct imap_list *l, const struct folder *f)
+bool imap_list_matches(const struct imap_list *l, const struct folder *f)
 {
 	struct span name = span_str(f->name);
 
@@ -148,23 +153,30 @@ static bool stands_for_child(const struct imap_list *l, const struct folder *f)
 		const struct folder *g = &l->folder[i];
 
 		if (g->flags & FOLDER_SUBSCRIBED && !strncmp(g->name, f->name, n) &&
-		    g->name[n] == f->separator && !matches(l, g))
+		    g->name[n] == f->separator && !imap_list_matches(l, g))
 			return true;
 	}
 	return false;
 }
 
-static bool wanted(const struct imap_list *l, const struct folder *f)
+bool imap_list_meets(const struct imap_list *l, const struct folder *f)
 {
-	if (!matches(l, f))
-		return false;
-	if (l->kind == LIST_LSUB)
-		return f->flags & FOLDER_SUBSCRIBED || stands_for_child(l, f);
 	if (f->flags & FOLDER_NONEXISTENT && !(l->need & FOLDER_SUBSCRIBED))
 		return false;
 	if ((f->flags & l->need) != l->need)
 		return false;
 	return !l->need_special || f->special_use;
+}
+
+static bool wanted(const struct imap_list *l, size_t i)
+{
+	const struct folder *f = &l->folder[i];
+
+	if (!imap_list_matches(l, f))
+		return false;
+	if (l->kind == LIST_LSUB)
+		return f->flags & FOLDER_SUBSCRIBED || stands_for_child(l, f);
+	return imap_list_meets(l, f) || (l->recursive && l->below[i] & LIST_BELOW_HIDDEN);
 }
 
 /* ---- writing ---- */
@@ -231,8 +243,9 @@ static void write_folder(struct imap_list *l, const struct folder *f)
 	write_attributes(l, f, out);
 	write_separator(out, f->separator);
 	imap_write_astring(out, span_str(f->name));
+	if (l->recursive && l->below[f - l->folder] & LIST_BELOW)
+		buf_add_str(out, " (CHILDINFO (\"SUBSCRIBED\"))");
 	buf_add_str(out, "\r\n");
-	stream_push(l->c->s->stream);
 }
 
 /* An empty pattern asks for the separator and the root of the reference (RFC 3501 section 6.3.8). */
@@ -256,26 +269,38 @@ static const char *done_text(const struct imap_list *l)
 				       : "List completed.";
 }
 
+static enum step one_folder(struct imap_list *l, struct folder *f)
+{
+	bool asked = imap_list_meets(l, f);
+	enum step step = l->look && asked ? l->look(l, f) : STEP_DONE;
+
+	if (step != STEP_DONE)
+		return step;
+	write_folder(l, f);
+	if (l->show && asked)
+		l->show(l, f);
+	stream_push(l->c->s->stream);
+	return STEP_DONE;
+}
+
 static enum step list_step(struct imap_cmd *c)
 {
 	struct imap_list *l = c->state;
 
-	for (; l->at < l->folders; l->at++, l->written = false) {
-		const struct folder *f = &l->folder[l->at];
+	for (; l->at < l->folders; l->at++) {
 		enum step step;
 
 		if (imap_out_full(c->s))
 			return STEP_OUTPUT_FULL;
-		if (l->at % 64 == 63 && imap_slice_over(c))
-			return STEP_SLICE;
-		if (!l->written && !wanted(l, f))
+		if (!wanted(l, l->at))
 			continue;
-		if (!l->written)
-			write_folder(l, f);
-		l->written = true;
-		step = l->after ? l->after(l, f) : STEP_DONE;
+		step = one_folder(l, &l->folder[l->at]);
 		if (step != STEP_DONE)
 			return step;
+		if ((l->look || l->at % 64 == 63) && imap_slice_over(c)) {
+			l->at++;
+			return STEP_SLICE;
+		}
 	}
 	return imap_ok(c, NULL, done_text(l));
 }
@@ -299,6 +324,8 @@ static enum step start(struct imap_cmd *c, enum imap_list_kind kind)
 	e = acct_folders(c->s->cfg.acct, c->arena, &l->folder, &l->folders, &t);
 	if (e)
 		return imap_fail(c, e, t.text);
+	if (l->recursive && !imap_list_mark_below(l))
+		return imap_fail(c, ERR_MEMORY, NULL);
 	c->step = list_step;
 	return list_step(c);
 }

@@ -1,62 +1,85 @@
 /* STATUS (RFC 3501 section 6.3.10). The items are rows of the modules. */
 #include "args.h"
 #include "modules.h"
+#include "status.h"
 
 #include "wire/imap_write.h"
 
-enum { STATUS_ITEMS_MAX = 32 };
-
 struct status {
 	struct acct_status job;
-	const struct imap_status_item *item[STATUS_ITEMS_MAX];
-	size_t items;
+	struct imap_status_ask ask;
 };
+
+bool imap_status_items(struct imap_cmd *c, const struct imap_arg *list, struct imap_status_ask *ask_r)
+{
+	const struct imap_arg *a;
+	struct span name;
+
+	if (!imap_arg_list(list, &a) || !a) {
+		imap_bad(c, "Status items are missing.");
+		return false;
+	}
+	*ask_r = (struct imap_status_ask){ .items = 0 };
+	for (; a; a = a->next) {
+		const struct imap_status_item *item =
+			imap_arg_atom(a, &name) ? imap_status_item_find(name) : NULL;
+
+		if (!item || ask_r->items == IMAP_STATUS_ITEMS_MAX) {
+			imap_bad(c, "Invalid status item.");
+			return false;
+		}
+		ask_r->item[ask_r->items++] = item;
+		ask_r->size |= item->sizes;
+	}
+	return true;
+}
+
+void imap_status_write(const struct imap_status_ask *ask, const struct acct_status *st, struct buf *out)
+{
+	buf_add_str(out, "* STATUS ");
+	imap_write_astring(out, span_str(st->name));
+	buf_add_str(out, " (");
+	for (size_t i = 0; i < ask->items; i++) {
+		if (i)
+			buf_add_char(out, ' ');
+		buf_add_str(out, ask->item[i]->name);
+		buf_add_char(out, ' ');
+		ask->item[i]->emit(st, out);
+	}
+	buf_add_str(out, ")\r\n");
+}
+
+static void status_free(void *arg)
+{
+	struct status *st = arg;
+
+	acct_status_free(&st->job);
+}
 
 static enum step status_step(struct imap_cmd *c)
 {
 	struct status *st = c->state;
-	struct buf *out;
 	enum step step = acct_status(c->s->cfg.acct, &st->job);
 
 	if (step != STEP_DONE)
 		return step;
 	if (st->job.err)
 		return imap_fail(c, st->job.err, st->job.text.text);
-	out = imap_out(c->s);
-	buf_add_str(out, "* STATUS ");
-	imap_write_astring(out, span_str(st->job.name));
-	buf_add_str(out, " (");
-	for (size_t i = 0; i < st->items; i++) {
-		if (i)
-			buf_add_char(out, ' ');
-		buf_add_str(out, st->item[i]->name);
-		buf_add_char(out, ' ');
-		st->item[i]->emit(&st->job, out);
-	}
-	buf_add_str(out, ")\r\n");
+	imap_status_write(&st->ask, &st->job, imap_out(c->s));
 	return imap_ok(c, NULL, "Status completed.");
 }
 
 static enum step status_start(struct imap_cmd *c)
 {
 	struct status *st = imap_cmd_state(c, sizeof(*st));
-	const struct imap_arg *a = c->args, *list;
-	struct span name;
+	const struct imap_arg *a = c->args;
 
-	if (!st || !imap_args_mailbox(c, &a, false, &st->job.name))
+	if (!st || !imap_args_mailbox(c, &a, false, &st->job.name) || !imap_status_items(c, a, &st->ask) ||
+	    !imap_args_end(c, a->next))
 		return STEP_DONE;
-	if (!imap_arg_list(a, &list) || !list)
-		return imap_bad(c, "Status items are missing.");
-	for (; list; list = list->next) {
-		const struct imap_status_item *item =
-			imap_arg_atom(list, &name) ? imap_status_item_find(name) : NULL;
-
-		if (!item || st->items == STATUS_ITEMS_MAX)
-			return imap_bad(c, "Invalid status item.");
-		st->item[st->items++] = item;
-	}
-	if (!imap_args_end(c, a->next))
-		return STEP_DONE;
+	if (!arena_cleanup(c->arena, status_free, st))
+		return imap_fail(c, ERR_MEMORY, NULL);
+	st->job.sizes = st->ask.size;
 	c->step = status_step;
 	return status_step(c);
 }

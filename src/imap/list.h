@@ -12,15 +12,34 @@ struct imap_list {
 	bool extended;               /* options, several patterns or RETURN were given (RFC 5258) */
 	const struct span *pattern;  /* arena: reference and pattern joined */
 	size_t patterns;
+
 	/* Options set these. A folder is listed when it matches and has all flags of need, or a special use if that is needed. */
 	unsigned need;               /* enum folder_flag */
 	bool need_special;
-	/* May be set by an option: writes what follows the line of a folder (STATUS). */
-	enum step (*after)(struct imap_list *l, const struct folder *f);
+	bool recursive;              /* so are parents of such folders; CHILDINFO tells (RFC 5258 section 3.5) */
+	/*
+	 * An option's own answer to each folder that meets the criteria: look finds out before its line is written (it may turn
+	 * out that the folder is FOLDER_NOSELECT), show writes behind the line.
+	 */
+	enum step (*look)(struct imap_list *l, struct folder *f);
+	void (*show)(struct imap_list *l, const struct folder *f);
+	void *option;                /* arena: theirs */
 
 	struct folder *folder;       /* arena */
 	size_t folders, at;
-	bool written;                /* the line of folder[at] is out, its after is not done */
+	uint8_t *below;              /* arena: enum imap_list_below of each folder, when recursive */
 };
+
+/* What lies below a folder. */
+enum imap_list_below {
+	LIST_BELOW = 0x1,        /* something meets the criteria */
+	LIST_BELOW_HIDDEN = 0x2, /* and is not listed itself, as no pattern matches it */
+};
+
+bool imap_list_matches(const struct imap_list *l, const struct folder *f); /* some pattern */
+bool imap_list_meets(const struct imap_list *l, const struct folder *f);   /* the criteria; without the patterns */
+
+/* ext_list_extended.c: fills below. False: the arena's limit. */
+bool imap_list_mark_below(struct imap_list *l);
 
 #endif
