@@ -25,10 +25,13 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_enable.c \
 	src/imap/ext_id.c \
 	src/imap/ext_idle.c \
+	src/imap/ext_list_extended.c \
+	src/imap/ext_list_status.c \
 	src/imap/ext_literal.c \
 	src/imap/ext_move.c \
 	src/imap/ext_namespace.c \
 	src/imap/ext_special_use.c \
+	src/imap/ext_status_size.c \
 	src/imap/ext_uidplus.c \
 	src/imap/ext_unselect.c \
 	src/imap/fail.c \
@@ -42,6 +45,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/select.h \
 	src/imap/session.c \
 	src/imap/settings.c \
+	src/imap/status.h \
 	src/imap/store.h
 IMAP_LIBS = src/imap/libimap.a $(BOX_LIBS) $(WIRE_LIBS) $(CONF_LIBS) $(IO_LIBS)
 

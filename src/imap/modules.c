@@ -23,6 +23,9 @@
 	X(listing)           \
 	X(folders)           \
 	X(ext_namespace)     \
+	X(ext_list_extended) \
+	X(ext_list_status)   \
+	X(ext_status_size)   \
 	X(ext_special_use)   \
 	X(ext_uidplus)       \
 	X(ext_unselect)      \
