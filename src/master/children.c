@@ -17,6 +17,7 @@ enum {
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MOST_MS = 60000,
 	SPARES_AT_ONCE = 8,
+	EXIT_NOT_EXECUTED = 127, /* proc/spawn.h */
 };
 
 static const char *row_name(const struct child *c)
@@ -113,6 +114,9 @@ static void log_end(const struct child *c, int status)
 	if (WIFSIGNALED(status))
 		log_error("service(%s): child %d killed with signal %d", row_name(c), (int)c->pid,
 			  WTERMSIG(status));
+	else if (WEXITSTATUS(status) == EXIT_NOT_EXECUTED)
+		log_error("service(%s): child %d could not be started: %s/%s is not there or cannot be executed",
+			  row_name(c), (int)c->pid, c->m->libexec, proc_rows[c->row].program);
 	else if (WEXITSTATUS(status) != 0)
 		log_error("service(%s): child %d returned error %d", row_name(c), (int)c->pid,
 			  WEXITSTATUS(status));

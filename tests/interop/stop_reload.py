@@ -205,6 +205,24 @@ def test_backoff(site):
     wait_for(lambda: site.imap(USER, login=False).login(USER, "secret")[0] == "OK")
 
 
+def test_bad_moments(site):
+    """Signals while it starts, twice, together with others: it ends well each time, and all with it."""
+    site.stop()
+    for signals in ((15,), (15, 15), (1, 15), (15, 1), (1, 1, 15, 1), (10, 15), (2,)):
+        for wait in (0.01, 0.04, 0.08):
+            site.proc = subprocess.Popen([f"{PREFIX}/sbin/roost", "-F", "-c", f"{site.dir}/roost.conf"],
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            wait_for(lambda: children_of(site.proc.pid))
+            time.sleep(wait)
+            kids = children_of(site.proc.pid)
+            for n in signals:
+                site.proc.send_signal(n)
+            assert site.proc.wait(9) == 0, signals
+            wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid, _ in kids))
+            assert not os.path.exists(f"{site.dir}/run/master.pid")
+    site.start()
+
+
 def test_log_reopen(site):
     os.rename(f"{site.dir}/log", f"{site.dir}/log.1")
     site.proc.send_signal(signal.SIGUSR1)
@@ -217,6 +235,6 @@ test_stop()
 with Site(USERS) as site:
     site.deliver(USER, b"Subject: one\r\n\r\nbody\r\n")
     for test in (test_second_instance, test_killed_master, test_reload_under_load, test_changed_listeners,
-                 test_changed_certificate, test_changed_users, test_log_reopen, test_backoff):
+                 test_changed_certificate, test_changed_users, test_log_reopen, test_bad_moments, test_backoff):
         test(site)
 print("stop and reload: well")
