@@ -20,7 +20,7 @@
  * Replaced: when another process destroyed the environment or its directory is gone, transactions begin with
  * ERR_CORRUPT; idx_destroy is then harmless to the new one: close, open, go on.
  *
- * Nothing here knows stores, paths inside mail folders, or IMAP. Formats: src/index/schema.h and doc/formats.md.
+ * Nothing here knows stores, paths inside mail folders, or IMAP. Formats: src/index/frame.h, schema.h and doc/formats.md.
  */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H

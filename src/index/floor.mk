@@ -4,9 +4,11 @@ noinst_LIBRARIES += src/index/libindex.a
 src_index_libindex_a_SOURCES = \
 	include/index/index.h \
 	src/index/boxes.h src/index/boxes.c \
+	src/index/bytes.h \
 	src/index/cache.c \
 	src/index/changes.c \
 	src/index/env.h src/index/env.c \
+	src/index/frame.h src/index/frame.c \
 	src/index/guard.h src/index/guard.c \
 	src/index/kv.h src/index/kv.c \
 	src/index/map.h src/index/map.c \

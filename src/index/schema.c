@@ -1,244 +1,9 @@
 /*
- * Encoders and decoders of the records. Not here: where records lie (kv.c), what they mean
- * together.
- *
- * Every value begins with its frame:
- *
- *	offset size
- *	     0    4  checksum: XXH3 of everything behind it, mixed with XXH3 of the key seeded by the kind
- *	     4    1  version of this kind's layout, REC_VERSION
- *	     5    .  body, drawn below
+ * Encoders and decoders of the bodies of records. Not here: keys and frame (frame.c), where records lie (kv.c), what
+ * they mean together. Offsets are drawn from the front of the frame.
  */
 #include "schema.h"
-
-#include "base/must.h"
-
-#include <xxhash.h>
-
-/* --- bytes ----------------------------------------------------------------------- */
-
-static inline char *put8(char *p, uint8_t v)
-{
-	*p = (char)v;
-	return p + 1;
-}
-
-static inline char *put16(char *p, uint16_t v)
-{
-	return put8(put8(p, (uint8_t)v), (uint8_t)(v >> 8));
-}
-
-static inline char *put32(char *p, uint32_t v)
-{
-	uint8_t b[4] = { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24) };
-
-	memcpy(p, b, 4);
-	return p + 4;
-}
-
-static inline char *put64(char *p, uint64_t v)
-{
-	return put32(put32(p, (uint32_t)v), (uint32_t)(v >> 32));
-}
-
-static inline char *put_span(char *p, struct span s)
-{
-	if (s.n > 0)
-		memcpy(p, s.p, s.n);
-	return p + s.n;
-}
-
-static inline uint32_t load32(const char *c)
-{
-	const unsigned char *p = (const unsigned char *)c;
-
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline uint64_t load64(const char *c)
-{
-	return load32(c) | (uint64_t)load32(c + 4) << 32;
-}
-
-/* A reader that cannot leave its bytes: once short, it stays bad and gives zeroes. */
-struct rd {
-	const char *p;
-	size_t n;
-	bool bad;
-};
-
-static inline struct rd rd_of(struct span s)
-{
-	return (struct rd){ s.p, s.n, false };
-}
-
-static inline struct span rd_take(struct rd *r, size_t n)
-{
-	struct span s = { r->p, n };
-
-	if (r->n < n) {
-		r->bad = true;
-		r->n = 0;
-		return (struct span){ r->p, 0 };
-	}
-	r->p += n;
-	r->n -= n;
-	return s;
-}
-
-static inline uint8_t rd_8(struct rd *r)
-{
-	struct span s = rd_take(r, 1);
-
-	return s.n > 0 ? (uint8_t)s.p[0] : 0;
-}
-
-static inline uint16_t rd_16(struct rd *r)
-{
-	uint8_t low = rd_8(r);
-
-	return (uint16_t)(low | rd_8(r) << 8);
-}
-
-static inline uint32_t rd_32(struct rd *r)
-{
-	struct span s = rd_take(r, 4);
-
-	return s.n > 0 ? load32(s.p) : 0;
-}
-
-static inline uint64_t rd_64(struct rd *r)
-{
-	struct span s = rd_take(r, 8);
-
-	return s.n > 0 ? load64(s.p) : 0;
-}
-
-static inline enum err rd_end(const struct rd *r)
-{
-	return r->bad || r->n > 0 ? ERR_CORRUPT : ERR_OK;
-}
-
-/* Empties out, leaves room for the frame and body bytes, counts them in; NULL without memory. */
-static char *begin(struct buf *out, size_t body)
-{
-	buf_clear(out);
-	if (!buf_reserve(out, REC_FRAME + body))
-		return NULL;
-	out->n = REC_FRAME + body;
-	return out->p + REC_FRAME;
-}
-
-/* --- keys and frame --------------------------------------------------------------- */
-
-static void be32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-}
-
-static uint32_t read_be32(const char *c)
-{
-	const unsigned char *p = (const unsigned char *)c;
-
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | (uint32_t)p[3];
-}
-
-struct rec_key rec_key32(uint32_t a)
-{
-	struct rec_key k = { .n = 4 };
-
-	be32(k.b, a);
-	return k;
-}
-
-struct rec_key rec_key32_32(uint32_t a, uint32_t b)
-{
-	struct rec_key k = { .n = 8 };
-
-	be32(k.b, a);
-	be32(k.b + 4, b);
-	return k;
-}
-
-struct rec_key rec_key32_64(uint32_t a, uint64_t b)
-{
-	struct rec_key k = { .n = 12 };
-
-	be32(k.b, a);
-	be32(k.b + 4, (uint32_t)(b >> 32));
-	be32(k.b + 8, (uint32_t)b);
-	return k;
-}
-
-struct span rec_key_span(const struct rec_key *k)
-{
-	return span_of(k->b, k->n);
-}
-
-uint64_t rec_key_number(const struct rec_key *k)
-{
-	const char *p = (const char *)k->b;
-
-	return k->n == 8 ? (uint64_t)read_be32(p) << 32 | read_be32(p + 4) : 0;
-}
-
-bool rec_key_read32_32(struct span key, uint32_t *a_r, uint32_t *b_r)
-{
-	if (key.n != 8)
-		return false;
-	*a_r = read_be32(key.p);
-	*b_r = read_be32(key.p + 4);
-	return true;
-}
-
-bool rec_key_read32_64(struct span key, uint32_t *a_r, uint64_t *b_r)
-{
-	if (key.n != 12)
-		return false;
-	*a_r = read_be32(key.p);
-	*b_r = (uint64_t)read_be32(key.p + 4) << 32 | read_be32(key.p + 8);
-	return true;
-}
-
-static uint32_t checksum(enum rec_kind kind, struct span key, struct span rest)
-{
-	XXH64_hash_t k = XXH3_64bits_withSeed(key.p, key.n, 1 + (XXH64_hash_t)kind);
-	XXH64_hash_t h = XXH3_64bits(rest.p, rest.n) ^ (k << 17 | k >> 47);
-
-	return (uint32_t)(h ^ h >> 32);
-}
-
-uint32_t rec_seal(enum rec_kind kind, struct span key, struct buf *out)
-{
-	uint32_t sum;
-
-	must(out->n >= REC_FRAME);
-	out->p[4] = REC_VERSION;
-	sum = checksum(kind, key, span_of(out->p + 4, out->n - 4));
-	put32(out->p, sum);
-	return sum;
-}
-
-enum err rec_open(enum rec_kind kind, struct span key, struct span value, struct span *body_r,
-		  uint32_t *sum_r)
-{
-	uint32_t sum;
-
-	if (value.n < REC_FRAME)
-		return ERR_CORRUPT;
-	sum = load32(value.p);
-	if (sum != checksum(kind, key, span_of(value.p + 4, value.n - 4)))
-		return ERR_CORRUPT;
-	if (value.p[4] != REC_VERSION)
-		return ERR_CORRUPT;
-	*body_r = span_of(value.p + REC_FRAME, value.n - REC_FRAME);
-	if (sum_r)
-		*sum_r = sum;
-	return ERR_OK;
-}
+#include "bytes.h"
 
 /* --- the environment's own record: database "box", key 0 --------------------------- */
 
@@ -251,7 +16,7 @@ enum err rec_open(enum rec_kind kind, struct span key, struct span value, struct
  */
 void env_encode(const struct env_rec *r, struct buf *out)
 {
-	char *p = begin(out, 32);
+	char *p = rec_begin(out, 32);
 
 	if (p)
 		put64(put64(put32(put64(put32(p, r->next_id), r->next_seq), r->purges), r->todos),
@@ -301,7 +66,7 @@ enum { BOX_FIXED = 91 - REC_FRAME };
 void box_encode(const struct box_rec *r, struct buf *out)
 {
 	const struct idx_box *b = &r->pub;
-	char *p = begin(out, BOX_FIXED + b->name.n + b->token.n + b->keywords.n);
+	char *p = rec_begin(out, BOX_FIXED + b->name.n + b->token.n + b->keywords.n);
 
 	if (!p)
 		return;
@@ -376,7 +141,7 @@ enum err box_decode(struct span body, struct box_rec *r_r)
  */
 void name_encode(uint32_t id, struct buf *out)
 {
-	char *p = begin(out, 4);
+	char *p = rec_begin(out, 4);
 
 	if (p)
 		put32(p, id);
@@ -413,7 +178,7 @@ static char *put_words(char *p, const uint64_t *w)
 
 void map_encode(const struct map_block *b, struct buf *out)
 {
-	char *p = begin(out, MAP_BODY);
+	char *p = rec_begin(out, MAP_BODY);
 
 	if (!p)
 		return;
@@ -468,7 +233,7 @@ enum { MSG_FIXED = 73 - REC_FRAME };
 
 void msg_encode(const struct idx_msg *m, struct buf *out)
 {
-	char *p = begin(out, MSG_FIXED + m->key.n + m->hint.n);
+	char *p = rec_begin(out, MSG_FIXED + m->key.n + m->hint.n);
 
 	if (!p)
 		return;
@@ -556,7 +321,7 @@ static char *put_set(char *p, const struct set *s)
 void log_encode(const struct set *changed, const struct set *vanished, struct buf *out)
 {
 	size_t ranges = (changed ? changed->n : 0) + (vanished ? vanished->n : 0);
-	char *p = begin(out, 20 + 10 * ranges); /* the most; cut below */
+	char *p = rec_begin(out, 20 + 10 * ranges); /* the most; cut below */
 
 	if (p)
 		buf_truncate(out, (size_t)(put_set(put_set(p, changed), vanished) - out->p));
@@ -609,7 +374,7 @@ void cache_encode(const struct idx_cache *c, struct buf *out)
 		here |= (uint8_t)(1u << f);
 		size += 4 + c->field[f].n;
 	}
-	p = begin(out, size);
+	p = rec_begin(out, size);
 	if (!p)
 		return;
 	p = put8(p, here);
@@ -657,7 +422,7 @@ enum { TODO_FIXED = 22 - REC_FRAME };
 
 void todo_encode(const struct idx_todo *t, struct buf *out)
 {
-	char *p = begin(out, TODO_FIXED + t->key.n + t->hint.n);
+	char *p = rec_begin(out, TODO_FIXED + t->key.n + t->hint.n);
 
 	if (!p)
 		return;

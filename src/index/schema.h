@@ -1,24 +1,20 @@
 /*
- * The records of the index: keys, frame, encoders, decoders. Drawn once, above each encoder in
+ * The records of the index: encoders and decoders of their bodies. Drawn once, above each encoder in
  * schema.c, and in doc/formats.md. Pure functions over bytes; decoders treat their input as hostile
  * (ERR_CORRUPT) and the spans they give point into it.
  *
- * Invariants: integers in keys are big-endian, so that LMDB's byte order is number order; integers
- * in values are little-endian and unaligned. Message, map, change and cache records are kept under
- * a "space", a number that a mailbox owns; emptying a mailbox gives it a new space, so big removals
- * can be finished later.
+ * Invariants: integers in values are little-endian and unaligned. Message, map, change and cache
+ * records are kept under a "space", a number that a mailbox owns; emptying a mailbox gives it a new
+ * space, so big removals can be finished later.
  */
 #ifndef INDEX_SCHEMA_H
 #define INDEX_SCHEMA_H
 
+#include "frame.h"
+
 #include "index/index.h"
 
-/* One LMDB database each; it also seeds the checksum: no record passes for one of another kind. */
-enum rec_kind { REC_BOX, REC_NAME, REC_MAP, REC_MSG, REC_LOG, REC_CACHE, REC_TODO, REC_KINDS };
-
 enum {
-	REC_FRAME = 5, /* checksum and version in front of every body */
-	REC_VERSION = 1,
 	REC_NAME_MAX = 500, /* LMDB keys end at 511 bytes */
 	REC_KEY_MAX = 255,  /* of a store */
 	REC_HINT_MAX = 1024,
@@ -29,29 +25,6 @@ enum {
 	MAP_WORDS = MAP_UIDS / 64,
 	MAP_FLAGS = 5,
 };
-
-struct rec_key {
-	uint8_t b[12];
-	size_t n;
-};
-
-/* Mailbox: id, 0 being the environment's own record. */
-struct rec_key rec_key32(uint32_t a);
-/* Message and cache: space, uid. Map: space, uid / 1024. */
-struct rec_key rec_key32_32(uint32_t a, uint32_t b);
-/* Changes: space, modseq. To-do: mailbox, sequence. */
-struct rec_key rec_key32_64(uint32_t a, uint64_t b);
-struct span rec_key_span(const struct rec_key *k);
-uint64_t rec_key_number(const struct rec_key *k); /* of a key of eight bytes; else 0 */
-/* False when the key has another length. */
-bool rec_key_read32_32(struct span key, uint32_t *a_r, uint32_t *b_r);
-bool rec_key_read32_64(struct span key, uint32_t *a_r, uint64_t *b_r);
-
-/* Fills the frame of the record that out holds alone (body from REC_FRAME on). Returns its checksum. */
-uint32_t rec_seal(enum rec_kind kind, struct span key, struct buf *out);
-/* Checks the frame. ERR_CORRUPT. sum_r may be NULL. */
-enum err rec_open(enum rec_kind kind, struct span key, struct span value, struct span *body_r,
-		  uint32_t *sum_r);
 
 /* The environment's own record, under mailbox id 0. */
 struct env_rec {
