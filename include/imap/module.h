@@ -139,10 +139,12 @@ struct imap_list_option {
 
 /* ---- modifiers ---- */
 
-enum imap_modifier_of { IMAP_OF_SELECT, IMAP_OF_FETCH, IMAP_OF_STORE, IMAP_OF_SEARCH, IMAP_OF_APPEND, IMAP_OF_CREATE };
+enum imap_modifier_of {
+	IMAP_OF_SELECT, IMAP_OF_FETCH, IMAP_OF_STORE, IMAP_OF_SEARCH, IMAP_OF_RETURN, IMAP_OF_APPEND, IMAP_OF_CREATE
+};
 
 /*
- * A parameter in parentheses behind SELECT, FETCH, STORE and kin (RFC 4466): "CHANGEDSINCE 7". state is the
+ * A parameter in parentheses behind SELECT, FETCH, STORE, RETURN and kin (RFC 4466): "CHANGEDSINCE 7". state is the
  * command's own struct (struct imap_select *, imap_fetch *, imap_store * ... of the private headers).
  */
 struct imap_modifier {

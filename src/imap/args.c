@@ -98,11 +98,21 @@ static bool take_uids(struct imap_cmd *c, struct span text, struct set *uids_r)
 	return true;
 }
 
+/* "$": UIDs all the same. Those that are gone have left the view. */
+static bool take_saved(struct imap_cmd *c, struct span text, struct set *uids_r)
+{
+	set_copy(uids_r, &c->s->saved);
+	set_intersect(uids_r, view_uids(c->s->view));
+	return true;
+}
+
 bool imap_args_set(struct imap_cmd *c, const struct imap_arg **a, struct set *uids_r)
 {
 	struct span text;
 	bool ok = imap_arg_atom(*a, &text) &&
-		  (c->row->flags & IMAP_CMD_UID ? take_uids : take_seqs)(c, text, uids_r);
+		  (span_eq_str(text, "$")	  ? take_saved
+		   : c->row->flags & IMAP_CMD_UID ? take_uids
+						  : take_seqs)(c, text, uids_r);
 
 	if (!ok) {
 		set_free(uids_r);

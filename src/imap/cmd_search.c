@@ -11,6 +11,9 @@ static void search_free(void *arg)
 {
 	struct imap_search *s = arg;
 
+	/* "A SEARCH command with the SAVE result option that caused the server to return the NO ... sets ... empty" */
+	if (s->save && s->c->cond && s->c->cond[0] == 'N')
+		set_clear(&s->c->s->saved);
 	query_end(&s->run);
 	set_free(&s->uids);
 	set_free(&s->numbers);
@@ -44,10 +47,39 @@ static enum step write_result(struct imap_search *s)
 	return STEP_DONE;
 }
 
+enum step imap_search_write_set(struct imap_search *s, const struct set *set)
+{
+	struct imap_session *ses = s->c->s;
+
+	for (; s->range < set->n; s->range++) {
+		const struct set_range *r = &set->r[s->range];
+		struct buf *out = imap_out(ses);
+
+		if (s->range)
+			buf_add_char(out, ',');
+		buf_add_u64(out, r->first);
+		if (r->last > r->first) {
+			buf_add_char(out, ':');
+			buf_add_u64(out, r->last);
+		}
+		if (s->range % 512)
+			continue;
+		stream_push(ses->stream);
+		if (imap_out_full(ses)) {
+			s->range++;
+			return STEP_OUTPUT_FULL;
+		}
+	}
+	return STEP_DONE;
+}
+
 static void take_result(struct imap_search *s)
 {
 	s->found = true;
+	s->max_modseq = s->modseq ? query_max_modseq(s->run) : 0;
 	query_end(&s->run);
+	if (s->save)
+		set_copy(&s->c->s->saved, &s->uids);
 	if (s->c->row->flags & IMAP_CMD_UID)
 		set_copy(&s->numbers, &s->uids);
 	else
@@ -81,7 +113,9 @@ static enum step search_step(struct imap_cmd *c)
 		take_result(s);
 	}
 	step = s->result ? s->result(s) : write_result(s);
-	return step == STEP_DONE ? imap_ok(c, NULL, "Search completed.") : step;
+	if (step != STEP_DONE || c->cond)
+		return step;
+	return imap_ok(c, NULL, s->done ? s->done : "Search completed.");
 }
 
 static enum step bad_charset(struct imap_cmd *c)
@@ -89,14 +123,11 @@ static enum step bad_charset(struct imap_cmd *c)
 	return imap_fail(c, ERR_CHARSET, NULL);
 }
 
-/* CHARSET name. US-ASCII and UTF-8 need no converter. False: answered. */
-static bool read_charset(struct imap_search *s, const struct imap_arg **a)
+/* US-ASCII and UTF-8 need no converter. */
+bool imap_search_charset(struct imap_search *s, const struct imap_arg **a)
 {
 	struct span name;
 
-	if (!imap_arg_word(*a, "CHARSET"))
-		return true;
-	*a = (*a)->next;
 	if (!imap_arg_astring(*a, &name)) {
 		imap_bad(s->c, "Invalid charset argument.");
 		return false;
@@ -112,8 +143,8 @@ static bool read_charset(struct imap_search *s, const struct imap_arg **a)
 	return false;
 }
 
-/* Result options in front, as "RETURN (...)": a modifier's word with its own arguments. */
-static bool read_options(struct imap_search *s, const struct imap_arg **a)
+/* A modifier's word with its own arguments. */
+bool imap_search_options(struct imap_search *s, const struct imap_arg **a)
 {
 	struct span word;
 
@@ -134,25 +165,47 @@ static bool read_options(struct imap_search *s, const struct imap_arg **a)
 	return true;
 }
 
-static enum step search_start(struct imap_cmd *c)
+struct imap_search *imap_search_new(struct imap_cmd *c)
 {
 	struct imap_search *s = imap_cmd_state(c, sizeof(*s));
-	const struct imap_arg *a = c->args;
+
+	if (!s)
+		return NULL;
+	s->c = c;
+	if (arena_cleanup(c->arena, search_free, s))
+		return s;
+	imap_fail(c, ERR_MEMORY, NULL);
+	return NULL;
+}
+
+enum step imap_search_run(struct imap_search *s, const struct imap_arg *a)
+{
+	struct imap_cmd *c = s->c;
 	struct errtext t = { "" };
 	enum err e;
 
-	if (!s)
-		return STEP_DONE;
-	s->c = c;
-	if (!arena_cleanup(c->arena, search_free, s))
-		return imap_fail(c, ERR_MEMORY, NULL);
-	if (!read_options(s, &a) || !read_charset(s, &a) || !imap_search_parse(s, a))
+	if (!imap_search_parse(s, a))
 		return STEP_DONE;
 	e = query_start(c->s->view, s->query, &s->run, &t);
 	if (e)
 		return imap_fail(c, e, t.text);
 	c->step = search_step;
 	return search_step(c);
+}
+
+static enum step search_start(struct imap_cmd *c)
+{
+	struct imap_search *s = imap_search_new(c);
+	const struct imap_arg *a = c->args;
+
+	if (!s || !imap_search_options(s, &a))
+		return STEP_DONE;
+	if (imap_arg_word(a, "CHARSET")) {
+		a = a->next;
+		if (!imap_search_charset(s, &a))
+			return STEP_DONE;
+	}
+	return imap_search_run(s, a);
 }
 
 static const struct imap_command_row commands[] = {

@@ -63,6 +63,7 @@ struct imap_session {
 
 	struct imap_announce announce;
 	struct set echo;             /* own: UIDs whose flags are told in any case */
+	struct set saved;            /* own: "$", the last saved search result, as UIDs (RFC 5182) */
 	uint32_t told_exists, told_recent;
 	uint64_t refreshed_ms;
 	bool changed;                /* the view's notify came since the last round */

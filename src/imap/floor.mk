@@ -23,6 +23,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/dispatch.c \
 	src/imap/expunge.h \
 	src/imap/ext_enable.c \
+	src/imap/esearch.h src/imap/ext_esearch.c \
 	src/imap/ext_id.c \
 	src/imap/ext_idle.c \
 	src/imap/ext_list_extended.c \
@@ -30,10 +31,12 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_literal.c \
 	src/imap/ext_move.c \
 	src/imap/ext_namespace.c \
+	src/imap/ext_searchres.c \
 	src/imap/ext_special_use.c \
 	src/imap/ext_status_size.c \
 	src/imap/ext_uidplus.c \
 	src/imap/ext_unselect.c \
+	src/imap/ext_within.c \
 	src/imap/fail.c \
 	src/imap/fetch.h \
 	src/imap/fetch_body.c \

@@ -29,7 +29,10 @@
 	X(ext_special_use)   \
 	X(ext_uidplus)       \
 	X(ext_unselect)      \
-	X(ext_move)
+	X(ext_move)          \
+	X(ext_esearch)       \
+	X(ext_searchres)     \
+	X(ext_within)
 
 #define MODULE_EXTERN(name) extern const struct imap_module imap_##name;
 #define MODULE_ADDRESS(name) &imap_##name,

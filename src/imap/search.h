@@ -17,11 +17,34 @@ struct imap_search {
 	size_t range;                    /* writing: which range of numbers, */
 	uint32_t next;                   /* and which of its members is next; 0: its first */
 	bool found;                      /* the run is done */
+	bool modseq;                     /* set by the MODSEQ key (RFC 7162): the answer carries the highest one */
+	uint64_t max_modseq;             /* then, once found: among the result */
 	uint64_t spent_us;               /* time used by the run */
-	/* Set by a result option (RFC 4731): answers instead of "* SEARCH ..."; called until STEP_DONE. */
+	const char *done;                /* the tagged answer's text */
+	bool save;                       /* RETURN (SAVE): the result becomes "$" (RFC 5182) */
+	/*
+	 * Answers instead of "* SEARCH ..."; called until STEP_DONE, from when the result is there. May answer the
+	 * command itself, with a failure. Set by result options and by the variants of SEARCH.
+	 */
 	enum step (*result)(struct imap_search *s);
-	void *option;                    /* arena: the option's own */
+	void *option;                    /* arena: of the result options */
+	void *variant;                   /* arena: of SORT and THREAD */
 };
+
+/* A search begins; its memory is registered with the command. NULL: answered. */
+struct imap_search *imap_search_new(struct imap_cmd *c);
+
+/* Result options in front: "RETURN (...)". False: answered. */
+bool imap_search_options(struct imap_search *s, const struct imap_arg **a);
+
+/* The charset of the program's strings. False: answered. */
+bool imap_search_charset(struct imap_search *s, const struct imap_arg **a);
+
+/* Parses the program, starts the run; from here on the command is this search's. */
+enum step imap_search_run(struct imap_search *s, const struct imap_arg *a);
+
+/* Appends ranges of numbers as a sequence set, in pieces, from s->range on. */
+enum step imap_search_write_set(struct imap_search *s, const struct set *set);
 
 /* Parses the search program (the keys) into s->query. False: answered. */
 bool imap_search_parse(struct imap_search *s, const struct imap_arg *a);

@@ -143,6 +143,10 @@ static enum err parse_uids(struct imap_search *s, struct span text, bool uid, st
 	q->kind = Q_UIDS;
 	if (!imap_args_own_set(s->c, &q->uids))
 		return ERR_MEMORY;
+	if (span_eq_str(text, "$")) {
+		set_copy(&q->uids, &s->c->s->saved);
+		return ERR_OK;
+	}
 	if (!imap_set_parse(text, uid ? set_max(view_uids(v)) : exists, &numbers) ||
 	    (!uid && set_max(&numbers) > exists))
 		e = ERR_SYNTAX;
