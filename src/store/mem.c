@@ -5,6 +5,8 @@
  *
  * Names and levels as in Maildir (separator '.'). Bodies are reference-counted memory; descriptors
  * handed out are memfds of their own.
+ *
+ * Longer than a file should be, for it is a whole store: a function an operation, few lines each, one table at the end.
  */
 #include "store/store.h"
 

@@ -3,6 +3,9 @@
  * takes some bytes off the front of its input (perhaps none, when it only changes
  * the state) and may leave an event. Cut tokens wait in tok; nothing is read twice.
  * What the words mean is not known here, with one exception: "BODY[" and kin.
+ *
+ * Longer than a file should be: it is one machine, whose states all work on the same struct; each half of a cut one
+ * would have to show the other all of it.
  */
 #include "wire/imap_lex.h"
 #include "base/buf.h"
