@@ -1,7 +1,7 @@
 """Both servers of a comparison, each with the same kind of site: N users, one password, plain text and TLS ports, LMTP.
 
-Dovecot is Debian's 2.3, tuned as its documentation recommends: login processes that serve many connections, an auth
-cache, very dirty syncs, index and mail on the same file system as ours.
+Dovecot is Debian's 2.3, tuned as its documentation recommends: login and imap processes that serve many connections (imap
+one after the other), an auth cache, very dirty syncs, index and mail on the same file system as ours.
 """
 import os
 import pwd
@@ -60,7 +60,8 @@ service imap-login {{
 }}
 service imap {{
   process_limit = 20000
-  process_min_avail = 2
+  process_min_avail = 8
+  service_count = 1000
 }}
 service lmtp {{
   process_min_avail = 2
