@@ -166,8 +166,6 @@ const struct conf_service *conf_service(const struct conf *c, const char *name);
  */
 const struct conf_listener *conf_listeners(const struct conf *c, size_t *n_r);
 
-/* ---- what stands there for later ---- */
-
 /* plugin {}: key and value verbatim. For the worker. */
 struct conf_pair {
 	const char *key, *value;

@@ -1,6 +1,8 @@
 #include "mime/decode.h"
 #include "content.h"
 
+#include "base/base64.h"
+
 enum { WHITE_MAX = 1000 }; /* of blanks at the end of a line; more are no padding but text */
 
 enum mime_cte mime_cte_of(struct span value)
@@ -19,17 +21,6 @@ void mime_decoder_init(struct mime_decoder *d, enum mime_cte cte)
 	buf_init(&d->tail, WHITE_MAX);
 }
 
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (ascii_isdigit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /*
  * Padding ends a run, and another may follow: mailing lists append text that way. Other bytes are
  * skipped.
@@ -37,7 +28,7 @@ static int base64_digit(char c)
 static void base64_add(struct mime_decoder *d, struct span in, struct buf *out)
 {
 	for (size_t i = 0; i < in.n; i++) {
-		int v = base64_digit(in.p[i]);
+		int v = base64_value(in.p[i]);
 
 		if (in.p[i] == '=')
 			d->nbits = 0;

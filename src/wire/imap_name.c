@@ -3,6 +3,7 @@
  * name, so that equal names are equal bytes everywhere behind it.
  */
 #include "wire/imap_name.h"
+#include "base/base64.h"
 #include "base/utf8.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
@@ -14,13 +15,7 @@ static bool printable(uint32_t cp)
 
 static int digit_value(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (ascii_isdigit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == ',' ? 63 : -1;
+	return c == ',' ? 63 : c == '/' ? -1 : base64_value(c);
 }
 
 /* One UTF-16 unit; *high holds a first surrogate that waits for its second. */
