@@ -15,6 +15,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Name of a program that only tries its settings: it logs what is wrong and exits with 0 or 1. */
+#define CHILD_TRY "config"
+
 enum { CHILD_FD_CHAN = 3, CHILD_FD_LOG = 4, CHILD_FD_CONF = 5, CHILD_FD_EXTRA = 6, CHILD_EXTRA_MAX = 58 };
 
 struct proc_spawn {

@@ -83,13 +83,13 @@ static enum err tls_load_key(SSL_CTX *ctx, const struct tls_settings *set, struc
 	BIO *bio = BIO_new_mem_buf(set->key.n ? set->key.p : "", (int)set->key.n);
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, tls_password,
 						(void *)(uintptr_t)set->key_password);
-	bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+	bool read = key != NULL, ok = read && SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
 	EVP_PKEY_free(key);
 	BIO_free(bio);
-	if (!ok)
-		return tls_say(why, "ssl_key: not a PEM key, or wrong ssl_key_password");
-	if (SSL_CTX_check_private_key(ctx) != 1)
+	if (!read)
+		return tls_say(why, "ssl_key: not a PEM key, or one with a password");
+	if (!ok || SSL_CTX_check_private_key(ctx) != 1)
 		return tls_say(why, "ssl_key does not belong to ssl_cert");
 	return ERR_OK;
 }

@@ -134,7 +134,8 @@ static const struct chan_row rows[] = {
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-static struct tls_server *load_tls(const struct conf *c)
+/* *srv_r stays NULL without ssl, or when it fails. */
+static enum err make_tls(const struct conf *c, struct tls_server **srv_r, struct errtext *why)
 {
 	struct tls_settings set = {
 		.cert = conf_file(c, CONF_SSL_CERT),
@@ -143,16 +144,37 @@ static struct tls_server *load_tls(const struct conf *c)
 		.ciphers = conf_str(c, CONF_SSL_CIPHER_LIST),
 		.prefer_server_ciphers = conf_bool(c, CONF_SSL_PREFER_SERVER_CIPHERS),
 	};
-	struct tls_server *srv = NULL;
+
+	*srv_r = NULL;
+	/* LMTP alone may do without a certificate. */
+	if (conf_enum(c, CONF_SSL) == CONF_SSL_NO || set.cert.n == 0 || set.key.n == 0)
+		return ERR_OK;
+	return tls_server_new(&set, srv_r, why);
+}
+
+static struct tls_server *load_tls(const struct conf *c)
+{
+	struct tls_server *srv;
 	struct errtext why;
 
-	if (conf_enum(c, CONF_SSL) == CONF_SSL_NO)
-		return NULL;
-	if (set.cert.n == 0 || set.key.n == 0)
-		log_error("TLS is off: ssl_cert or ssl_key is not set");
-	else if (tls_server_new(&set, &srv, &why) != ERR_OK)
+	if (make_tls(c, &srv, &why) != ERR_OK)
 		log_error("TLS is off: %s", why.text);
 	return srv;
+}
+
+/* For the master, before it depends on certificate and key. The exit status. */
+static int try_settings(struct program *p)
+{
+	struct tls_server *srv;
+	struct errtext why;
+
+	log_from_fd(CHILD_FD_LOG, conf_str(p->conf, CONF_LOG_TIMESTAMP));
+	if (make_tls(p->conf, &srv, &why) != ERR_OK) {
+		log_error("%s", why.text);
+		return 1;
+	}
+	tls_server_free(&srv);
+	return 0;
 }
 
 static void set_up(struct program *p)
@@ -177,6 +199,8 @@ int main(int argc, char **argv)
 
 	helper_init(&p.helper, argc, argv);
 	set_up(&p);
+	if (strcmp(p.helper.self.name, CHILD_TRY) == 0)
+		return try_settings(&p);
 	helper_start(&p.helper, ROLE_LOGIN, rows, sizeof(rows) / sizeof(rows[0]), conf_str(p.conf, CONF_LOG_TIMESTAMP), &p);
 	p.login.master = p.helper.master;
 	p.login.tls = load_tls(p.conf);

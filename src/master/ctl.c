@@ -3,6 +3,7 @@
 #include "master.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/must.h"
 
 #include <utlist.h>
@@ -169,7 +170,9 @@ enum err ctl_request(struct master *m, struct child *from, struct msg_in *in)
 		buf_add_str(&r.out, "no such command\n");
 	send_part(&r, true, ok);
 	buf_free(&r.out);
-	if (known && span_eq_str(name, "stop"))
+	if (known && span_eq_str(name, "stop")) {
+		log_info("stopping on request of roostadm");
 		master_stop(m);
+	}
 	return ERR_OK;
 }

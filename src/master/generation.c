@@ -5,10 +5,12 @@
 #include "base/mem.h"
 #include "conf/export.h"
 #include "conf/load.h"
+#include "proc/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Logs text line by line. */
@@ -77,6 +79,36 @@ struct generation *generation_load(const char *path, uint32_t number)
 			  strerror(errno));
 	generation_unref(&g);
 	return NULL;
+}
+
+/* Only the login program links TLS, so that it is the one to look. */
+bool generation_try_tls(const struct generation *g, const char *libexec)
+{
+	if (conf_enum(g->conf, CONF_SSL) == CONF_SSL_NO)
+		return true;
+	char *program = mem_printf("%s/%s", libexec, proc_rows[PROC_LOGIN].program);
+	struct proc_spawn s = {
+		.program = program,
+		.name = CHILD_TRY,
+		.log_fd = log_fd(),
+		.conf_fd = g->conf_fd[PROC_LOGIN],
+	};
+	struct errtext why;
+	int fd, status = 0;
+	pid_t pid;
+	bool ok = proc_spawn(&s, &pid, &fd, &why) == ERR_OK;
+	if (ok) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			continue;
+		close(fd);
+		ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+			log_error("cannot run %s", program);
+	} else {
+		log_error("cannot run %s: %s", program, why.text);
+	}
+	free(program);
+	return ok;
 }
 
 struct generation *generation_ref(struct generation *g)

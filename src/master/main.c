@@ -144,7 +144,8 @@ static bool open_log(const struct master *m, bool foreground)
 			      conf_str(c, CONF_INSTANCE_NAME), conf_syslog_facility(c));
 	}
 	if (!ok)
-		log_error("cannot open the log %s: %s", path, strerror(errno));
+		log_error("log_path = %s: cannot open the log: %s%s", path, strerror(errno),
+			  strcmp(path, "syslog") == 0 ? " (does a system log run?)" : "");
 	return ok;
 }
 
@@ -153,6 +154,8 @@ static bool open_log(const struct master *m, bool foreground)
 bool master_reload(struct master *m)
 {
 	struct generation *next = generation_load(m->conf_path, m->gen->number + 1);
+	if (next != NULL && !generation_try_tls(next, m->libexec))
+		generation_unref(&next);
 	if (next == NULL) {
 		log_error("reload refused: the configuration has errors; the old one stays");
 		return false;
@@ -301,10 +304,12 @@ static int run(const char *path, bool foreground)
 	if (m.conf_path == NULL)
 		log_fatal(EXIT_CONFIG, "cannot open %s: %s", path, strerror(errno));
 	m.gen = generation_load(m.conf_path, 1);
-	if (m.gen == NULL)
+	if (m.gen == NULL || !generation_try_tls(m.gen, m.libexec))
 		log_fatal(EXIT_CONFIG, "the configuration %s has errors", path);
 	if (!prepare(&m, foreground, &pid_fd)) {
 		listeners_close(&m);
+		if (pid_fd >= 0)
+			unlink(m.pid_path);
 		log_fatal(EXIT_FATAL, "cannot start");
 	}
 	if (!foreground)

@@ -41,6 +41,9 @@ struct generation {
 
 /* Errors and warnings have been logged when it fails; NULL then. */
 struct generation *generation_load(const char *path, uint32_t number);
+
+/* Certificate and key are of use, as far as TLS is wanted; false: logged. Waits for a process that tries. */
+bool generation_try_tls(const struct generation *g, const char *libexec);
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation **g);
 
