@@ -97,6 +97,7 @@ enum view_want {
 	WANT_PARTS = 0x10,
 	WANT_HEADERS = 0x20,
 	WANT_PREVIEW = 0x40,
+	WANT_PREVIEW_KEPT = 0x100, /* the preview if it is cached */
 	WANT_DATES = 0x80,     /* internaldate and savedate must be known (else they may be 0: not looked at yet) */
 };
 

@@ -124,6 +124,7 @@ struct imap_status_item {
 	const char *name;
 	void (*emit)(const struct acct_status *st, struct buf *out); /* the value only */
 	bool sizes; /* needs the sizes of all messages */
+	void (*emit_setting)(const struct imap_settings *settings, struct buf *out); /* instead, when emit is NULL */
 };
 
 /* ---- LIST ---- */

@@ -1,6 +1,7 @@
 /* The preview of a message (RFC 8970): the beginning of its first text part, as plain text. */
 #include "made.h"
 
+#include "base/must.h"
 #include "base/utf8.h"
 #include "mime/header.h"
 
@@ -29,34 +30,105 @@ static struct span charset_of(struct span type)
 	return (struct span){ NULL, 0 };
 }
 
-/* Appends text without tags and with white space collapsed, until enough characters are there. */
+/* ---- HTML ---- */
+
+static size_t behind(struct span text, struct span end)
+{
+	size_t at = span_search(text, end);
+
+	return at == SIZE_MAX ? text.n : at + end.n;
+}
+
+/* How long the markup is that text begins with: a comment, a tag, or one with content that nobody is shown. */
+static size_t markup_size(struct span text)
+{
+	static const char *const hidden[] = { "style", "script", "title" };
+
+	if (span_starts(text, SPAN("<!--")))
+		return behind(text, SPAN("-->"));
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+		struct span name = span_str(hidden[i]), rest = span_from(text, 1);
+
+		if (!span_istarts(rest, name))
+			continue;
+		while (rest.n && !(span_starts(rest, SPAN("</")) && span_istarts(span_from(rest, 2), name)))
+			rest = span_from(rest, 1);
+		return (size_t)(rest.p - text.p) + behind(rest, SPAN(">"));
+	}
+	return behind(text, SPAN(">"));
+}
+
+/* The character that text begins with as a reference ("&amp;", "&#8364;"); its length, 0 when it is none. */
+static size_t reference_size(struct span text, uint32_t *cp_r)
+{
+	static const struct {
+		const char *name;
+		uint32_t cp;
+	} known[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' }, { "apos", '\'' }, { "nbsp", ' ' } };
+	size_t end = span_find(span_cut(text, 0, 12), ';');
+	struct span name = span_cut(text, 1, end == SIZE_MAX ? 0 : end - 1);
+	bool hex = span_istarts(name, SPAN("#x"));
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (!span_eq_str(name, known[i].name))
+			continue;
+		*cp_r = known[i].cp;
+		return end + 1;
+	}
+	if (name.n < 2 || name.p[0] != '#')
+		return 0;
+	if (!(hex ? span_hex64(span_from(name, 2), &v) : span_u64(span_from(name, 1), &v)))
+		return 0;
+	*cp_r = v > 0x10ffff || (v >= 0xd800 && v < 0xe000) ? 0xfffd : (uint32_t)v;
+	return end + 1;
+}
+
+/* ---- what is seen ---- */
+
+/* The next character of text and its length. Markup counts as a blank. */
+static size_t next_visible(struct span text, bool html, uint32_t *cp_r)
+{
+	size_t n;
+
+	if (html && text.p[0] == '<') {
+		*cp_r = ' ';
+		return markup_size(text);
+	}
+	n = html && text.p[0] == '&' ? reference_size(text, cp_r) : 0;
+	if (!n)
+		n = utf8_next(text, cp_r);
+	if (n)
+		return n;
+	*cp_r = 0xfffd;
+	return 1;
+}
+
+static bool is_blank(uint32_t cp)
+{
+	return cp <= ' ' || cp == 0x7f || cp == 0xa0;
+}
+
+/* Appends text without markup and with white space collapsed, until enough characters are there. */
 static void add_visible(struct span text, bool html, struct buf *out)
 {
 	unsigned chars = 0;
-	bool tag = false, blank = false;
-	size_t n;
+	bool blank = false;
 
-	for (; text.n && chars < PREVIEW_CHARS; text = span_from(text, n)) {
-		unsigned char c = (unsigned char)text.p[0];
+	while (text.n && chars < PREVIEW_CHARS) {
+		uint32_t cp;
 
-		n = utf8_next(text, NULL);
-		if (!n)
-			n = 1;
-		if (html && (tag || c == '<')) {
-			tag = c != '>';
+		text = span_from(text, next_visible(text, html, &cp));
+		if (is_blank(cp)) {
 			blank = true;
 			continue;
 		}
-		if (c <= ' ' || c == 0x7f) {
-			blank = true;
-			continue;
-		}
-		if (blank && chars) {
+		if (blank && chars && chars + 1 < PREVIEW_CHARS) {
 			buf_add_char(out, ' ');
 			chars++;
 		}
 		blank = false;
-		buf_add(out, text.p, n);
+		utf8_put(out, cp);
 		chars++;
 	}
 }

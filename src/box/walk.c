@@ -168,7 +168,8 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 		m->savedate = o.ctime;
 	m->size = o.length;
 	if (bytes) {
-		made_from(&w->made, acct_charsets(a), buf_span(&w->load), w->want & WANT_PREVIEW);
+		made_from(&w->made, acct_charsets(a), buf_span(&w->load),
+			  w->want & (WANT_PREVIEW | WANT_PREVIEW_KEPT));
 		m->vsize = w->made.vsize;
 		made_cache(&w->made, &made);
 		for (int i = 0; i < IDX_FIELDS; i++)
@@ -261,7 +262,7 @@ static enum err one(struct view_walk *w, uint32_t uid, struct message_facts *f, 
 		return e;
 	fill(w, &m, &c, f);
 	bytes = bytes_needed(w, &m, &c);
-	if (!bytes && (!(w->want & WANT_DATES) || m.internaldate))
+	if (!bytes && (!(w->want & WANT_DATES) || (m.internaldate && m.savedate)))
 		return body_from(w, f);
 	e = make(w, &m, &c, bytes, t);
 	if (e)

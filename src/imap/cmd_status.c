@@ -34,17 +34,25 @@ bool imap_status_items(struct imap_cmd *c, const struct imap_arg *list, struct i
 	return true;
 }
 
-void imap_status_write(const struct imap_status_ask *ask, const struct acct_status *st, struct buf *out)
+void imap_status_write(struct imap_session *s, const struct imap_status_ask *ask,
+		       const struct acct_status *st)
 {
+	struct buf *out = imap_out(s);
+
 	buf_add_str(out, "* STATUS ");
 	imap_write_astring(out, span_str(st->name));
 	buf_add_str(out, " (");
 	for (size_t i = 0; i < ask->items; i++) {
+		const struct imap_status_item *item = ask->item[i];
+
 		if (i)
 			buf_add_char(out, ' ');
-		buf_add_str(out, ask->item[i]->name);
+		buf_add_str(out, item->name);
 		buf_add_char(out, ' ');
-		ask->item[i]->emit(st, out);
+		if (item->emit)
+			item->emit(st, out);
+		else
+			item->emit_setting(&s->cfg.settings, out);
 	}
 	buf_add_str(out, ")\r\n");
 }
@@ -65,7 +73,7 @@ static enum step status_step(struct imap_cmd *c)
 		return step;
 	if (st->job.err)
 		return imap_fail(c, st->job.err, st->job.text.text);
-	imap_status_write(&st->ask, &st->job, imap_out(c->s));
+	imap_status_write(c->s, &st->ask, &st->job);
 	return imap_ok(c, NULL, "Status completed.");
 }
 

@@ -60,7 +60,7 @@ static void show(struct imap_list *l, const struct folder *f)
 	struct list_status *ls = l->option;
 
 	if (ls->known)
-		imap_status_write(&ls->ask, &ls->job, imap_out(l->c->s));
+		imap_status_write(l->c->s, &ls->ask, &ls->job);
 }
 
 static enum err return_status(struct imap_list *l, const struct imap_arg **a)

@@ -22,6 +22,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/core.h \
 	src/imap/dispatch.c \
 	src/imap/expunge.h \
+	src/imap/ext_appendlimit.c \
 	src/imap/ext_enable.c \
 	src/imap/esearch.h src/imap/ext_esearch.c \
 	src/imap/ext_id.c \
@@ -30,8 +31,11 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_list_status.c \
 	src/imap/ext_literal.c \
 	src/imap/ext_move.c \
+	src/imap/ext_multiappend.c \
 	src/imap/ext_namespace.c \
 	src/imap/ext_searchres.c \
+	src/imap/ext_preview.c \
+	src/imap/ext_savedate.c \
 	src/imap/ext_special_use.c \
 	src/imap/ext_status_size.c \
 	src/imap/ext_uidplus.c \

@@ -26,6 +26,10 @@
 	X(ext_list_extended) \
 	X(ext_list_status)   \
 	X(ext_status_size)   \
+	X(ext_multiappend)   \
+	X(ext_appendlimit)   \
+	X(ext_savedate)      \
+	X(ext_preview)       \
 	X(ext_special_use)   \
 	X(ext_uidplus)       \
 	X(ext_unselect)      \

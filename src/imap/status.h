@@ -14,6 +14,7 @@ struct imap_status_ask {
 
 /* Reads "(MESSAGES UNSEEN ...)". False: answered BAD. */
 bool imap_status_items(struct imap_cmd *c, const struct imap_arg *list, struct imap_status_ask *ask_r);
-void imap_status_write(const struct imap_status_ask *ask, const struct acct_status *st, struct buf *out); /* the whole line */
+/* Writes the whole line. */
+void imap_status_write(struct imap_session *s, const struct imap_status_ask *ask, const struct acct_status *st);
 
 #endif

@@ -92,6 +92,26 @@ static void test_preview(void **state)
 	is(field("MIME-Version: 1.0\nContent-Type: image/png\n\n\x89PNG", IDX_PREVIEW), "");
 }
 
+static void html(const char *body, const char *shown)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	buf_printf(&b, "Content-Type: text/html; charset=utf-8\n\n%s", body);
+	is(field(buf_cstr(&b), IDX_PREVIEW), shown);
+	buf_free(&b);
+}
+
+static void test_preview_html(void **state)
+{
+	html("<style>p > b { }</style>one<!-- <b> -->two<script>3 < 4</SCRIPT >five", "one two five");
+	html("a&amp;b&nbsp;&lt;&gt;&#65;&#x20AC;&quot;", "a&b <>A\xe2\x82\xac\"");
+	html("&frob; &#xd800; &#99999999; & &amp &", "&frob; \xef\xbf\xbd \xef\xbf\xbd & &amp &");
+	html("seen<style>never ends", "seen");
+	html("seen<!-- never ends", "seen");
+	html("seen<", "seen");
+}
+
 static void test_preview_length(void **state)
 {
 	struct span preview;
@@ -121,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_headers), T(test_hidden_line), T(test_empty_headers), T(test_too_many), T(test_preview),
+		T(test_preview_html),
 		T(test_preview_length), T(test_size),
 	};
 
