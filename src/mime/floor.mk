@@ -9,8 +9,10 @@ src_mime_libmime_a_SOURCES = \
 	include/mime/decode.h src/mime/decode.c src/mime/charset.c src/mime/words.c \
 	include/mime/envelope.h src/mime/envelope.c \
 	include/mime/header.h src/mime/header.c \
+	include/mime/msgid.h src/mime/msgid.c \
 	include/mime/search.h src/mime/search.c \
 	include/mime/section.h src/mime/section.c \
+	include/mime/subject.h src/mime/subject.c \
 	include/mime/tree.h src/mime/tree.c src/mime/parts.c \
 	src/mime/content.h src/mime/content.c src/mime/params.c \
 	src/mime/lex.h src/mime/lex.c \
@@ -34,6 +36,7 @@ check_PROGRAMS += \
 	tests/unit/test_mime_hostile \
 	tests/unit/test_mime_search \
 	tests/unit/test_mime_section \
+	tests/unit/test_mime_subject \
 	tests/unit/test_mime_tree
 tests_unit_test_mime_address_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_bodystruct_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
@@ -45,15 +48,19 @@ tests_unit_test_mime_header_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_hostile_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_search_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_section_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_subject_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_tree_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ
-EXTRA_PROGRAMS += tests/fuzz/fuzz_mime tests/fuzz/fuzz_mime_decode tests/fuzz/fuzz_mime_fields
+EXTRA_PROGRAMS += tests/fuzz/fuzz_mime tests/fuzz/fuzz_mime_decode tests/fuzz/fuzz_mime_fields \
+	tests/fuzz/fuzz_mime_subject
 tests_fuzz_fuzz_mime_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mime_LDADD = $(MIME_LIBS)
 tests_fuzz_fuzz_mime_decode_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mime_decode_LDADD = $(MIME_LIBS)
 tests_fuzz_fuzz_mime_fields_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mime_fields_LDADD = $(MIME_LIBS)
+tests_fuzz_fuzz_mime_subject_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_mime_subject_LDADD = $(MIME_LIBS)
 endif
