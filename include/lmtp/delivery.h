@@ -16,22 +16,18 @@
 struct delivery;
 
 struct delivery_config {
-	struct loop *loop;		/* borrowed */
-	struct acct *acct;		/* borrowed; outlives the delivery */
-	int fd_take;			/* SOCK_SEQPACKET to a login process */
-	const char *user;		/* copied */
-	const char *session_id;		/* copied: in the Received line and the log */
-	const char *hostname;		/* borrowed: of the Received line */
-	const char *mailbox;		/* copied: where to; NULL: INBOX */
+	struct loop *loop;              /* borrowed */
+	struct acct *acct;              /* borrowed; outlives the delivery */
+	int fd_take;                    /* SOCK_SEQPACKET to a login process */
+	const char *user;               /* copied */
+	const char *session_id;         /* copied: in the Received line and the log */
+	const char *hostname;           /* borrowed: of the Received line */
+	const char *mailbox;            /* copied: where to; NULL: INBOX */
 	bool autocreate, autosubscribe; /* lda_mailbox_autocreate, lda_mailbox_autosubscribe */
-	bool add_received;		/* lmtp_add_received_header */
-	enum {
-		DELIVERED_FINAL,
-		DELIVERED_ORIGINAL,
-		DELIVERED_NONE
-	} delivered_to;	   /* lmtp_hdr_delivery_address */
-	const char *log_format;     /* borrowed: deliver_log_format; the line that on_result gets */
-	uint64_t size_max; /* octets; 0: no limit of ours */
+	bool add_received;              /* lmtp_add_received_header */
+	enum { DELIVERED_FINAL, DELIVERED_ORIGINAL, DELIVERED_NONE } delivered_to; /* lmtp_hdr_delivery_address */
+	const char *log_format;         /* borrowed: deliver_log_format; the line that on_result gets */
+	uint64_t size_max;              /* octets; 0: no limit of ours */
 	/* Called once, from the loop; the delivery frees itself afterwards. */
 	void (*on_end)(void *ctx);
 	/* One line for the log, after a message was saved or refused; text is clean. */

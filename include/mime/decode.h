@@ -36,7 +36,7 @@ void mime_decoder_end(struct mime_decoder *d, struct buf *out);
 struct mime_charsets;
 
 struct mime_charsets *mime_charsets_new(void);
-void mime_charsets_free(struct mime_charsets **cs);		      /* NULL allowed */
+void mime_charsets_free(struct mime_charsets **cs);                   /* NULL allowed */
 bool mime_charsets_known(struct mime_charsets *cs, struct span name); /* for SEARCH CHARSET */
 
 /*
@@ -46,8 +46,8 @@ bool mime_charsets_known(struct mime_charsets *cs, struct span name); /* for SEA
  */
 struct mime_to_utf8 {
 	struct mime_charsets *cs; /* borrowed */
-	char charset[64];	  /* upper case; "" UTF-8 */
-	char held[16];		  /* the start of a character that the chunk cut */
+	char charset[64];         /* upper case; "" UTF-8 */
+	char held[16];            /* the start of a character that the chunk cut */
 	size_t nheld;
 };
 

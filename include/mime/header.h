@@ -24,12 +24,12 @@ struct mime_field {
 	struct span name;  /* no blanks before the colon; empty when the line begins with a colon */
 	struct span value; /* leading blanks skipped; folds inside kept, the last line end dropped */
 	struct span whole; /* the field to the byte, with its line ends */
-	bool colon;	   /* false: a line without a colon */
+	bool colon;        /* false: a line without a colon */
 };
 
 struct mime_header {
 	struct span bytes; /* borrowed: begins at the first field, may reach into the body */
-	size_t pos;	   /* of the next field; after the walk: where the body begins */
+	size_t pos;        /* of the next field; after the walk: where the body begins */
 };
 
 static inline struct mime_header mime_header_of(struct span bytes)

@@ -16,7 +16,7 @@ enum { MIME_NEEDLE_MAX = 64 << 10 };
  * found at once.
  */
 struct mime_matcher {
-	char *needle;	/* own, folded */
+	char *needle;   /* own, folded */
 	uint32_t *fail; /* own: length of the longest border of each prefix */
 	uint32_t n;
 	uint32_t have; /* how much of the needle the text seen so far ends with */
@@ -44,9 +44,9 @@ bool mime_search_header(struct mime_charsets *cs, struct span header, struct spa
  */
 struct mime_search {
 	struct mime_charsets *cs;     /* borrowed */
-	struct span message;	      /* borrowed */
+	struct span message;          /* borrowed */
 	const struct mime_tree *tree; /* borrowed */
-	struct mime_matcher *m;	      /* borrowed: array */
+	struct mime_matcher *m;       /* borrowed: array */
 	size_t nm;
 	bool headers;  /* TEXT */
 	uint32_t part; /* where we are */

@@ -14,14 +14,14 @@ enum mime_section_kind {
 	MIME_SECTION_ALL,    /* "" or "1.2" */
 	MIME_SECTION_HEADER, /* "HEADER" or "1.2.HEADER" */
 	MIME_SECTION_TEXT,
-	MIME_SECTION_MIME,	 /* "1.2.MIME" */
-	MIME_SECTION_FIELDS,	 /* "HEADER.FIELDS" */
+	MIME_SECTION_MIME,       /* "1.2.MIME" */
+	MIME_SECTION_FIELDS,     /* "HEADER.FIELDS" */
 	MIME_SECTION_FIELDS_NOT, /* "HEADER.FIELDS.NOT" */
 };
 
 struct mime_section {
 	enum mime_section_kind kind;
-	uint32_t depth;		       /* numbers in path; 0: the message itself */
+	uint32_t depth;                /* numbers in path; 0: the message itself */
 	uint32_t path[MIME_DEPTH_MAX]; /* each >= 1 */
 };
 

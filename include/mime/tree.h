@@ -36,7 +36,7 @@ enum mime_part_flag {
 };
 
 struct mime_part {
-	uint64_t start;	      /* of the header, from the start of the message */
+	uint64_t start;       /* of the header, from the start of the message */
 	uint64_t header_size; /* the empty line included; the body begins at start + header_size */
 	uint64_t header_bare;
 	uint64_t body_size;
@@ -44,15 +44,15 @@ struct mime_part {
 	uint32_t header_lines;
 	uint32_t body_lines;
 	uint32_t parent;   /* index or MIME_NONE */
-	uint32_t next;	   /* next sibling or MIME_NONE */
-	uint32_t child;	   /* first child or MIME_NONE */
+	uint32_t next;     /* next sibling or MIME_NONE */
+	uint32_t child;    /* first child or MIME_NONE */
 	uint32_t children; /* how many */
-	uint32_t flags;	   /* enum mime_part_flag */
+	uint32_t flags;    /* enum mime_part_flag */
 };
 
 struct mime_tree {
 	struct mime_part *part; /* own */
-	size_t n;		/* >= 1 after parse or decode */
+	size_t n;               /* >= 1 after parse or decode */
 	size_t cap;
 };
 

@@ -51,7 +51,7 @@ struct store_config {
 	mode_t dir_mode; /* new directories; 0: as the root's own mode, else 0700 */
 };
 
-struct store;	  /* one mail root */
+struct store;     /* one mail root */
 struct store_box; /* one open mailbox of it */
 
 #define STORE_SIZE_UNKNOWN UINT64_MAX
@@ -60,11 +60,11 @@ struct store_box; /* one open mailbox of it */
 struct store_msg {
 	struct span key;
 	struct span hint;
-	uint32_t uid;		 /* 0: the folder has not numbered it */
+	uint32_t uid;            /* 0: the folder has not numbered it */
 	struct mail_flags flags; /* MAIL_RECENT set when no program has moved it out of new/ */
-	uint64_t size;		 /* bytes as stored; STORE_SIZE_UNKNOWN: ask locate */
-	uint64_t vsize;		 /* with every LF as CRLF; or STORE_SIZE_UNKNOWN */
-	struct span uidl;	 /* POP3 UIDL that the folder carries; empty: none */
+	uint64_t size;           /* bytes as stored; STORE_SIZE_UNKNOWN: ask locate */
+	uint64_t vsize;          /* with every LF as CRLF; or STORE_SIZE_UNKNOWN */
+	struct span uidl;        /* POP3 UIDL that the folder carries; empty: none */
 };
 
 struct store_scan {
@@ -105,8 +105,8 @@ struct store_object {
  */
 struct store_stage {
 	struct store_box *box; /* borrowed */
-	int fd;		       /* read-write; owned by the stage; -1 for a linked one */
-	void *priv;	       /* the store's own */
+	int fd;                /* read-write; owned by the stage; -1 for a linked one */
+	void *priv;            /* the store's own */
 };
 
 /* What commit is told, and what it answers. */
@@ -114,12 +114,12 @@ struct store_commit {
 	struct store_stage *stage; /* consumed, also on failure */
 	struct mail_flags flags;
 	int64_t internaldate; /* 0: now */
-	uint64_t vsize;	      /* or STORE_SIZE_UNKNOWN */
-	bool recent;	      /* into new/ (a delivery); else cur/ */
+	uint64_t vsize;       /* or STORE_SIZE_UNKNOWN */
+	bool recent;          /* into new/ (a delivery); else cur/ */
 	struct span key;      /* out: in the arena given */
 	struct span hint;     /* out */
-	uint64_t size;	      /* out */
-	enum err err;	      /* out: of this one */
+	uint64_t size;        /* out */
+	enum err err;         /* out: of this one */
 };
 
 struct store_folder {
@@ -129,7 +129,7 @@ struct store_folder {
 
 struct store_ops {
 	const char *driver;    /* "maildir" */
-	char separator;	       /* between levels of a storage name */
+	char separator;        /* between levels of a storage name */
 	const char *bad_chars; /* may not occur within a level; the caller says so to the client */
 
 	/* Does this root look like ours? ERR_OK, ERR_NOTFOUND. Creates nothing. */

@@ -16,7 +16,7 @@ struct row {
 struct pwfile {
 	char *path;
 	struct stat seen; /* of what is in memory; st_ino 0: nothing */
-	char *text;	  /* own */
+	char *text;       /* own */
 	size_t n;
 	struct row *rows; /* own; by user */
 	struct pw_entry first;
@@ -26,7 +26,7 @@ bool pw_parse(struct span line, struct pw_entry *e_r)
 {
 	struct span ignored, rest = line;
 	struct pw_entry e = { .user = { "", 0 } };
-	struct span *const fields[] = { &e.user,  &e.password, &e.uid,	&e.gid,
+	struct span *const fields[] = { &e.user,  &e.password, &e.uid,  &e.gid,
 					&ignored, &e.home,     &ignored };
 
 	if (line.n > 0 && line.p[line.n - 1] == '\r')

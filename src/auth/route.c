@@ -32,7 +32,7 @@ struct front {
 	struct route *r;
 	uint32_t child;
 	enum msg_role role;
-	struct chan *chan;	  /* own */
+	struct chan *chan;        /* own */
 	struct request *requests; /* by their id */
 	struct front *prev, *next;
 };
@@ -40,7 +40,7 @@ struct front {
 struct worker {
 	struct route *r;
 	struct chan *chan; /* own */
-	unsigned busy;	   /* requests that it works on */
+	unsigned busy;     /* requests that it works on */
 	struct worker *prev, *next;
 };
 
@@ -56,7 +56,7 @@ struct request {
 	struct span word;     /* mechanism; lookup: the user */
 	bool has_initial;
 	struct span initial; /* until it is sent */
-	uint8_t code;	     /* REQ_DELAYED */
+	uint8_t code;        /* REQ_DELAYED */
 	struct span reason, given;
 	struct loop_timer timer;
 	UT_hash_handle hh_own, hh_front;

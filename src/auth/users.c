@@ -10,7 +10,7 @@
 
 struct passdb {
 	const struct conf_passdb *conf; /* borrowed */
-	struct pwdb *pw;		/* own; NULL: its args are wrong */
+	struct pwdb *pw;                /* own; NULL: its args are wrong */
 };
 
 struct users {

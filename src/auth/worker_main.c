@@ -29,7 +29,7 @@ struct auth_worker {
 	struct helper h;
 	struct conf *conf; /* own */
 	struct asker asker;
-	struct chan *auth;	 /* own; NULL: none now */
+	struct chan *auth;       /* own; NULL: none now */
 	struct running *running; /* own; exchanges that wait for the client */
 };
 

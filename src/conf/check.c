@@ -15,7 +15,7 @@ struct check {
 	struct conf *c;
 	struct notes *notes;
 	const char *path; /* the main file */
-	bool contents;	  /* contents of files were read */
+	bool contents;    /* contents of files were read */
 };
 
 struct place {

@@ -94,9 +94,9 @@ int conf_syslog_facility(const struct conf *c)
 {
 	/* In the order of the row's words. */
 	static const int facility[] = {
-		LOG_MAIL,   LOG_AUTH,	LOG_AUTHPRIV, LOG_CRON,	  LOG_DAEMON,
-		LOG_FTP,    LOG_KERN,	LOG_LPR,      LOG_NEWS,	  LOG_SYSLOG,
-		LOG_USER,   LOG_UUCP,	LOG_LOCAL0,   LOG_LOCAL1, LOG_LOCAL2,
+		LOG_MAIL,   LOG_AUTH,   LOG_AUTHPRIV, LOG_CRON,   LOG_DAEMON,
+		LOG_FTP,    LOG_KERN,   LOG_LPR,      LOG_NEWS,   LOG_SYSLOG,
+		LOG_USER,   LOG_UUCP,   LOG_LOCAL0,   LOG_LOCAL1, LOG_LOCAL2,
 		LOG_LOCAL3, LOG_LOCAL4, LOG_LOCAL5,   LOG_LOCAL6, LOG_LOCAL7,
 	};
 	unsigned n = conf_enum(c, CONF_SYSLOG_FACILITY);

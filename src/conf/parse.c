@@ -36,11 +36,11 @@ struct parser {
 	struct source source;
 	unsigned flags;
 	struct node *root, *open; /* open: the section that statements belong to */
-	unsigned depth;		  /* of open */
-	unsigned skip;		  /* sections open inside one that was refused */
+	unsigned depth;           /* of open */
+	unsigned skip;            /* sections open inside one that was refused */
 	unsigned sections;
 	bool builtin;
-	unsigned line;	    /* of the statement */
+	unsigned line;      /* of the statement */
 	struct buf value;   /* own: with references resolved */
 	struct buf scratch; /* own: the lexer's */
 };

@@ -246,8 +246,8 @@ out:
 static bool network_fs(int dirfd)
 {
 	static const uint32_t types[] = {
-		0x6969,	    /* nfs */
-		0x517b,	    /* smb */
+		0x6969,     /* nfs */
+		0x517b,     /* smb */
 		0xff534d42, /* cifs */
 		0xfe534d42, /* smb2 */
 		0x00c36400, /* ceph */

@@ -21,10 +21,10 @@ struct idx {
 	struct guard guard;
 	struct MDB_env *env; /* own; NULL at rest and after a failed reopening */
 	unsigned db[REC_KINDS];
-	unsigned txns;	       /* open ones */
-	bool grow;	       /* the map was full: grow it before the next transaction */
-	bool panicked;	       /* LMDB gave up: reopen before the next transaction */
-	bool gone;	       /* destroyed */
+	unsigned txns;         /* open ones */
+	bool grow;             /* the map was full: grow it before the next transaction */
+	bool panicked;         /* LMDB gave up: reopen before the next transaction */
+	bool gone;             /* destroyed */
 	uint64_t reserved;     /* bytes of the data file that have disk blocks */
 	struct idx_txn *spare; /* own; kept for the next transaction */
 };
@@ -34,7 +34,7 @@ struct box_slot;
 /* A block of the uid map that the transaction works on; see map.h. */
 struct map_slot {
 	struct box_slot *box; /* borrowed from the transaction; NULL: slot is free */
-	uint32_t no;	      /* uid / MAP_UIDS */
+	uint32_t no;          /* uid / MAP_UIDS */
 	bool dirty;
 	bool stored; /* in the database, with stored_sum */
 	uint32_t stored_sum;
@@ -47,15 +47,15 @@ struct idx_txn {
 	struct idx *i;
 	struct MDB_txn *t;
 	bool write;
-	enum err failed;		   /* sticky, of a write */
+	enum err failed;                   /* sticky, of a write */
 	struct MDB_cursor *cur[REC_KINDS]; /* opened when first used */
-	uint64_t last[REC_KINDS];	   /* number of the key that kv_open found last; 0: none */
+	uint64_t last[REC_KINDS];          /* number of the key that kv_open found last; 0: none */
 	struct env_rec env;
 	bool env_loaded, purged;
-	bool wrote;		/* anything */
+	bool wrote;             /* anything */
 	struct box_slot *boxes; /* own, list */
-	unsigned map_turn;	/* the slot to be given up next */
-	struct buf scratch;	/* the record being encoded */
+	unsigned map_turn;      /* the slot to be given up next */
+	struct buf scratch;     /* the record being encoded */
 	struct map_slot map[MAP_SLOTS];
 };
 

@@ -14,9 +14,8 @@ enum err kv_seek(struct idx_txn *x, enum rec_kind kind, struct span key, struct 
 		 struct span *value_r);
 enum err kv_next(struct idx_txn *x, enum rec_kind kind, struct span *key_r, struct span *value_r);
 
-enum err kv_insert(struct idx_txn *x, enum rec_kind kind, struct span key,
-		   struct span value);					 /* ERR_EXISTS */
-enum err kv_del(struct idx_txn *x, enum rec_kind kind, struct span key); /* ERR_NOTFOUND */
+enum err kv_insert(struct idx_txn *x, enum rec_kind kind, struct span key, struct span value); /* ERR_EXISTS */
+enum err kv_del(struct idx_txn *x, enum rec_kind kind, struct span key);                       /* ERR_NOTFOUND */
 
 /* Seals what x->scratch holds and writes it (insert: ERR_CORRUPT when the key is taken). sum_r may be NULL. */
 enum err kv_put_scratch(struct idx_txn *x, enum rec_kind kind, const struct rec_key *key,

@@ -21,7 +21,7 @@ enum {
 	REC_TEXT_MAX = 65535, /* token, keywords */
 	REC_CACHE_MAX = 16 << 20,
 	REC_SCRATCH_MAX = 128 << 20, /* the largest record: a change of 2^24 scattered messages */
-	MAP_UIDS = 1024,	     /* UIDs of a map block */
+	MAP_UIDS = 1024,             /* UIDs of a map block */
 	MAP_WORDS = MAP_UIDS / 64,
 	MAP_FLAGS = 5,
 };
@@ -31,8 +31,8 @@ struct env_rec {
 	uint32_t next_id;  /* of a mailbox or space */
 	uint64_t next_seq; /* of a to-do */
 	uint32_t purges;   /* spaces waiting to be removed */
-	uint64_t txn;	   /* that wrote it: the last one, or this is an old page */
-	uint64_t todos;	   /* of all mailboxes, so that a lost one is noticed */
+	uint64_t txn;      /* that wrote it: the last one, or this is an old page */
+	uint64_t todos;    /* of all mailboxes, so that a lost one is noticed */
 };
 
 struct box_rec {

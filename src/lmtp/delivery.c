@@ -9,7 +9,6 @@
 #include "ipc/chan.h"
 #include "trace.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -27,12 +26,11 @@ enum {
 struct delivery {
 	struct delivery_config config;
 	char *user, *session_id, *mailbox; /* own */
-	struct chan *chan;		   /* own */
-	struct append *append;		   /* own; a message is staged */
+	struct chan *chan;                 /* own */
+	struct append *append;             /* own; a message is staged */
 	struct loop_timer retry;
 	unsigned tries;
-	unsigned count; /* messages so far, for ids */
-	char *sender;	/* own: of the staged message, for the log */
+	char *sender;   /* own: of the staged message, for the log */
 };
 
 /*
@@ -70,8 +68,7 @@ static void drop(struct delivery *d)
 	d->sender = NULL;
 }
 
-/* Printable bytes without blanks: a message id or address as it stands in a log, angle brackets
- * kept. */
+/* Printable bytes without blanks: a message id or address as it stands in a log, angle brackets kept. */
 static void clean(struct span s, char *out, size_t n)
 {
 	size_t at = 0;
@@ -81,8 +78,7 @@ static void clean(struct span s, char *out, size_t n)
 	out[at] = '\0';
 }
 
-/* The line for the log, by deliver_log_format. What the sender wrote is quoted where it could forge
- * a field. */
+/* The line for the log, by deliver_log_format. What the sender wrote is quoted where it could forge a field. */
 static void report(struct delivery *d, bool saved, const char *what)
 {
 	char msgid[256] = "", from[256] = "", sender[256] = "", subject[256] = "", size[24],
@@ -199,7 +195,6 @@ static enum err on_abort(void *ctx, struct chan *c, struct msg_in *m)
 
 struct stage_request {
 	struct span sender, recipient, lhlo, rip, with;
-	bool secured, body_8bit;
 	uint64_t size;
 };
 
@@ -288,10 +283,10 @@ static enum err on_stage(void *ctx, struct chan *c, struct msg_in *m)
 	r.recipient = msg_get_str(m, ADDRESS_MAX);
 	r.lhlo = msg_get_str(m, NAME_MAX_LHLO);
 	r.rip = msg_get_str(m, 64);
-	r.secured = msg_get_bool(m);
+	(void)msg_get_bool(m); /* secured: the protocol's name in "with" says it too */
 	r.with = msg_get_str(m, 32);
 	r.size = msg_get_u64(m);
-	r.body_8bit = msg_get_bool(m);
+	(void)msg_get_bool(m); /* BODY=8BITMIME: bytes are kept as they come in any case */
 	if (!msg_end(m) || d->append != NULL)
 		return ERR_PROTO;
 	enum err e = stage(d, &r, &why);
@@ -303,7 +298,6 @@ static enum err on_stage(void *ctx, struct chan *c, struct msg_in *m)
 		return ERR_OK;
 	}
 	d->sender = span_dup(r.sender);
-	d->count++;
 	struct msg answer;
 	msg_init(&answer, MSG_DLV_STAGED, 0);
 	msg_put_u64(&answer, d->config.size_max > 0 ? d->config.size_max : UINT64_MAX);

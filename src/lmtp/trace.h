@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 struct trace {
-	struct span sender;	  /* the reverse path without brackets; empty for <> */
+	struct span sender;       /* the reverse path without brackets; empty for <> */
 	struct span delivered_to; /* empty: no such header */
-	struct span recipient;	  /* in the Received line */
-	struct span lhlo, rip;	  /* the client's name and address; rip empty: a unix socket */
-	struct span with;	  /* "LMTP" or "LMTPS" (RFC 3848) */
+	struct span recipient;    /* in the Received line */
+	struct span lhlo, rip;    /* the client's name and address; rip empty: a unix socket */
+	struct span with;         /* "LMTP" or "LMTPS" (RFC 3848) */
 	const char *hostname;
 	const char *id;
 	int64_t now;

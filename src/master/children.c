@@ -86,8 +86,8 @@ static enum err on_ctl(void *ctx, struct chan *ch, struct msg_in *in)
 
 /* The rows of ipc/msgs say who may send which of these. */
 static const struct chan_row rows[] = {
-	{ MSG_READY, on_ready },	 { MSG_TICKET, on_ticket },
-	{ MSG_HANDOFF, on_handoff },	 { MSG_SESSION_END, on_session_end },
+	{ MSG_READY, on_ready },         { MSG_TICKET, on_ticket },
+	{ MSG_HANDOFF, on_handoff },     { MSG_SESSION_END, on_session_end },
 	{ MSG_IDLE_EXIT, on_idle_exit }, { MSG_CTL_REQUEST, on_ctl },
 };
 

@@ -48,9 +48,9 @@ static bool cmd_status(struct request *r)
 	for (const struct listener *l = m->listeners; l != NULL; l = l->next)
 		buf_printf(&r->out, "listener\t%s\t%s\n", l->protocol, l->key);
 	DL_FOREACH (m->children, c) {
-		const char *state = c->quitting		? "leaving"
+		const char *state = c->quitting         ? "leaving"
 				    : c->worker != NULL ? "serving"
-				    : c->ready		? "ready"
+				    : c->ready          ? "ready"
 							: "starting";
 		buf_printf(&r->out, "process\t%s\t%d\t%s\t%u\t%s\n", proc_rows[c->row].name,
 			   (int)c->pid, state, c->worker != NULL ? c->worker->sessions : 0,

@@ -34,9 +34,9 @@ struct worker;
 
 struct generation {
 	uint32_t number;
-	struct conf *conf;	      /* own */
+	struct conf *conf;            /* own */
 	int conf_fd[CONF_ROLE_COUNT]; /* own; sealed, one a process row; -1: none */
-	unsigned refs;		      /* the master's own and one a child */
+	unsigned refs;                /* the master's own and one a child */
 };
 
 /* Errors and warnings have been logged when it fails; NULL then. */
@@ -57,8 +57,8 @@ struct proc_row {
 	const char *name;    /* in ps and log */
 	const char *program; /* below libexec */
 	enum proc_user user; /* LATER: whoever owns the mail (ASSIGN) */
-	bool chroot;	     /* base_dir/empty */
-	unsigned peers;	     /* roles it gets a channel to */
+	bool chroot;         /* base_dir/empty */
+	unsigned peers;      /* roles it gets a channel to */
 	unsigned (*count)(const struct conf *c);
 };
 
@@ -71,10 +71,10 @@ struct child {
 	uint32_t number;
 	unsigned row; /* index into proc_rows */
 	pid_t pid;
-	struct chan *chan;	  /* own */
-	struct generation *gen;	  /* own reference */
+	struct chan *chan;        /* own */
+	struct generation *gen;   /* own reference */
 	struct loop_child *watch; /* own */
-	struct worker *worker;	  /* borrowed; workers only, NULL for a spare */
+	struct worker *worker;    /* borrowed; workers only, NULL for a spare */
 	struct master *m;
 	uint64_t started; /* loop_now */
 	bool ready, quitting;
@@ -82,7 +82,7 @@ struct child {
 	struct child *prev, *next;
 };
 
-void children_fill(struct master *m);	     /* starts what is missing, back-off respected */
+void children_fill(struct master *m);        /* starts what is missing, back-off respected */
 struct child *child_spare(struct master *m); /* an unassigned worker of this generation; started
 						when there is none; NULL: cannot */
 void child_quit(struct child *c);
@@ -93,10 +93,10 @@ struct child *child_find(struct master *m, uint32_t number);
 /* --- listeners.c --- */
 
 struct listener {
-	char *key;	/* own: "127.0.0.1:143" or path */
+	char *key;      /* own: "127.0.0.1:143" or path */
 	char *protocol; /* own */
 	bool ssl;
-	int fd;	       /* own */
+	int fd;        /* own */
 	unsigned seen; /* generation that wants it */
 	struct listener *next;
 };
@@ -113,10 +113,10 @@ void listeners_close(struct master *m);
 /* What auth said of a user: copies of msg_conn's and msg_user's strings. */
 struct ticket {
 	uint8_t id[TICKET_SIZE];
-	uint32_t holder;		    /* the child that may redeem it */
-	uint64_t made;			    /* loop_now */
+	uint32_t holder;                    /* the child that may redeem it */
+	uint64_t made;                      /* loop_now */
 	char *service, *user, *home, *mail; /* own */
-	char *extra;			    /* own; NUL-terminated key=value strings */
+	char *extra;                        /* own; NUL-terminated key=value strings */
 	size_t extra_n;
 	uid_t uid;
 	gid_t gid;
@@ -134,7 +134,7 @@ void tickets_free(struct master *m);
 /* --- sessions.c: who is logged in --- */
 
 struct user {
-	char *name;	       /* own */
+	char *name;            /* own */
 	struct worker *worker; /* where his sessions meet; NULL: none now */
 	struct session *sessions;
 	UT_hash_handle hh;
@@ -145,10 +145,10 @@ struct session {
 	struct user *user;
 	struct worker *worker;
 	char *service, *rip, *id; /* own */
-	int64_t since;		  /* wall seconds */
+	int64_t since;            /* wall seconds */
 	bool secured;
 	struct session *prev, *next; /* of the user */
-	UT_hash_handle hh;	     /* by number */
+	UT_hash_handle hh;           /* by number */
 };
 
 struct session *session_add(struct master *m, struct worker *w, const struct ticket *t,
@@ -179,11 +179,11 @@ enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
  */
 struct early {
 	uint8_t id[TICKET_SIZE];
-	uint32_t from;	 /* the child that sent it */
+	uint32_t from;   /* the child that sent it */
 	uint32_t number; /* id of the message */
 	struct buf body; /* own */
-	int fd;		 /* own */
-	uint64_t came;	 /* loop_now */
+	int fd;          /* own */
+	uint64_t came;   /* loop_now */
 	struct early *prev, *next;
 };
 void worker_ticket_came(struct master *m, const uint8_t id[TICKET_SIZE]);
@@ -226,8 +226,8 @@ struct master {
 	uid_t login_uid, internal_uid;
 	gid_t login_gid, internal_gid;
 	char *empty_dir; /* own: base_dir/empty, the chroot */
-	char *pid_path;	 /* own */
-	int log_fd;	 /* what children get; borrowed from the logger's sink */
+	char *pid_path;  /* own */
+	int log_fd;      /* what children get; borrowed from the logger's sink */
 	struct generation *gen;
 	struct listener *listeners;
 	struct child *children;

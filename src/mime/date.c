@@ -8,7 +8,7 @@ static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 struct civil {
 	int64_t year;
 	unsigned month; /* 1..12 */
-	unsigned day;	/* 1..31 */
+	unsigned day;   /* 1..31 */
 };
 
 /*

@@ -28,9 +28,9 @@ void lex_cfws(struct lex *l); /* blanks, line ends, comments; stops at '(' that 
 bool lex_quoted(struct lex *l, struct buf *out);  /* appends the text; false (not moved) unless a
 						     complete quoted string begins here */
 bool lex_literal(struct lex *l, struct buf *out); /* "[...]", appended with its brackets */
-struct span lex_atom(struct lex *l);		  /* atext without dots; 8-bit bytes belong to it */
-struct span lex_dot_atom(struct lex *l);	  /* atext and dots in any order, no blanks */
-struct span lex_token(struct lex *l);		  /* RFC 2045 token */
+struct span lex_atom(struct lex *l);              /* atext without dots; 8-bit bytes belong to it */
+struct span lex_dot_atom(struct lex *l);          /* atext and dots in any order, no blanks */
+struct span lex_token(struct lex *l);             /* RFC 2045 token */
 void lex_until(struct lex *l,
 	       const char *stops); /* raw: on to the first byte of stops, or the end */
 

@@ -10,10 +10,10 @@
 struct piece {
 	size_t name, name_n;
 	size_t value, value_n;
-	size_t base_n;	/* RFC 2231: length of the name without its stars and number; 0: a plain
+	size_t base_n;  /* RFC 2231: length of the name without its stars and number; 0: a plain
 			   parameter */
 	uint32_t index; /* RFC 2231: number of the piece */
-	bool encoded;	/* RFC 2231: percent-encoded */
+	bool encoded;   /* RFC 2231: percent-encoded */
 };
 
 /* A value outside quotes: a token, or an encoded word that its sender forgot to quote. */

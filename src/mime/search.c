@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 
 enum {
-	CHUNK = 16 << 10,		   /* of stored bytes decoded at a time */
+	CHUNK = 16 << 10,                  /* of stored bytes decoded at a time */
 	DECODED_MAX = 16 * MIME_FIELD_MAX, /* more than one field or chunk can become */
 };
 

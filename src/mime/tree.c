@@ -23,7 +23,7 @@ struct level {
 	uint32_t part;
 	uint32_t last_child;
 	struct mark start; /* of what is being measured: the header, then the body */
-	int boundary_n;	   /* NO_BOUNDARY: lines are not compared */
+	int boundary_n;    /* NO_BOUNDARY: lines are not compared */
 	char boundary[BOUNDARY_MAX];
 };
 
@@ -32,8 +32,8 @@ struct parser {
 	struct mime_tree *t;
 	struct mark here;    /* the start of the line under view */
 	struct mark before;  /* the same without the line end before it */
-	bool in_header;	     /* of the innermost part */
-	unsigned open;	     /* levels in use */
+	bool in_header;      /* of the innermost part */
+	unsigned open;       /* levels in use */
 	unsigned boundaries; /* levels with a boundary */
 	struct content_params params;
 	struct level level[MIME_DEPTH_MAX];

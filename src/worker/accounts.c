@@ -73,7 +73,7 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 {
 	struct expand_var vars[EXPAND_USER_VARS];
 	const char *text = n->location[0] != '\0' ? n->location
-			   : a->mail[0] != '\0'	  ? a->mail
+			   : a->mail[0] != '\0'   ? a->mail
 						  : conf_str(a->w->conf, CONF_MAIL_LOCATION);
 	expand_user(vars, span_str(a->user), span_str(a->home));
 	enum err e = conf_location_parse(text, vars, a->home, a->arena, loc, t);
@@ -88,7 +88,7 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 	ns->inbox = n->inbox;
 	ns->hidden = n->hidden;
 	ns->subscriptions = n->subscriptions;
-	ns->list = n->list == CONF_NS_LIST_NO	 ? ACCT_LIST_NO
+	ns->list = n->list == CONF_NS_LIST_NO    ? ACCT_LIST_NO
 		   : n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES
 						 : ACCT_LIST_CHILDREN;
 	ns->type = n->type == CONF_NS_PRIVATE  ? ACCT_PRIVATE

@@ -23,7 +23,7 @@ struct worker {
 	enum worker_kind kind; /* 0: a spare */
 	bool quitting;
 	struct account *accounts;  /* by user name */
-	struct job *jobs;	   /* everything attached */
+	struct job *jobs;          /* everything attached */
 	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
 	struct loop_timer linger, tick, rest;
 	struct imap_settings imap;
@@ -35,7 +35,7 @@ struct worker {
 struct account {
 	struct worker *w;
 	char *user, *home;   /* own */
-	char *mail;	     /* own: what the userdb said, or "" */
+	char *mail;          /* own: what the userdb said, or "" */
 	struct arena *arena; /* own: the configuration of acct */
 	struct acct_config config;
 	struct acct *acct; /* own */
@@ -49,27 +49,27 @@ struct account {
 enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r,
 		     struct errtext *t);
 void account_release(struct account *a); /* one job less */
-void account_busy(struct account *a);	 /* disk work is owed: do it within a second */
-void accounts_close(struct worker *w);	 /* at exit: drains */
+void account_busy(struct account *a);    /* disk work is owed: do it within a second */
+void accounts_close(struct worker *w);   /* at exit: drains */
 
 /* --- attach.c: what is attached --- */
 
 struct job {
 	struct worker *w;
 	struct account *a;
-	uint32_t number;	   /* the master's */
+	uint32_t number;           /* the master's */
 	char *service, *id, *rip;  /* own */
-	char *name;		   /* own: how the log calls it */
+	char *name;                /* own: how the log calls it */
 	struct imap_session *imap; /* borrowed: frees itself */
 	struct delivery *delivery; /* frees itself at its end */
-	struct admin *admin;	   /* own */
+	struct admin *admin;       /* own */
 	struct job *prev, *next;
 };
 
 enum err attach(void *ctx, struct chan *c, struct msg_in *m); /* MSG_ATTACH */
 enum err kick(void *ctx, struct chan *c, struct msg_in *m);   /* MSG_KICK */
-void job_end(struct job *j);				      /* tells the master, frees */
-void jobs_quit(struct worker *w);			      /* says BYE to all */
+void job_end(struct job *j);                                  /* tells the master, frees */
+void jobs_quit(struct worker *w);                             /* says BYE to all */
 
 /* Somebody came or went: when it has become quiet, memory that was needed for a moment goes back. */
 void worker_stir(struct worker *w);

@@ -25,7 +25,7 @@ enum { RIGHT = 0, TOLD = 10, UNKNOWN = 11, REBUILT = 12, WRONG = 20 };
 struct model {
 	uint32_t box;
 	uint64_t start, modseq; /* highestmodseq when made, and now */
-	uint64_t since;		/* a middle one, with what changed after it */
+	uint64_t since;         /* a middle one, with what changed after it */
 	struct set changed, vanished;
 	struct mail_flags flags[UIDS + 1];
 	uint64_t modseqs[UIDS + 1]; /* 0: no such message */

@@ -183,8 +183,8 @@ static void test_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),	       cmocka_unit_test(test_schemes),
-		cmocka_unit_test(test_crypt),	       cmocka_unit_test(test_dovecot_made),
+		cmocka_unit_test(test_parse),          cmocka_unit_test(test_schemes),
+		cmocka_unit_test(test_crypt),          cmocka_unit_test(test_dovecot_made),
 		cmocka_unit_test(test_unknown_scheme), cmocka_unit_test(test_file),
 	};
 

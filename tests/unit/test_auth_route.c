@@ -122,7 +122,7 @@ static enum err on_empty(void *ctx, struct chan *c, struct msg_in *m)
 
 static const struct chan_row master_rows[] = { { MSG_TICKET, on_ticket } };
 static const struct chan_row login_rows[] = {
-	{ MSG_AUTH_OK, on_auth_ok },	 { MSG_AUTH_FAIL, on_auth_fail },
+	{ MSG_AUTH_OK, on_auth_ok },     { MSG_AUTH_FAIL, on_auth_fail },
 	{ MSG_AUTH_CHALLENGE, on_blob }, { MSG_USER_OK, on_auth_ok },
 	{ MSG_USER_FAIL, on_auth_fail },
 };

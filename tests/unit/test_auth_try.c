@@ -170,8 +170,8 @@ static void test_lookup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	cmocka_unit_test(test_plain_asked),
-		cmocka_unit_test(test_login),	cmocka_unit_test(test_login_bad_name),
+		cmocka_unit_test(test_plain),   cmocka_unit_test(test_plain_asked),
+		cmocka_unit_test(test_login),   cmocka_unit_test(test_login_bad_name),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_lookup),
 	};
 	struct errtext t;

@@ -301,11 +301,11 @@ static void test_chain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verify),	   cmocka_unit_test(test_account),
+		cmocka_unit_test(test_verify),     cmocka_unit_test(test_account),
 		cmocka_unit_test(test_low_uid_is_named),
 		cmocka_unit_test(test_root_never), cmocka_unit_test(test_static),
 		cmocka_unit_test(test_static_all), cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_passwd),	   cmocka_unit_test(test_prefetch),
+		cmocka_unit_test(test_passwd),     cmocka_unit_test(test_prefetch),
 		cmocka_unit_test(test_chain),
 	};
 

@@ -153,7 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_variables),    cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_path),	     cmocka_unit_test(test_location),
+		cmocka_unit_test(test_path),         cmocka_unit_test(test_location),
 		cmocka_unit_test(test_bad_location),
 	};
 

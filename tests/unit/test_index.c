@@ -894,12 +894,12 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(boxes),    T(box_put_keeps),	 T(names),
-		T(messages), T(message_limits),	 T(uids),
-		T(walk),     T(changes),	 T(cache),
-		T(todo),     T(removal),	 T(growth),
+		T(boxes),    T(box_put_keeps),   T(names),
+		T(messages), T(message_limits),  T(uids),
+		T(walk),     T(changes),         T(cache),
+		T(todo),     T(removal),         T(growth),
 		T(sticky),   T(grown_elsewhere), T(destroyed_elsewhere),
-		T(destroy),  T(directory_gone),	 T(memory),
+		T(destroy),  T(directory_gone),  T(memory),
 		T(views),
 	};
 

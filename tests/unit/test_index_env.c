@@ -465,9 +465,9 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(crash_guard),	      T(alive_beside_dead), T(dirty_mark),
-		T(mark_of_this_boot), T(sync_cleans),	    T(bad_files),
-		T(wild_head),	      T(two_opened),	    T(no_directory), T(panic),
+		T(crash_guard),       T(alive_beside_dead), T(dirty_mark),
+		T(mark_of_this_boot), T(sync_cleans),       T(bad_files),
+		T(wild_head),         T(two_opened),        T(no_directory), T(panic),
 		T(rests),
 	};
 

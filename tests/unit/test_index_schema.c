@@ -266,8 +266,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys),	    cmocka_unit_test(frame), cmocka_unit_test(small_ones),
-		cmocka_unit_test(box),	    cmocka_unit_test(map),   cmocka_unit_test(msg),
+		cmocka_unit_test(keys),     cmocka_unit_test(frame), cmocka_unit_test(small_ones),
+		cmocka_unit_test(box),      cmocka_unit_test(map),   cmocka_unit_test(msg),
 		cmocka_unit_test(log_sets), cmocka_unit_test(cache), cmocka_unit_test(todo),
 	};
 

@@ -199,8 +199,8 @@ static void test_children_and_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),	    cmocka_unit_test(test_remove_inside),
-		cmocka_unit_test(test_hangup),	    cmocka_unit_test(test_timers),
+		cmocka_unit_test(test_order),       cmocka_unit_test(test_remove_inside),
+		cmocka_unit_test(test_hangup),      cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_children_and_signals),
 	};
 

@@ -182,9 +182,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_probe_and_open), ROOM_TEST(test_links),
-		ROOM_TEST(test_missing_new),	ROOM_TEST(test_floor),
-		ROOM_TEST(test_control),	ROOM_TEST(test_inbox_elsewhere),
-		ROOM_TEST(test_readonly),	cmocka_unit_test(test_names),
+		ROOM_TEST(test_missing_new),    ROOM_TEST(test_floor),
+		ROOM_TEST(test_control),        ROOM_TEST(test_inbox_elsewhere),
+		ROOM_TEST(test_readonly),       cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,8 +194,8 @@ static void test_renamer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_locate),	 ROOM_TEST(test_hostile_hints),
-		ROOM_TEST(test_flags),	 ROOM_TEST(test_flags_twin),
+		ROOM_TEST(test_locate),  ROOM_TEST(test_hostile_hints),
+		ROOM_TEST(test_flags),   ROOM_TEST(test_flags_twin),
 		ROOM_TEST(test_expunge), ROOM_TEST(test_names_kept),
 		ROOM_TEST(test_renamer),
 	};

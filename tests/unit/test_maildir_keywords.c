@@ -115,7 +115,7 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_letters),	ROOM_TEST(test_odd_file),
+		ROOM_TEST(test_letters),        ROOM_TEST(test_odd_file),
 		ROOM_TEST(test_unknown_letter), ROOM_TEST(test_beyond_letters),
 		ROOM_TEST(test_refused),
 	};

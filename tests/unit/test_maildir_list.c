@@ -154,7 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_create_and_list), ROOM_TEST(test_remove),
-		ROOM_TEST(test_leftovers),	 ROOM_TEST(test_rename),
+		ROOM_TEST(test_leftovers),       ROOM_TEST(test_rename),
 		ROOM_TEST(test_long_names),
 	};
 

@@ -258,7 +258,7 @@ int main(void)
 		ROOM_TEST(test_numbers_once), ROOM_TEST(test_others_write),
 		ROOM_TEST(test_version1),     ROOM_TEST(test_damaged_lines),
 		ROOM_TEST(test_damaged_end),  ROOM_TEST(test_damaged_header),
-		ROOM_TEST(test_locked),	      ROOM_TEST(test_write_fails),
+		ROOM_TEST(test_locked),       ROOM_TEST(test_write_fails),
 		ROOM_TEST(test_compacts),     ROOM_TEST(test_uids_run_out),
 	};
 

@@ -20,8 +20,8 @@
 enum {
 	SMALL = 16 << 10, /* bytes of the smaller message */
 	GROWTH = 4,
-	RATIO_MAX = 10,	  /* between 4 (linear) and 16 (quadratic) */
-	ROUNDS = 3,	  /* the quickest of these counts */
+	RATIO_MAX = 10,   /* between 4 (linear) and 16 (quadratic) */
+	ROUNDS = 3,       /* the quickest of these counts */
 	NOISE_NS = 300000 /* what is quicker than that is quick enough */
 };
 

@@ -169,9 +169,9 @@ static void test_stop_early(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matcher),	   cmocka_unit_test(test_border),
+		cmocka_unit_test(test_matcher),    cmocka_unit_test(test_border),
 		cmocka_unit_test(test_needle_cap), cmocka_unit_test(test_header),
-		cmocka_unit_test(test_message),	   cmocka_unit_test(test_stop_early),
+		cmocka_unit_test(test_message),    cmocka_unit_test(test_stop_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

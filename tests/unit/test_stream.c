@@ -327,11 +327,11 @@ static void test_free_inside(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_input),	   cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_input),      cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_input_cap),  cmocka_unit_test(test_cork),
-		cmocka_unit_test(test_flow),	   cmocka_unit_test(test_output_cap),
-		cmocka_unit_test(test_finish),	   cmocka_unit_test(test_half_close),
-		cmocka_unit_test(test_take_fd),	   cmocka_unit_test(test_free_inside),
+		cmocka_unit_test(test_flow),       cmocka_unit_test(test_output_cap),
+		cmocka_unit_test(test_finish),     cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_take_fd),    cmocka_unit_test(test_free_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

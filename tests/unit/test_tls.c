@@ -254,7 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_echo),
-		cmocka_unit_test(test_alpn),	     cmocka_unit_test(test_weak_clients),
+		cmocka_unit_test(test_alpn),         cmocka_unit_test(test_weak_clients),
 		cmocka_unit_test(test_starttls),     cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_slow_reader),
 	};
