@@ -256,6 +256,10 @@ static void serve(struct master *m)
 	children_fill(m);
 	tick(m);
 	loop_run(m->loop);
+	/* Asking again must not make an orderly end look like a death. */
+	static const int asks[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++)
+		signal(asks[i], SIG_IGN);
 	log_info("stopped");
 }
 
