@@ -190,8 +190,9 @@ def test_full_disk():
                     assert all(r.startswith("452 4.3.1") for r in replies), replies
                     assert l.say("NOOP").startswith("250")
             for user in USERS:
-                assert files(site, user) == [] and (not os.path.isdir(site.maildir(user) + "/tmp") or
-                                                    os.listdir(site.maildir(user) + "/tmp") == []), user
+                tmp = site.maildir(user) + "/tmp"
+                assert files(site, user) == []
+                wait_for(lambda: not os.path.isdir(tmp) or os.listdir(tmp) == [])
             site.deliver("anna@example.org", b"Subject: small\r\n\r\nx\r\n")
             assert len(files(site, "anna@example.org")) == 1
             fd = os.open(f"{mail}/filler", os.O_WRONLY | os.O_CREAT)
