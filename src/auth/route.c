@@ -363,8 +363,7 @@ static void front_closed(void *ctx, struct chan *ch, enum err why)
 
 /* --- from workers ------------------------------------------------------------------------ */
 
-/* The request that an answer is for. NULL: it was aborted meanwhile, or (bad_r) the worker has no
- * business with it. */
+/* The request that an answer is for. NULL: it was aborted meanwhile, or (bad_r) the worker has no business with it. */
 static struct request *answered(struct worker *w, struct msg_in *m, bool *bad_r)
 {
 	struct request *q;

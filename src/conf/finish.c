@@ -115,8 +115,7 @@ static size_t count(const struct node *in, enum sect_kind kind)
 	return n;
 }
 
-/* An array of the structs of all sections of one kind inside in, each with its name. NULL at the
- * limit; n_r counts. */
+/* An array of the structs of all sections of one kind inside in, each with its name. NULL at the limit; n_r counts. */
 static void *make_list(struct arena *a, const struct node *in, enum sect_kind kind, size_t name_off,
 		       size_t *n_r)
 {

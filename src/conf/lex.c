@@ -1,5 +1,4 @@
-/* Lines of dovecot.conf 2.3. A quote protects '#', and is ended by the same quote without a
- * backslash before it. */
+/* Lines of dovecot.conf 2.3. A quote protects '#', and is ended by the same quote without a backslash before it. */
 #include "lex.h"
 
 static bool is_white(char c)

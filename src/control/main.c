@@ -120,8 +120,7 @@ static void ask_worker(struct client *c, const struct span *word, size_t n)
 	chan_send(c->control->auth, &m);
 }
 
-/* Only root and the account that the server runs as may ask; a command for everybody would say so
- * here. */
+/* Only root and the account that the server runs as may ask; a command for everybody would say so here. */
 static const struct {
 	const char *name;
 	void (*ask)(struct client *c, const struct span *word, size_t n);

@@ -68,8 +68,7 @@ static enum step refuse(struct imap_cmd *c, enum err e, struct errtext *t)
 	return imap_fail(c, e, t->text);
 }
 
-/* Checks the arguments so far and opens the stage. STEP_WAITING: the folder is locked. Answered
- * when it is refused. */
+/* Checks the arguments so far and opens the stage. STEP_WAITING: the folder is locked. Answered when it is refused. */
 static enum step open_message(struct imap_cmd *c, struct imap_append *ap, uint64_t size)
 {
 	uint64_t max = c->s->cfg.settings.append_max;

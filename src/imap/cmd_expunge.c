@@ -1,5 +1,4 @@
-/* EXPUNGE and CLOSE (RFC 3501 sections 6.4.2 and 6.4.3). CLOSE of a read-only mailbox removes
- * nothing and succeeds. */
+/* EXPUNGE and CLOSE (RFC 3501 sections 6.4.2 and 6.4.3). CLOSE of a read-only mailbox removes nothing and succeeds. */
 #include "args.h"
 #include "expunge.h"
 

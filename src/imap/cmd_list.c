@@ -92,8 +92,7 @@ static bool read_patterns(struct imap_list *l, struct span reference, const stru
 	return true;
 }
 
-/* [options] reference pattern [RETURN options]. *root_r: the pattern is empty, only the separator
- * is asked for. */
+/* [options] reference pattern [RETURN options]. *root_r: the pattern is empty, only the separator is asked for. */
 static bool read_args(struct imap_list *l, struct span *reference_r, bool *root_r)
 {
 	const struct imap_arg *a = l->c->args;

@@ -1,5 +1,4 @@
-/* ENABLE (RFC 5161). Words that nobody knows are ignored; what is on, newly or already, is listed
- * each time. */
+/* ENABLE (RFC 5161). Words that nobody knows are ignored; what is on, newly or already, is listed each time. */
 #include "args.h"
 #include "modules.h"
 

@@ -1,5 +1,4 @@
-/* UIDPLUS (RFC 4315): UID EXPUNGE. APPENDUID and COPYUID are always given, by APPEND and COPY
- * themselves. */
+/* UIDPLUS (RFC 4315): UID EXPUNGE. APPENDUID and COPYUID are always given, by APPEND and COPY themselves. */
 #include "args.h"
 #include "expunge.h"
 

@@ -88,8 +88,7 @@ static void put_two(char *p, int64_t v)
 	p[1] = (char)('0' + v % 10);
 }
 
-/* The text of midnight's date and zone is kept for the day; only hours, minutes and seconds are put
- * into it. */
+/* The text of midnight's date and zone is kept for the day; only hours, minutes and seconds are put into it. */
 void imap_emit_date(struct imap_emit *e, const char *name, int64_t when, struct buf *out)
 {
 	int32_t zone = zone_at(e, when);

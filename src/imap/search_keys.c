@@ -239,8 +239,7 @@ static void append_child(struct frame *f, struct query *q)
 		f->last = f->last->next;
 }
 
-/* Adds a finished operand; children of an operand of the same kind become our own. False: the tree
- * is too deep. */
+/* Adds a finished operand; children of an operand of the same kind become our own. False: the tree is too deep. */
 static bool add_operand(struct frame *f, struct query *q, unsigned depth)
 {
 	bool same = q->kind == f->node->kind && (q->kind == Q_AND || q->kind == Q_OR) && q->first;
@@ -336,8 +335,7 @@ static enum err take(struct imap_search *s, struct frame **top, struct query **q
 	return ERR_OK;
 }
 
-/* Hands a finished value upwards through all frames that it completes. *top NULL: the program is
- * complete, *q is it. */
+/* Hands a finished value upwards through all frames that it completes. *top NULL: the program is complete, *q is it. */
 static enum err give(struct frame **top, struct query **q, unsigned depth)
 {
 	for (;;) {

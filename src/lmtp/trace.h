@@ -18,8 +18,10 @@ struct trace {
 	bool received;
 };
 
-/* Appends the headers with LF line ends. Addresses have been parsed by login and hold no controls;
- * what does is left out. */
+/*
+ * Appends the headers with LF line ends. Addresses have been parsed by login and hold no controls;
+ * what does is left out.
+ */
 void trace_write(const struct trace *t, struct buf *out);
 
 #endif

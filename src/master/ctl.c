@@ -1,5 +1,7 @@
-/* The administrator's commands that the master itself answers: a table. Text goes back in lines,
- * fields parted by TAB. */
+/*
+ * The administrator's commands that the master itself answers: a table. Text goes back in lines,
+ * fields parted by TAB.
+ */
 #include "master.h"
 
 #include "base/clock.h"

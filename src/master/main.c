@@ -107,8 +107,7 @@ static bool make_base(struct master *m)
 	return make_dir(base, 0755) && make_dir(m->empty_dir, 0755);
 }
 
-/* The lock on the pid file says that we run; it goes with the process. Returns the descriptor, -1
- * logged. */
+/* The lock on the pid file says that we run; it goes with the process. Returns the descriptor, -1 logged. */
 static int lock_pid_file(const struct master *m)
 {
 	int fd = open(m->pid_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);

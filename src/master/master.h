@@ -101,8 +101,10 @@ struct listener {
 	struct listener *next;
 };
 
-/* Binds what the new generation asks for and is not bound yet; failures are logged and counted.
- * commit closes what nobody wants. */
+/*
+ * Binds what the new generation asks for and is not bound yet; failures are logged and counted.
+ * commit closes what nobody wants.
+ */
 unsigned listeners_open(struct master *m, const struct generation *g);
 void listeners_commit(struct master *m, const struct generation *g);
 void listeners_send(struct master *m, struct child *c);

@@ -14,8 +14,7 @@ static unsigned count_one(const struct conf *c)
 	return 1;
 }
 
-/* Verifying a password is processor work: one a core, two at least so that one slow lookup does not
- * stop all. */
+/* Verifying a password is processor work: one a core, two at least so that one slow lookup does not stop all. */
 static unsigned count_authworker(const struct conf *c)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);

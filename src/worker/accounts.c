@@ -1,5 +1,4 @@
-/* Users whose mail is open in this worker: opened at the first session or delivery, closed when
- * idle. */
+/* Users whose mail is open in this worker: opened at the first session or delivery, closed when idle. */
 #include "worker.h"
 
 #include "base/log.h"

@@ -26,8 +26,7 @@ static void on_busy(void *ctx)
 	account_busy(j->a);
 }
 
-/* detail: what stood behind the recipient_delimiter, when lmtp_save_to_detail_mailbox asks for it;
- * else empty. */
+/* detail: what stood behind the recipient_delimiter, when lmtp_save_to_detail_mailbox asks for it; else empty. */
 enum err deliver_attach(struct job *j, const struct msg_conn *conn, struct span detail, int fd_take)
 {
 	static const int delivered[] = {

@@ -80,8 +80,7 @@ struct assignment {
 	char title[256];
 };
 
-/* Everything below path, in the owner's own name: a home that is not there yet is made, as Dovecot
- * does. */
+/* Everything below path, in the owner's own name: a home that is not there yet is made, as Dovecot does. */
 static void make_dirs(const char *path)
 {
 	char *p = mem_str(path);
@@ -124,8 +123,10 @@ static enum err read_assignment(struct msg_in *m, struct assignment *a)
 	return msg_end(m) ? ERR_OK : ERR_PROTO;
 }
 
-/* What the libraries still read after confinement: character sets, zones, the boot id of the
- * index's mark, our own descriptors. */
+/*
+ * What the libraries still read after confinement: character sets, zones, the boot id of the
+ * index's mark, our own descriptors.
+ */
 static void add_system_paths(struct assignment *a)
 {
 	static const char *const readable[] = {
