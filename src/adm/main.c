@@ -192,11 +192,15 @@ static int show(struct span text, size_t command)
 	return span_eq_str(last, "permission denied") ? EXIT_DENIED : EXIT_FAILED;
 }
 
-/* "stop" answers at once; the command returns when the socket is gone. */
+/* "stop" answers at once; the pid file beside the socket is the last thing that goes. */
 static void wait_for_end(const char *path)
 {
-	for (int i = 0; i < 150 && access(path, F_OK) == 0; i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	char pid_path[4096];
+	const char *slash = strrchr(path, '/');
+	snprintf(pid_path, sizeof(pid_path), "%.*smaster.pid",
+		 slash != NULL ? (int)(slash - path) + 1 : 0, path);
+	for (int i = 0; i < 300 && access(pid_path, F_OK) == 0; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 }
 
 int main(int argc, char **argv)
