@@ -212,7 +212,7 @@ def test_bad_moments(site):
         for wait in (0.01, 0.04, 0.08):
             site.proc = subprocess.Popen([f"{PREFIX}/sbin/roost", "-F", "-c", f"{site.dir}/roost.conf"],
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-            wait_for(lambda: children_of(site.proc.pid))
+            wait_for(lambda: len(children_of(site.proc.pid)) > 3)
             time.sleep(wait)
             kids = children_of(site.proc.pid)
             for n in signals:
