@@ -54,4 +54,10 @@ void mime_addrs_init(struct mime_addrs *w, struct span value); /* a field value,
 bool mime_addrs_next(struct mime_addrs *w, struct mime_addr *a_r);
 void mime_addrs_free(struct mime_addrs *w);
 
+/*
+ * The mailbox (local part) of the first address of the value, for SORT (RFC 5256); appends nothing
+ * when there is none.
+ */
+void mime_addr_first_mailbox(struct span value, struct buf *out);
+
 #endif

@@ -354,3 +354,14 @@ bool mime_addrs_next(struct mime_addrs *w, struct mime_addr *a_r)
 	};
 	return true;
 }
+
+void mime_addr_first_mailbox(struct span value, struct buf *out)
+{
+	struct mime_addrs w;
+	struct mime_addr a;
+
+	mime_addrs_init(&w, value);
+	if (mime_addrs_next(&w, &a))
+		buf_add_span(out, a.mailbox);
+	mime_addrs_free(&w);
+}

@@ -27,6 +27,9 @@ static void check_addresses(struct span value)
 	}
 	must(depth == 0 && reports <= 2 * value.n + 1);
 	mime_addrs_free(&w);
+	buf_init(&out, value.n + 100);
+	mime_addr_first_mailbox(value, &out);
+	buf_free(&out);
 }
 
 static void check_dates(struct span value)

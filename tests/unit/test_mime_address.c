@@ -133,12 +133,26 @@ static void test_cap(void **state)
 	buf_free(&in);
 }
 
+static void test_first_mailbox(void **state)
+{
+	struct buf out;
+
+	buf_init(&out, 100);
+	mime_addr_first_mailbox(SPAN("Ann <ann@x>, bob@y"), &out);
+	assert_string_equal(buf_cstr(&out), "ann");
+	buf_clear(&out);
+	mime_addr_first_mailbox(SPAN(""), &out);
+	assert_int_equal(out.n, 0);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_first_mailbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
