@@ -723,39 +723,68 @@ static void grow_it(struct fix *f)
 	idx_close(&i);
 }
 
-/* A child must not inherit an open environment: these tests close, fork, and open after it. */
-static void grown_elsewhere(void **state)
-{
-	struct fix *f = *state;
-	int go[2], done[2];
-	struct idx_txn *x;
-	struct idx_box b;
-	char c;
+/* Another process, which does its work when it is told to. */
+struct other {
 	pid_t pid;
-	int status;
+	int go[2], done[2];
+};
+
+/* A child must not inherit an open environment: this one is closed for the fork, and then has one mailbox more. */
+static void other_begin(struct other *o, struct fix *f, void (*work)(struct fix *f))
+{
+	struct idx_txn *x;
+	char c;
 
 	idx_close(&f->i);
-	f->config.map_start = 64 << 10;
-	assert_int_equal(pipe(go) | pipe(done), 0);
-	pid = fork();
-	if (pid == 0) {
-		if (read(go[0], &c, 1) != 1)
+	assert_int_equal(pipe(o->go) | pipe(o->done), 0);
+	o->pid = fork();
+	if (o->pid == 0) {
+		if (read(o->go[0], &c, 1) != 1)
 			_exit(2);
-		grow_it(f);
-		_exit(write(done[1], "x", 1) == 1 ? 0 : 3);
+		work(f);
+		_exit(write(o->done[1], "x", 1) == 1 ? 0 : 3);
 	}
 	reopen(f, false);
 	x = begin_write(f);
 	make_box(x, "1z");
 	OK(idx_commit(&x, NULL));
-	assert_int_equal(write(go[1], "x", 1), 1);
-	assert_int_equal(read(done[0], &c, 1), 1);
+}
+
+static void other_works(struct other *o)
+{
+	char c;
+
+	assert_int_equal(write(o->go[1], "x", 1), 1);
+	assert_int_equal(read(o->done[0], &c, 1), 1);
+}
+
+static void other_end(struct other *o)
+{
+	int status;
+
+	waitpid(o->pid, &status, 0);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(o->go[i]);
+		close(o->done[i]);
+	}
+}
+
+static void grown_elsewhere(void **state)
+{
+	struct fix *f = *state;
+	struct other o;
+	struct idx_txn *x;
+	struct idx_box b;
+
+	f->config.map_start = 64 << 10;
+	other_begin(&o, f, grow_it);
+	other_works(&o);
 	x = begin_read(f); /* MDB_MAP_RESIZED inside */
 	OK(idx_box_find(x, SPAN("1a"), &b));
 	check_counts(x, b.id, 2000, 2000, 0);
 	idx_abort(&x);
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
+	other_end(&o);
 }
 
 static void destroy_it(struct fix *f)
@@ -774,33 +803,16 @@ static void destroy_it(struct fix *f)
 static void destroyed_elsewhere(void **state)
 {
 	struct fix *f = *state;
-	int go[2], done[2];
+	struct other o;
 	struct idx_txn *x;
-	pid_t pid;
-	int status;
-	char c;
 
-	idx_close(&f->i);
-	assert_int_equal(pipe(go) | pipe(done), 0);
-	pid = fork();
-	if (pid == 0) {
-		if (read(go[0], &c, 1) != 1)
-			_exit(2);
-		destroy_it(f);
-		_exit(write(done[1], "x", 1) == 1 ? 0 : 3);
-	}
-	reopen(f, false);
-	x = begin_write(f);
-	make_box(x, "1z");
-	OK(idx_commit(&x, NULL));
-	assert_int_equal(write(go[1], "x", 1), 1);
-	assert_int_equal(read(done[0], &c, 1), 1);
+	other_begin(&o, f, destroy_it);
+	other_works(&o);
 	assert_int_equal(idx_read(f->i, &x, NULL), ERR_CORRUPT);
 	assert_int_equal(idx_write(f->i, &x, NULL), ERR_CORRUPT);
 	OK(idx_destroy(f->i, NULL)); /* harmless to the new one */
 	idx_close(&f->i);
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
+	other_end(&o);
 	reopen(f, false);
 }
 
