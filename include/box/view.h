@@ -187,6 +187,7 @@ struct view_copy {
 	const struct set *uids;
 	const char *dest;   /* ERR_NOTFOUND: [TRYCREATE] */
 	bool move;
+	bool skip_gone;     /* what is expunged is left out; else nothing is copied then (RFC 2180 section 4.4) */
 	enum err err;       /* out, as below */
 	struct errtext text;
 	uint32_t uidvalidity;

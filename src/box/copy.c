@@ -180,13 +180,17 @@ static enum err stage_one(struct view *v, struct copying *c, uint32_t uid, struc
 	return ERR_OK;
 }
 
-static enum step stage_some(struct view *v, struct copying *c, enum err *err_r, struct errtext *t)
+static enum step stage_some(struct view *v, struct copying *c, bool skip_gone, enum err *err_r, struct errtext *t)
 {
 	uint64_t end = clock_us() + SLICE_US;
 	enum err e = ERR_OK;
 
 	while (!e && c->at && clock_us() < end) {
 		e = stage_one(v, c, c->at, t);
+		if (e == ERR_EXPUNGED && skip_gone) {
+			set_remove_range(&c->uids, c->at, c->at);
+			e = ERR_OK;
+		}
 		if (!e)
 			c->at = set_next(&c->uids, c->at + 1);
 		if (!e && c->open >= OPEN_STAGES) {
@@ -263,7 +267,7 @@ static enum step copy_step(struct view *v, struct view_copy *job, struct copying
 	enum step step;
 
 	if (c->at) {
-		step = stage_some(v, c, &job->err, &job->text);
+		step = stage_some(v, c, job->skip_gone, &job->err, &job->text);
 		if (step == STEP_DONE)
 			take_back_committed(c);
 		return step;

@@ -160,8 +160,10 @@ static void rename_open(struct acct *a, const struct renaming *r)
 		if (mb->sb)
 			mb->sb->ops->box_close(mb->sb);
 		mb->sb = NULL;
-		for (struct view *v = mb->views; v; v = v->next)
+		for (struct view *v = mb->views; v; v = v->next) {
 			view_forget_msg(v);
+			view_name(v);
+		}
 	}
 	buf_free(&to);
 }

@@ -212,6 +212,7 @@ void message_emailid(struct span key, uint8_t out[16]);
 
 struct message;
 void view_forget_msg(struct view *v);
+void view_name(struct view *v); /* takes the mailbox's name, which is new */
 
 /* --- since.c -------------------------------------------------------------------- */
 

@@ -5,27 +5,33 @@
 
 #include "base/mem.h"
 
-enum err view_open(struct acct *a, const char *name, bool readonly, struct view **v_r, struct errtext *t)
+void view_name(struct view *v)
 {
 	struct buf client;
+
+	buf_init(&client, 2 * NAME_MAX_STORAGE);
+	name_client(v->mb->space, v->mb->name, &client);
+	free(v->name);
+	v->state.name = v->name = mem_str(buf_cstr(&client));
+	buf_free(&client);
+}
+
+enum err view_open(struct acct *a, const char *name, bool readonly, struct view **v_r, struct errtext *t)
+{
 	struct mailbox *mb;
 	struct view *v;
 	enum err e = mailbox_open(a, name, &mb, t);
 
 	if (e)
 		return e;
-	buf_init(&client, 2 * NAME_MAX_STORAGE);
-	name_client(mb->space, mb->name, &client);
 	v = mem_alloc(sizeof(*v));
 	v->mb = mb;
-	v->name = mem_str(buf_cstr(&client));
+	view_name(v);
 	v->readonly = readonly || mailbox_readonly(mb);
-	v->state.name = v->name;
 	v->state.readonly = v->readonly;
 	v->state.keywords = v->keyword;
 	v->next = mb->views;
 	mb->views = v;
-	buf_free(&client);
 	*v_r = v;
 	return ERR_OK;
 }

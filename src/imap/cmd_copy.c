@@ -111,6 +111,7 @@ enum step imap_copy_start(struct imap_cmd *c, bool move)
 		return imap_ok(c, NULL, "No messages found.");
 	cp->job.uids = &cp->uids;
 	cp->job.move = move;
+	cp->job.skip_gone = c->row->flags & IMAP_CMD_UID; /* no error (RFC 3501 section 6.4.8) */
 	if (!arena_cleanup(c->arena, copy_free, cp))
 		return imap_fail(c, ERR_MEMORY, NULL);
 	c->step = copy_step;
