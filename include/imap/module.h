@@ -125,6 +125,7 @@ struct imap_status_item {
 	void (*emit)(const struct acct_status *st, struct buf *out); /* the value only */
 	bool sizes; /* needs the sizes of all messages */
 	void (*emit_setting)(const struct imap_settings *settings, struct buf *out); /* instead, when emit is NULL */
+	void (*asked)(struct imap_session *s); /* may be NULL: what asking for it does to the session */
 };
 
 /* ---- LIST ---- */
@@ -185,6 +186,7 @@ extern const struct imap_module *const imap_modules[];
 /*
  * Announces messages that are gone: changes' expunged numbers (descending) or vanished UIDs. *pos is 0 at first
  * and the function's own from then on; it returns STEP_OUTPUT_FULL when imap_out_full, to be called again, or STEP_DONE.
+ * Called in every round of announcements, also when nothing is gone.
  */
 typedef enum step imap_vanished_fn(struct imap_session *s, const struct view_changes *c, size_t *pos);
 
@@ -192,8 +194,9 @@ enum { IMAP_UNSOLICITED_MAX = 4 };
 
 struct imap_hooks {
 	imap_vanished_fn *vanished;
-	/* Items without arguments and without bytes; ended by NULL. UID comes first by itself where it is due. */
+	/* Items without arguments and without bytes; ended by NULL. FLAGS is the first; of a session's own silent change the others are told. */
 	const struct imap_fetch_item *unsolicited[IMAP_UNSOLICITED_MAX + 1];
+	bool uid; /* and UID in front of them also outside of UID commands */
 };
 
 struct imap_cmd {

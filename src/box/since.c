@@ -57,8 +57,9 @@ enum err view_since(struct view *v, struct view_since *s, struct errtext *t)
 		return e;
 	if (s->known)
 		set_copy(&known, s->known);
-	else if (v->state.uidnext > 1)
-		set_add_range(&known, 1, v->state.uidnext - 1);
+	else
+		set_add_range(&known, 1, UINT32_MAX);
+	set_remove_range(&known, v->state.uidnext, UINT32_MAX); /* what is to come has not vanished */
 	if (!s->complete)
 		set_copy(&s->vanished, &known);
 	set_intersect(&s->vanished, &known);

@@ -19,6 +19,7 @@ void imap_announce_drop(struct imap_session *s)
 	view_walk_end(&a->walk);
 	view_changes_free(&a->changes);
 	set_free(&a->uids);
+	set_free(&a->bare);
 	arena_free(&a->arena);
 	*a = (struct imap_announce){ .phase = ANNOUNCE_IDLE };
 }
@@ -70,7 +71,7 @@ static void write_fetch(struct imap_session *s, struct imap_emit *e, const struc
 			uint32_t seq)
 {
 	struct buf *out = imap_out(s);
-	const struct imap_fetch_item *const *item = s->hooks.unsolicited;
+	const struct imap_fetch_item *const *item = s->hooks.unsolicited + set_has(&s->announce.bare, m->uid);
 	bool first = true;
 
 	buf_add_str(out, "* ");
@@ -109,7 +110,7 @@ static enum step step_flags(struct imap_session *s)
 			return STEP_DONE;
 		}
 		seq = old_seq(s, m.seq);
-		if (seq)
+		if (seq && !err) /* else it vanished since: that is told in time */
 			write_fetch(s, &e, &m, seq);
 		stream_push(s->stream);
 		if (i % 64 == 63 && imap_slice_over(&s->cmd)) {
@@ -136,6 +137,11 @@ enum step imap_vanished_expunge(struct imap_session *s, const struct view_change
 		stream_push(s->stream);
 	}
 	return STEP_DONE;
+}
+
+bool imap_tells_own(const struct imap_session *s)
+{
+	return s->hooks.unsolicited[1] != NULL;
 }
 
 static void write_counts(struct imap_session *s)
@@ -185,7 +191,11 @@ static bool begin(struct imap_session *s, bool expunge)
 	set_add_set(&a->uids, &a->changes.flags);
 	set_add_set(&a->uids, &s->echo);
 	set_clear(&s->echo);
-	a->uid = row && row->flags & IMAP_CMD_UID;
+	set_copy(&a->bare, &s->quiet);
+	set_remove_set(&a->bare, &a->uids);
+	set_add_set(&a->uids, &a->bare);
+	set_clear(&s->quiet);
+	a->uid = s->hooks.uid || (row && row->flags & IMAP_CMD_UID);
 	a->pos = 0;
 	return true;
 }
@@ -219,7 +229,7 @@ static enum step do_phase(struct imap_session *s, bool expunge)
 	case ANNOUNCE_FLAGS:
 		return step_flags(s);
 	case ANNOUNCE_VANISHED:
-		return a->changes.expunged_n ? s->hooks.vanished(s, &a->changes, &a->pos) : STEP_DONE;
+		return s->hooks.vanished(s, &a->changes, &a->pos);
 	case ANNOUNCE_COUNTS:
 		write_counts(s);
 		return STEP_DONE;

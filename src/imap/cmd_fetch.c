@@ -17,7 +17,7 @@ static bool add_op(struct imap_fetch *f, const struct imap_fetch_item *item, con
 	enum err e;
 
 	for (size_t i = 0; i < f->ops; i++)
-		if (f->op[i].item == item && !item->parse)
+		if (f->op[i].item == item && !(item->flags & (IMAP_FETCH_SECTION | IMAP_FETCH_ARGS)))
 			return true; /* asked for twice, answered once */
 	if (f->ops == IMAP_FETCH_OPS_MAX) {
 		imap_fail(f->c, ERR_LIMIT, "Too many FETCH items.");
@@ -45,13 +45,19 @@ static bool add_named(struct imap_fetch *f, struct span name, bool section, cons
 	return false;
 }
 
+bool imap_fetch_add(struct imap_fetch *f, struct span name)
+{
+	const struct imap_arg *none = NULL;
+
+	return add_named(f, name, false, &none);
+}
+
 static bool add_macro(struct imap_fetch *f, const struct imap_fetch_macro *macro)
 {
 	struct span rest = span_str(macro->items), name;
-	const struct imap_arg *none = NULL;
 
 	while (span_split(&rest, ' ', &name))
-		if (!add_named(f, name, false, &none))
+		if (!imap_fetch_add(f, name))
 			return false;
 	return true;
 }
@@ -108,34 +114,38 @@ static bool sort_ops(struct imap_fetch *f)
 	return true;
 }
 
+static bool add_modifiers(struct imap_fetch *f, const struct imap_arg *a)
+{
+	if (a && a->type == IMAP_ARG_LIST) {
+		if (!imap_args_modifiers(f->c, a, IMAP_OF_FETCH, f))
+			return false;
+		a = a->next;
+	}
+	return imap_args_end(f->c, a);
+}
+
 static bool compile(struct imap_fetch *f, const struct imap_arg *a)
 {
-	const struct imap_arg *none = NULL;
+	const struct imap_arg *modifiers = a ? a->next : NULL;
 
 	if (!a) {
 		imap_bad(f->c, "FETCH items are missing.");
 		return false;
 	}
 	f->op = arena_array(f->c->arena, IMAP_FETCH_OPS_MAX, sizeof(*f->op));
-	if (!f->op || (f->c->row->flags & IMAP_CMD_UID && !add_named(f, SPAN("UID"), false, &none)) ||
-	    !add_items(f, a) || !sort_ops(f)) {
+	if (!f->op || (f->c->row->flags & IMAP_CMD_UID && !imap_fetch_add(f, SPAN("UID"))) ||
+	    !add_items(f, a) || !add_modifiers(f, modifiers) || !sort_ops(f)) {
 		if (!f->c->cond)
 			imap_fail(f->c, ERR_MEMORY, NULL);
 		return false;
 	}
-	a = a->next;
-	if (a && a->type == IMAP_ARG_LIST) {
-		if (!imap_args_modifiers(f->c, a, IMAP_OF_FETCH, f))
-			return false;
-		a = a->next;
-	}
 	f->seen = f->seen && !view_state(f->c->s->view)->readonly;
-	return imap_args_end(f->c, a);
+	return true;
 }
 
 /* ---- the walk ---- */
 
-/* Sets \Seen where bodies were shown; when that fails the client is told the truth afterwards. */
+/* Sets \Seen where bodies were shown; when that fails, or a modseq goes with it, the client is told afterwards. */
 static void apply_marks(struct imap_fetch *f)
 {
 	struct imap_session *s = f->c->s;
@@ -148,7 +158,7 @@ static void apply_marks(struct imap_fetch *f)
 
 	if (!f->mark.n)
 		return;
-	if (view_store(s->view, &f->mark, &st, NULL))
+	if (view_store(s->view, &f->mark, &st, NULL) || imap_tells_own(s))
 		set_add_set(&s->echo, &f->mark);
 	set_free(&st.modified);
 	set_clear(&f->mark);
@@ -180,7 +190,7 @@ static void write_meta(struct imap_fetch *f, struct buf *out)
 		n++;
 		f->op[i].item->emit(&f->emit, &f->m, out);
 	}
-	if (newly && !f->has_flags) {
+	if (newly && !f->has_flags && !imap_tells_own(f->c->s)) {
 		buf_add(out, " ", n > 0);
 		n++;
 		imap_emit_flags(&f->emit, f->m.flags, out);
@@ -283,11 +293,26 @@ static enum step walk_on(struct imap_fetch *f)
 	return STEP_DONE;
 }
 
+/* What the modifiers do first; then the walk can begin. */
+static enum step begin_walk(struct imap_fetch *f)
+{
+	enum step step = f->before ? f->before(f) : STEP_DONE;
+	enum err e;
+
+	if (step != STEP_DONE || f->c->cond)
+		return step;
+	e = view_walk_begin(f->c->s->view, &f->uids, f->want, &f->walk, &f->text);
+	imap_emit_init(&f->emit, f->c->s->view);
+	return e ? imap_fail(f->c, e, f->text.text) : STEP_DONE;
+}
+
 static enum step fetch_step(struct imap_cmd *c)
 {
 	struct imap_fetch *f = c->state;
-	enum step step = STEP_DONE;
+	enum step step = f->walk ? STEP_DONE : begin_walk(f);
 
+	if (step != STEP_DONE || c->cond)
+		return step;
 	do {
 		if (f->msg)
 			step = write_bytes(f);
@@ -313,7 +338,6 @@ static enum step fetch_start(struct imap_cmd *c)
 {
 	struct imap_fetch *f = imap_cmd_state(c, sizeof(*f));
 	const struct imap_arg *a = c->args;
-	enum err e;
 
 	if (!f)
 		return STEP_DONE;
@@ -322,10 +346,6 @@ static enum step fetch_start(struct imap_cmd *c)
 		return STEP_DONE;
 	if (!arena_cleanup(c->arena, fetch_free, f))
 		return imap_fail(c, ERR_MEMORY, NULL);
-	e = view_walk_begin(c->s->view, &f->uids, f->want, &f->walk, &f->text);
-	if (e)
-		return imap_fail(c, e, f->text.text);
-	imap_emit_init(&f->emit, c->s->view);
 	c->step = fetch_step;
 	return fetch_step(c);
 }

@@ -43,6 +43,8 @@ static enum step write_result(struct imap_search *s)
 				return STEP_OUTPUT_FULL;
 		}
 	}
+	if (s->modseq && s->numbers.n)
+		buf_printf(imap_out(ses), " (MODSEQ %llu)", (unsigned long long)s->max_modseq);
 	buf_add_str(imap_out(ses), "\r\n");
 	return STEP_DONE;
 }

@@ -1,7 +1,7 @@
 /*
  * SELECT and EXAMINE (RFC 3501 section 6.3.1). Whatever happens, the mailbox selected before is
- * left. UIDNEXT and HIGHESTMODSEQ are always told; PERMANENTFLAGS says what STORE would really
- * keep.
+ * left, which CLOSED says (RFC 7162 section 3.2.11). UIDNEXT and HIGHESTMODSEQ are always told;
+ * PERMANENTFLAGS says what STORE would really keep.
  */
 #include "args.h"
 #include "select.h"
@@ -79,7 +79,9 @@ static enum step select_step(struct imap_cmd *c)
 		sel->announced = true;
 	}
 	step = sel->after ? sel->after(c, sel) : STEP_DONE;
-	if (step != STEP_DONE)
+	if (step == STEP_DONE && c->cond)
+		imap_session_unselect(c->s); /* it failed */
+	if (step != STEP_DONE || c->cond)
 		return step;
 	return imap_ok(c, sel->readonly ? "READ-ONLY" : "READ-WRITE",
 		       sel->readonly ? "Examine completed." : "Select completed.");
@@ -101,6 +103,8 @@ static enum step select_start(struct imap_cmd *c)
 		return STEP_DONE;
 	if (!imap_args_end(c, a ? a->next : NULL))
 		return STEP_DONE;
+	if (c->s->view)
+		imap_untagged(c->s, "OK [CLOSED] Previous mailbox closed.");
 	imap_session_unselect(c->s);
 	e = view_open(c->s->cfg.acct, sel->name, sel->readonly, &sel->view, &t);
 	if (e)

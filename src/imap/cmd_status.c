@@ -30,6 +30,8 @@ bool imap_status_items(struct imap_cmd *c, const struct imap_arg *list, struct i
 		}
 		ask_r->item[ask_r->items++] = item;
 		ask_r->size |= item->sizes;
+		if (item->asked)
+			item->asked(c->s);
 	}
 	return true;
 }

@@ -48,6 +48,15 @@ static bool parse(struct imap_cmd *c, struct imap_store *st)
 	return imap_args_flags(c, a->next, &st->job.system, &st->job.keywords, &st->job.keywords_n);
 }
 
+/* A silent change is told nevertheless when more than the flags changed for the client. */
+static void note_quiet(struct imap_session *s, struct imap_store *st)
+{
+	if (!st->job.silent || !imap_tells_own(s))
+		return;
+	set_add_set(&s->quiet, &st->uids);
+	set_remove_set(&s->quiet, &st->job.modified);
+}
+
 static enum step store_step(struct imap_cmd *c)
 {
 	struct imap_store *st = c->state;
@@ -61,6 +70,7 @@ static enum step store_step(struct imap_cmd *c)
 		return imap_fail(c, e, t.text);
 	if (st->job.mode != VIEW_FLAGS_REMOVE && st->job.system & MAIL_DELETED)
 		s->stats.deleted += set_count(&st->uids);
+	note_quiet(s, st);
 	imap_session_busy(s);
 	return st->after ? st->after(c, st) : imap_ok(c, NULL, "Store completed.");
 }

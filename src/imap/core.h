@@ -46,6 +46,7 @@ struct imap_announce {
 	struct arena *arena;         /* own, while a round runs */
 	struct view_changes changes;
 	struct set uids;             /* what the flag FETCHes are about */
+	struct set bare;             /* among them: FLAGS is left out, the client knows them */
 	struct view_walk *walk;
 	size_t pos;                  /* in changes.expunged: of the flags phase from the end, then of the hook */
 	bool uid;                    /* FETCH lines carry the UID */
@@ -63,6 +64,7 @@ struct imap_session {
 
 	struct imap_announce announce;
 	struct set echo;             /* own: UIDs whose flags are told in any case */
+	struct set quiet;            /* own: UIDs whose silent change is told without FLAGS */
 	struct set saved;            /* own: "$", the last saved search result, as UIDs (RFC 5182) */
 	uint32_t told_exists, told_recent;
 	uint64_t refreshed_ms;
@@ -105,6 +107,8 @@ void imap_dispatch_drop(struct imap_session *s); /* forgets the present command 
 enum step imap_announce_step(struct imap_session *s, bool expunge, bool refresh);
 void imap_announce_drop(struct imap_session *s);
 imap_vanished_fn imap_vanished_expunge;
+/* Does a change carry more than the flags (MODSEQ)? Then the client hears of what it did itself, too. */
+bool imap_tells_own(const struct imap_session *s);
 void imap_write_flags_lines(struct imap_session *s); /* FLAGS and PERMANENTFLAGS as the view has them now */
 
 /* ---- out.c ---- */

@@ -49,6 +49,9 @@ struct imap_fetch {
 	bool has_flags;                      /* FLAGS is among the items */
 
 	struct set uids;                     /* own: cleaned up by the arena */
+	/* Set by a modifier: called until STEP_DONE before the walk; may take uids away, write, answer the command. */
+	enum step (*before)(struct imap_fetch *f);
+	struct imap_since *since;            /* arena: of CHANGEDSINCE */
 	struct view_walk *walk;              /* own, likewise */
 	struct imap_emit emit;
 	struct message_facts m;              /* of the present message; spans only until the walk pauses */
@@ -59,5 +62,8 @@ struct imap_fetch {
 	enum err err;                        /* ended the walk */
 	struct errtext text;
 };
+
+/* Adds an item without arguments; false: answered. */
+bool imap_fetch_add(struct imap_fetch *f, struct span name);
 
 #endif

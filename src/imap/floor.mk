@@ -23,6 +23,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/dispatch.c \
 	src/imap/expunge.h \
 	src/imap/ext_appendlimit.c \
+	src/imap/condstore.h src/imap/ext_condstore.c \
 	src/imap/ext_enable.c \
 	src/imap/esearch.h src/imap/ext_esearch.c \
 	src/imap/ext_id.c \
@@ -33,6 +34,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_move.c \
 	src/imap/ext_multiappend.c \
 	src/imap/ext_namespace.c \
+	src/imap/ext_qresync.c \
 	src/imap/ext_searchres.c \
 	src/imap/ext_preview.c \
 	src/imap/ext_savedate.c \

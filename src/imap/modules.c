@@ -36,7 +36,9 @@
 	X(ext_move)          \
 	X(ext_esearch)       \
 	X(ext_searchres)     \
-	X(ext_within)
+	X(ext_within)        \
+	X(ext_condstore)     \
+	X(ext_qresync)
 
 #define MODULE_EXTERN(name) extern const struct imap_module imap_##name;
 #define MODULE_ADDRESS(name) &imap_##name,

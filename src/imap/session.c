@@ -35,6 +35,7 @@ void imap_session_unselect(struct imap_session *s)
 {
 	imap_announce_drop(s);
 	set_clear(&s->echo);
+	set_clear(&s->quiet);
 	set_clear(&s->saved);
 	view_close(&s->view);
 	s->told_exists = s->told_recent = 0;
@@ -51,6 +52,7 @@ static void session_free(struct imap_session *s)
 	loop_timer_stop(s->cfg.loop, &s->wait);
 	loop_timer_stop(s->cfg.loop, &s->life);
 	set_free(&s->echo);
+	set_free(&s->quiet);
 	set_free(&s->saved);
 	imap_lex_free(&s->lex);
 	stream_free(&s->stream);

@@ -327,8 +327,8 @@ void fake_expunge(struct acct *a, const char *mailbox, uint32_t uid)
 {
 	struct fake_box *b = find(a, mailbox);
 
+	msg_of(b, uid)->modseq = ++b->modseq;
 	msg_of(b, uid)->gone = true;
-	b->modseq++;
 }
 
 void fake_flags(struct acct *a, const char *mailbox, uint32_t uid, uint8_t flags)
@@ -515,6 +515,28 @@ void view_set_notify(struct view *v, void (*fn)(void *ctx), void *ctx)
 {
 	v->notify = fn;
 	v->ctx = ctx;
+}
+
+enum err view_since(struct view *v, struct view_since *s, struct errtext *t)
+{
+	s->complete = s->modseq > 0 && s->modseq <= v->box->modseq;
+	for (size_t i = 0; i < v->box->msgs; i++) {
+		const struct fake_msg *m = &v->box->msg[i];
+
+		if ((s->known && !set_has(s->known, m->uid)) || (s->complete && m->modseq <= s->modseq))
+			continue;
+		if (set_has(&v->uids, m->uid))
+			set_add(&s->changed, m->uid);
+		else if (m->gone)
+			set_add(&s->vanished, m->uid);
+	}
+	return ERR_OK;
+}
+
+void view_since_free(struct view_since *s)
+{
+	set_free(&s->changed);
+	set_free(&s->vanished);
 }
 
 enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errtext *t)
@@ -815,6 +837,10 @@ enum err view_store(struct view *v, const struct set *uids, struct view_store *s
 
 		if (!m)
 			continue;
+		if (m->modseq > s->unchangedsince) {
+			set_add(&s->modified, uid);
+			continue;
+		}
 		m->flags = change(m->flags, s, keywords);
 		m->modseq = v->box->modseq;
 		set_add(s->silent ? &v->quiet : &v->pending, uid);
@@ -836,6 +862,7 @@ enum step view_expunge(struct view *v, struct view_expunge *job)
 		if (m->gone || !(m->flags.system & MAIL_DELETED) || (job->uids && !set_has(job->uids, m->uid)))
 			continue;
 		m->gone = true;
+		m->modseq = v->box->modseq;
 		set_add(&job->expunged, m->uid);
 	}
 	notify(v->a, v->box, v);
