@@ -19,7 +19,7 @@ void arena_free(struct arena **a); /* runs clean-ups; NULL allowed; nulls */
 void arena_reset(struct arena *a); /* runs clean-ups, keeps at most one chunk for reuse */
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, aligned to 16; NULL at the limit */
-void *arena_array(struct arena *a, size_t count, size_t size);
+void *arena_array(struct arena *a, size_t count, size_t size); /* count * size bytes; NULL when that overflows, too */
 char *arena_str(struct arena *a, const char *s);
 char *arena_span(struct arena *a, struct span s); /* NUL-terminated copy */
 struct span arena_copy(struct arena *a, struct span s, bool *ok_r); /* ok_r false at the limit */
@@ -28,6 +28,6 @@ char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(
 /* Registers fn(arg) to be called when the arena is reset or freed. False at the limit (fn not registered). */
 bool arena_cleanup(struct arena *a, void (*fn)(void *arg), void *arg);
 
-size_t arena_used(const struct arena *a);
+size_t arena_used(const struct arena *a); /* bytes that count towards the limit now */
 
 #endif

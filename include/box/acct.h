@@ -145,7 +145,7 @@ void acct_reindex_free(struct acct_reindex *job);
 
 /*
  * Adding messages to one mailbox: begin, then for each message start, write..., end; then finish as a step.
- * Bytes may hold CRLF or LF; they are stored with LF (CR before LF dropped), counted as CRLF; CR CR LF is kept as it is.
+ * Bytes may hold CRLF or LF line ends; they are stored as base/lf.h says, counted as CRLF.
  * Nothing is visible before finish is done; all or none. ENVELOPE and structure are cached on the way.
  * append_free at any time (aborts what is unfinished).
  */

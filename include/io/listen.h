@@ -44,6 +44,7 @@ struct net_end {
 	uint16_t port;
 };
 
+/* False: not connected, or of another kind. */
 bool net_peer(int fd, struct net_end *end_r);
 bool net_local(int fd, struct net_end *end_r);
 /* Credentials of the process at the other end of a unix socket. */
