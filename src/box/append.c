@@ -80,6 +80,8 @@ static enum err keyword_bits(struct mailbox *mb, const char *const *names, size_
 		e = mailbox_keyword_add(mb, names[i], &bit, t);
 		if (!e)
 			bits |= UINT64_C(1) << bit;
+		if (e == ERR_LIMIT)
+			e = ERR_OK; /* the message is worth more than its last keyword */
 	}
 	if (!e)
 		*bits_r = bits;

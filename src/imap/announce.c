@@ -36,6 +36,15 @@ static void write_keywords(struct buf *out, const struct view_state *st)
 	}
 }
 
+/* Only then may "\\*" be promised (RFC 3501 section 7.1). */
+static bool room_for_keywords(const struct view_state *st)
+{
+	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		if (!st->keywords[i])
+			return true;
+	return false;
+}
+
 void imap_write_flags_lines(struct imap_session *s)
 {
 	const struct view_state *st = view_state(s->view);
@@ -49,7 +58,8 @@ void imap_write_flags_lines(struct imap_session *s)
 	} else {
 		buf_add_str(out, "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft");
 		write_keywords(out, st);
-		buf_add_str(out, " \\*)] Flags permitted.\r\n");
+		buf_add_str(out, room_for_keywords(st) ? " \\*" : "");
+		buf_add_str(out, ")] Flags permitted.\r\n");
 	}
 	stream_push(s->stream);
 }
