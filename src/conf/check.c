@@ -318,6 +318,8 @@ static void check_location(struct check *k, struct place at, const char *what, c
 		FAIL(k, at, "%s: %s", what, t.text);
 	else if (location.driver != CONF_DRIVER_MAILDIR)
 		FAIL(k, at, "%s: mbox is not served yet; there is: maildir", what);
+	else if (location.layout != CONF_LAYOUT_MAILDIRPP)
+		FAIL(k, at, "%s: LAYOUT=fs is not served yet; there is: Maildir++", what);
 }
 
 static void check_locations(struct check *k)

@@ -34,6 +34,14 @@ static const char usage[] =
 
 /* --- printing the configuration --------------------------------------------------------- */
 
+static void say_lines(const char *what, struct span text)
+{
+	struct span line;
+	while (span_split(&text, '\n', &line))
+		if (line.n > 0)
+			fprintf(stderr, "%s: %.*s\n", what, (int)line.n, line.p);
+}
+
 static int dump(const char *path, bool all)
 {
 	struct buf errors, warnings, out;
@@ -42,8 +50,8 @@ static int dump(const char *path, bool all)
 	buf_init(&warnings, 1 << 20);
 	buf_init(&out, DUMP_MAX);
 	bool ok = conf_load(path, CONF_LOAD_NO_CONTENT, &c, &errors, &warnings) == ERR_OK;
-	fwrite(warnings.p, 1, warnings.n, stderr);
-	fwrite(errors.p, 1, errors.n, stderr);
+	say_lines("Warning", buf_span(&warnings));
+	say_lines("Error", buf_span(&errors));
 	if (!ok)
 		fprintf(stderr, "roost: the configuration %s has errors\n", path);
 	if (ok) {
