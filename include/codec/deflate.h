@@ -24,6 +24,11 @@ void inflater_free(struct inflater **z); /* NULL allowed; nulls */
  * (what follows stays in *in); ERR_LIMIT: out refuses.
  */
 enum err inflater_run(struct inflater *z, struct span *in, size_t room, struct buf *out);
+/*
+ * No more input for a while: gives the memory back but for what the peer may still refer to. Does nothing in the
+ * middle of a block or while inflater_more. inflater_run goes on as if nothing had been.
+ */
+void inflater_rest(struct inflater *z);
 bool inflater_more(const struct inflater *z); /* output may be waiting inside */
 
 /* level 1..9. NULL when memory is short (about 270 KiB). */

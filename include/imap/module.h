@@ -209,6 +209,8 @@ struct imap_cmd {
 	void *state;                         /* the command's own, in the arena */
 	uint64_t deadline_us;                /* end of the present time slice */
 
+	void (*after)(struct imap_session *s); /* may be NULL: called behind the tagged answer */
+
 	const char *cond, *code, *text;      /* the tagged answer, once there is one; arena or constants */
 };
 

@@ -98,8 +98,18 @@ const char *stream_tls_describe(const struct stream *s, char *out, size_t n);
 const char *stream_why(const struct stream *s);
 
 /*
+ * From here on both directions are DEFLATE (RFC 4978), below which TLS may be. What was written is sent as it
+ * is; input that has come and is not consumed is taken to be compressed. ERR_CANNOT: it is on, or the stream ends.
+ * Everything else above speaks of the bytes before compression.
+ */
+enum err stream_compress(struct stream *s);
+bool stream_is_compressed(const struct stream *s);
+/* An answer is complete: what comes after it is compressed as if nothing had been before. Nothing without compression. */
+void stream_answered(struct stream *s);
+
+/*
  * Gives the descriptor and the unconsumed input away and frees the stream. Only
- * a plain stream whose output is all sent (else ERR_CANNOT and nothing happens; for TLS see io/relay.h).
+ * a plain, uncompressed stream whose output is all sent (else ERR_CANNOT and nothing happens; for TLS see io/relay.h).
  */
 enum err stream_take_fd(struct stream **s, int *fd_r, struct buf *input);
 

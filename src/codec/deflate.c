@@ -9,11 +9,16 @@ enum {
 	DEFLATE_STEP = 16384,  /* room taken at a time */
 	DEFLATE_WINDOW = -15,  /* raw, 32 KiB */
 	DEFLATE_MEM_LEVEL = 8,
+	DEFLATE_HISTORY = 32768, /* what the other side may refer to */
+	DEFLATE_AT_BLOCK = 128,  /* z_stream.data_type after inflate: between blocks, no bits are left over */
 };
 
 struct inflater {
 	z_stream z;
 	bool more;
+	bool resting;    /* z is ended; history is what it knew */
+	bool at_block;
+	struct span history; /* own */
 };
 
 struct deflater {
@@ -45,13 +50,51 @@ void inflater_free(struct inflater **z)
 {
 	if (!*z)
 		return;
-	inflateEnd(&(*z)->z);
+	if (!(*z)->resting)
+		inflateEnd(&(*z)->z);
+	free((void *)(uintptr_t)(*z)->history.p);
 	free(*z);
 	*z = NULL;
 }
 
+void inflater_rest(struct inflater *z)
+{
+	Bytef *history;
+	uInt n = DEFLATE_HISTORY;
+
+	if (z->resting || z->more || !z->at_block)
+		return;
+	history = mem_alloc(DEFLATE_HISTORY);
+	if (inflateGetDictionary(&z->z, history, &n) == Z_OK) {
+		z->history = span_of(n ? mem_grow(history, n, 1) : history, n);
+		inflateEnd(&z->z);
+		z->resting = true;
+	} else {
+		free(history);
+	}
+}
+
+static bool inflater_wake(struct inflater *z)
+{
+	struct span h = z->history;
+
+	if (!z->resting)
+		return true;
+	memset(&z->z, 0, sizeof(z->z));
+	if (inflateInit2(&z->z, DEFLATE_WINDOW) != Z_OK)
+		return false;
+	z->resting = false;
+	z->history = span_of(NULL, 0);
+	if (h.n)
+		must(inflateSetDictionary(&z->z, (const Bytef *)h.p, (uInt)h.n) == Z_OK);
+	free((void *)(uintptr_t)h.p);
+	return true;
+}
+
 enum err inflater_run(struct inflater *z, struct span *in, size_t room, struct buf *out)
 {
+	if (!inflater_wake(z))
+		return ERR_MEMORY;
 	while (room && (in->n || z->more)) {
 		unsigned step = deflate_step(room, DEFLATE_STEP);
 		int res;
@@ -66,6 +109,7 @@ enum err inflater_run(struct inflater *z, struct span *in, size_t room, struct b
 		room -= step - z->z.avail_out;
 		*in = span_from(*in, in->n - z->z.avail_in);
 		z->more = z->z.avail_out == 0 && res == Z_OK;
+		z->at_block = z->z.data_type == DEFLATE_AT_BLOCK;
 		if (res == Z_STREAM_END)
 			return ERR_CLOSED;
 		if (res != Z_OK && res != Z_BUF_ERROR)

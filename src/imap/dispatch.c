@@ -85,14 +85,18 @@ void imap_dispatch_drop(struct imap_session *s)
 static void cmd_tagged(struct imap_session *s)
 {
 	struct imap_cmd *c = &s->cmd;
+	void (*after)(struct imap_session *s) = c->after;
 	bool bad = c->cond[0] == 'B';
 
 	imap_write_status(imap_out(s), c->tag, c->cond, c->code, c->text);
+	stream_answered(s->stream);
 	stream_push(s->stream);
 	s->stats.commands++;
 	s->bad = bad ? s->bad + 1 : 0;
 	imap_dispatch_drop(s);
 	s->phase = IMAP_READING;
+	if (after)
+		after(s);
 	if (s->leaving)
 		imap_session_end(s, IMAP_END_LOGOUT, "Logged out");
 	else if (s->bad >= IMAP_BAD_MAX)

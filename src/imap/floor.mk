@@ -23,6 +23,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/dispatch.c \
 	src/imap/expunge.h \
 	src/imap/ext_appendlimit.c \
+	src/imap/ext_compress.c \
 	src/imap/condstore.h src/imap/ext_condstore.c \
 	src/imap/ext_enable.c \
 	src/imap/esearch.h src/imap/ext_esearch.c \
@@ -67,7 +68,7 @@ if CMOCKA
 # Sessions over mailboxes in memory (fakebox): box itself is tested on its own floor and by the dialogues.
 IMAP_TEST_SOURCES = tests/unit/fakebox.c tests/unit/fakebox.h tests/unit/imap_harness.c tests/unit/imap_harness.h
 IMAP_TEST_LIBS = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/conf/libconf.a src/io/libio.a \
-	src/base/libbase.a $(SSL_LIBS) $(UTF8PROC_LIBS) $(CMOCKA_LIBS)
+	$(CODEC_LIBS) $(SSL_LIBS) $(UTF8PROC_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_imap_announce \
 	tests/unit/test_imap_commands \
@@ -91,5 +92,5 @@ EXTRA_PROGRAMS += tests/fuzz/fuzz_imap_session
 tests_fuzz_fuzz_imap_session_SOURCES = tests/fuzz/fuzz_imap_session.c tests/unit/fakebox.c
 tests_fuzz_fuzz_imap_session_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_session_LDADD = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/conf/libconf.a \
-	src/io/libio.a src/base/libbase.a $(SSL_LIBS) $(UTF8PROC_LIBS)
+	src/io/libio.a $(CODEC_LIBS) $(SSL_LIBS) $(UTF8PROC_LIBS)
 endif

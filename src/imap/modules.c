@@ -30,6 +30,7 @@
 	X(ext_appendlimit)   \
 	X(ext_savedate)      \
 	X(ext_preview)       \
+	X(ext_compress)      \
 	X(ext_special_use)   \
 	X(ext_uidplus)       \
 	X(ext_unselect)      \

@@ -110,7 +110,7 @@ static void stream_got_eof(struct stream *s)
 		stream_end(s, ERR_CLOSED, s->tls ? s->tls->ops->why(s->tls) : "closed");
 }
 
-static enum tls_result stream_recv(struct stream *s, char *p, size_t n, size_t *got_r)
+enum tls_result stream_recv_raw(struct stream *s, char *p, size_t n, size_t *got_r)
 {
 	ssize_t got;
 
@@ -125,6 +125,17 @@ static enum tls_result stream_recv(struct stream *s, char *p, size_t n, size_t *
 	if (got < 0)
 		return errno == EAGAIN ? TLS_WANT_READ : TLS_FAILED;
 	return TLS_DONE;
+}
+
+static enum tls_result stream_recv(struct stream *s, char *p, size_t n, size_t *got_r)
+{
+	return s->filter ? s->filter->ops->read(s, p, n, got_r) : stream_recv_raw(s, p, n, got_r);
+}
+
+/* Input that epoll does not see. */
+static bool stream_hidden(const struct stream *s)
+{
+	return (s->tls && s->tls->ops->pending(s->tls)) || (s->filter && s->filter->ops->pending(s));
 }
 
 static void stream_take_in(struct stream *s, struct span got)
@@ -157,13 +168,15 @@ static void stream_read(struct stream *s)
 		stream_take_in(s, span_of(scratch, got));
 	else if (res == TLS_EOF)
 		stream_got_eof(s);
+	else if (res == TLS_FAILED && s->filter && s->filter->why)
+		stream_end(s, ERR_PROTO, s->filter->why);
 	else if (res == TLS_FAILED && s->tls)
 		stream_end_tls(s, res);
 	else if (res == TLS_FAILED)
 		stream_end(s, ERR_CLOSED, strerror(errnum));
 	if (s->freed)
 		return;
-	if (s->tls && s->tls->ops->pending(s->tls) && stream_can_read(s)) {
+	if (stream_hidden(s) && stream_can_read(s)) {
 		s->reread = true;
 		stream_owe(s);
 	}
@@ -201,8 +214,7 @@ static void stream_on_io(void *ctx, unsigned events)
 		if (write_now) {
 			s->blocked = false;
 			stream_send(s);
-			if (stream_pending(s) == 0)
-				buf_free(&s->out);
+			stream_out_rest(s);
 		}
 		if (read_now && stream_can_read(s))
 			stream_read(s);
@@ -295,6 +307,9 @@ static void stream_discard(struct stream *s)
 	if (s->tls)
 		s->tls->ops->free(s->tls);
 	s->tls = NULL;
+	if (s->filter)
+		s->filter->ops->free(s);
+	s->filter = NULL;
 	buf_free(&s->in);
 	buf_free(&s->out);
 	free(s->why);
@@ -331,7 +346,7 @@ enum err stream_take_fd(struct stream **stream, int *fd_r, struct buf *input)
 {
 	struct stream *s = *stream;
 
-	if (s->phase != STREAM_PLAIN || s->over)
+	if (s->phase != STREAM_PLAIN || s->over || s->filter)
 		return ERR_CANNOT;
 	stream_flush(s);
 	if (stream_pending(s) || s->over)
@@ -357,7 +372,7 @@ struct span stream_input(struct stream *s)
 /* There is room again, or reading is wanted again. */
 static void stream_want_more(struct stream *s)
 {
-	if (s->tls && s->tls->ops->pending(s->tls) && stream_can_read(s)) {
+	if (stream_hidden(s) && stream_can_read(s)) {
 		s->reread = true;
 		stream_owe(s);
 	}
@@ -425,6 +440,25 @@ uint64_t stream_bytes_in(const struct stream *s)
 	return s->bytes_in;
 }
 
+void stream_insert(struct stream *s, struct stream_filter *f, struct buf *raw)
+{
+	struct span in = stream_input(s);
+
+	buf_add_span(raw, in);
+	s->bytes_in -= in.n; /* counted again when it has passed */
+	stream_consume(s, in.n);
+	buf_add_span(&f->out, span_from(buf_span(&s->out), s->out_off));
+	s->bytes_sent += s->out.n - s->out_off;
+	buf_clear(&s->out);
+	s->out_off = 0;
+	s->filter = f;
+	if (in.n) {
+		s->reread = true;
+		stream_owe(s);
+	}
+	stream_push(s);
+}
+
 /* The end, and TLS. */
 
 static void stream_start_handshake(struct stream *s)
@@ -468,7 +502,7 @@ void stream_finish(struct stream *s)
 
 enum err stream_start_tls(struct stream *s, struct tls_server *srv, const char *alpn)
 {
-	if (s->phase != STREAM_PLAIN || s->over || s->finishing)
+	if (s->phase != STREAM_PLAIN || s->over || s->finishing || s->filter)
 		return ERR_CANNOT;
 	if (stream_have(s))
 		return ERR_PROTO;
@@ -485,6 +519,11 @@ enum err stream_start_tls(struct stream *s, struct tls_server *srv, const char *
 bool stream_is_tls(const struct stream *s)
 {
 	return s->phase != STREAM_PLAIN;
+}
+
+bool stream_is_compressed(const struct stream *s)
+{
+	return s->filter != NULL;
 }
 
 const char *stream_tls_describe(const struct stream *s, char *out, size_t n)

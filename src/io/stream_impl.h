@@ -1,7 +1,7 @@
 /*
  * The inside of a stream, shared by its two files: stream.c (life, input, TLS) and stream_out.c
  * (output). Every byte passes stream_recv or stream_put: the seam for what changes bytes
- * on their way, as TLS does and COMPRESS will.
+ * on their way, as TLS and the filter do.
  */
 #ifndef IO_STREAM_IMPL_H
 #define IO_STREAM_IMPL_H
@@ -14,6 +14,28 @@ enum stream_phase {
 	STREAM_TLS_SOON,      /* TLS starts when the plain output is sent */
 	STREAM_TLS_HANDSHAKE, /* nothing else moves */
 	STREAM_TLS,
+};
+
+/*
+ * What stands between the stream's buffers and the wire once stream_insert has put it there. Reached through
+ * a table, so that a program that never compresses does not link the library.
+ */
+struct stream_filter_ops {
+	/* As stream_recv_raw, of which it makes its own input. */
+	enum tls_result (*read)(struct stream *s, char *p, size_t n, size_t *got_r);
+	bool (*pending)(const struct stream *s); /* input that the descriptor no longer announces */
+	/* Takes bytes into filter->out, or keeps some back (held); full: keeps none. False: no memory. */
+	bool (*write)(struct stream *s, struct span bytes, bool full);
+	void (*rest)(struct stream *s);          /* everything is sent: gives memory back */
+	void (*free)(struct stream *s);
+};
+
+struct stream_filter {
+	const struct stream_filter_ops *ops;
+	struct buf out;      /* for the wire, from out_off on */
+	size_t out_off;
+	bool held;           /* the filter has bytes that are not in out */
+	const char *why;     /* a constant: its input cannot be read */
 };
 
 struct stream {
@@ -37,6 +59,8 @@ struct stream {
 	bool read_wants_write;  /* TLS may need the other direction first */
 	bool write_wants_read;
 
+	struct stream_filter *filter; /* own; NULL: none */
+
 	bool paused;
 	bool eof;
 	bool blocked;    /* the socket took less than there was */
@@ -52,7 +76,7 @@ struct stream {
 	char *why;       /* own; NULL: nothing more to say */
 
 	struct loop_task later, flush;
-	uint64_t bytes_in, bytes_sent;
+	uint64_t bytes_in, bytes_sent; /* before the filter */
 };
 
 /* Interest in events, from the state. After every change of state. */
@@ -67,5 +91,14 @@ void stream_sent_all(struct stream *s);
 /* Sends pending output until done or blocked; only when not blocked. */
 void stream_send(struct stream *s);
 bool stream_can_send(const struct stream *s);
+/* Gives the memory of output back, when all of it is sent. */
+void stream_out_rest(struct stream *s);
+/* What the socket or TLS has: at most n bytes; TLS_DONE with *got_r > 0, or the reason why there are none. */
+enum tls_result stream_recv_raw(struct stream *s, char *p, size_t n, size_t *got_r);
+/*
+ * All output that was written so far goes past the filter, all input that is not consumed goes through it: into raw,
+ * which can hold it.
+ */
+void stream_insert(struct stream *s, struct stream_filter *f, struct buf *raw);
 
 #endif

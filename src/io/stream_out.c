@@ -13,9 +13,16 @@ enum {
 	STREAM_DIRECT = 8192,     /* a write from here on goes to the socket without a copy */
 };
 
-size_t stream_pending(const struct stream *s)
+static size_t stream_unsent(const struct stream *s)
 {
 	return s->out.n - s->out_off;
+}
+
+size_t stream_pending(const struct stream *s)
+{
+	const struct stream_filter *f = s->filter;
+
+	return stream_unsent(s) + (f ? f->out.n - f->out_off + f->held : 0);
 }
 
 bool stream_full(const struct stream *s)
@@ -25,17 +32,12 @@ bool stream_full(const struct stream *s)
 
 uint64_t stream_bytes_out(const struct stream *s)
 {
-	return s->bytes_sent + stream_pending(s);
+	return s->bytes_sent + stream_unsent(s);
 }
 
 bool stream_can_send(const struct stream *s)
 {
 	return !s->over && s->phase != STREAM_TLS_HANDSHAKE;
-}
-
-static struct span stream_out_span(const struct stream *s)
-{
-	return span_from(buf_span(&s->out), s->out_off);
 }
 
 /* One try at a and then b; under TLS b must be empty unless a is. */
@@ -56,24 +58,25 @@ static enum tls_result stream_put(struct stream *s, struct span a, struct span b
 	return TLS_DONE;
 }
 
-/* Sends pending output, then extra; answers how much of extra went. */
-static size_t stream_send_with(struct stream *s, struct span extra)
+/* Sends what *out holds from *off on, then extra; answers how much of extra went. */
+static size_t stream_drain(struct stream *s, struct buf *out, size_t *off, struct span extra)
 {
 	size_t gone = 0, put = 0;
 	enum tls_result res = TLS_DONE;
 
-	while (res == TLS_DONE && stream_pending(s) + extra.n - gone > 0) {
-		size_t had = stream_pending(s), from_out;
+	while (res == TLS_DONE && out->n - *off + extra.n - gone > 0) {
+		size_t had = out->n - *off, from_out;
 
-		res = stream_put(s, stream_out_span(s), span_from(extra, gone), &put);
+		res = stream_put(s, span_from(buf_span(out), *off), span_from(extra, gone), &put);
 		from_out = put < had ? put : had;
-		s->out_off += from_out;
+		*off += from_out;
 		gone += put - from_out;
-		s->bytes_sent += put;
+		if (!s->filter)
+			s->bytes_sent += put;
 	}
-	if (stream_pending(s) == 0) {
-		buf_clear(&s->out);
-		s->out_off = 0;
+	if (*off == out->n) {
+		buf_clear(out);
+		*off = 0;
 	}
 	s->blocked = res == TLS_WANT_READ || res == TLS_WANT_WRITE;
 	s->write_wants_read = res == TLS_WANT_READ;
@@ -86,6 +89,45 @@ static size_t stream_send_with(struct stream *s, struct span extra)
 	return gone;
 }
 
+static size_t stream_send_with(struct stream *s, struct span extra)
+{
+	if (s->filter)
+		return stream_drain(s, &s->filter->out, &s->filter->out_off, extra);
+	return stream_drain(s, &s->out, &s->out_off, extra);
+}
+
+/* Passes the output through the filter; full: so that the peer can read all of it. */
+static void stream_squeeze(struct stream *s, bool full)
+{
+	struct stream_filter *f = s->filter;
+	struct span bytes = span_from(buf_span(&s->out), s->out_off);
+
+	if (!f || s->over)
+		return;
+	if (f->out_off > f->out.n - f->out_off) {
+		buf_consume(&f->out, f->out_off);
+		f->out_off = 0;
+	}
+	if (!f->ops->write(s, bytes, full)) {
+		stream_end(s, ERR_LIMIT, "too much output waits for the client");
+		return;
+	}
+	s->bytes_sent += bytes.n;
+	buf_clear(&s->out);
+	s->out_off = 0;
+}
+
+void stream_out_rest(struct stream *s)
+{
+	if (stream_pending(s))
+		return;
+	buf_free(&s->out);
+	if (s->filter) {
+		buf_free(&s->filter->out);
+		s->filter->ops->rest(s);
+	}
+}
+
 /* After sending: who waits for room, or for the end of output. */
 static void stream_after_send(struct stream *s)
 {
@@ -96,10 +138,18 @@ static void stream_after_send(struct stream *s)
 	stream_watch(s);
 }
 
-void stream_send(struct stream *s)
+static void stream_send_squeezed(struct stream *s, bool full)
 {
+	stream_squeeze(s, full);
+	if (s->over)
+		return;
 	stream_send_with(s, (struct span){ NULL, 0 });
 	stream_after_send(s);
+}
+
+void stream_send(struct stream *s)
+{
+	stream_send_squeezed(s, true);
 }
 
 static void stream_on_flush(void *ctx)
@@ -108,8 +158,7 @@ static void stream_on_flush(void *ctx)
 
 	if (!s->blocked && stream_can_send(s) && stream_pending(s))
 		stream_send(s);
-	if (stream_pending(s) == 0)
-		buf_free(&s->out);
+	stream_out_rest(s);
 }
 
 struct buf *stream_out(struct stream *s)
@@ -135,9 +184,9 @@ void stream_push(struct stream *s)
 		return;
 	}
 	if (!s->blocked && stream_can_send(s) && stream_pending(s) >= STREAM_OUT_EAGER)
-		stream_send(s);
+		stream_send_squeezed(s, false);
 	s->was_full = s->was_full || stream_full(s);
-	if (s->out.p)
+	if (s->out.p || s->filter)
 		loop_finish(s->loop, &s->flush, stream_on_flush, s);
 }
 
@@ -147,10 +196,16 @@ void stream_flush(struct stream *s)
 		stream_send(s);
 }
 
+void stream_answered(struct stream *s)
+{
+	stream_squeeze(s, true);
+	stream_push(s);
+}
+
 void stream_write(struct stream *s, struct span bytes)
 {
 	/* Under TLS a little that waits is better copied together into one record. */
-	bool direct = bytes.n >= STREAM_DIRECT && !s->blocked && stream_can_send(s) &&
+	bool direct = bytes.n >= STREAM_DIRECT && !s->filter && !s->blocked && stream_can_send(s) &&
 		      !s->finishing && (s->phase == STREAM_PLAIN ||
 					(s->phase == STREAM_TLS && stream_pending(s) == 0));
 

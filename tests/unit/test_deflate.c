@@ -36,6 +36,7 @@ static void test_round_trip(void **state)
 			in = span_cut(buf_span(&wire), at, pieces[p]);
 			while (in.n || inflater_more(i))
 				assert_int_equal(inflater_run(i, &in, pieces[p] + 1, &back), ERR_OK);
+			inflater_rest(i);
 		}
 		assert_int_equal(back.n, TOTAL);
 		assert_memory_equal(back.p, text, TOTAL);
@@ -44,6 +45,39 @@ static void test_round_trip(void **state)
 		deflater_free(&d);
 		inflater_free(&i);
 	}
+	free(text);
+}
+
+/* What was said before a rest may be referred to after it. */
+static void test_rest(void **state)
+{
+	struct deflater *d = deflater_new(9);
+	struct inflater *i = inflater_new();
+	struct buf wire, back;
+	struct span in;
+	char *text = make_text();
+	size_t first;
+
+	buf_init(&wire, 1 << 20);
+	buf_init(&back, 1 << 20);
+	inflater_rest(i);
+	assert_int_equal(deflater_run(d, span_of(text, 20000), DEFLATE_SYNC, &wire), ERR_OK);
+	first = wire.n;
+	assert_int_equal(deflater_run(d, span_of(text, 20000), DEFLATE_SYNC, &wire), ERR_OK);
+	assert_true(wire.n - first < 500);
+	in = span_cut(buf_span(&wire), 0, first);
+	assert_int_equal(inflater_run(i, &in, 20000, &back), ERR_OK);
+	inflater_rest(i);
+	inflater_rest(i);
+	in = span_from(buf_span(&wire), first);
+	assert_int_equal(inflater_run(i, &in, 20001, &back), ERR_OK);
+	assert_int_equal(back.n, 40000);
+	assert_memory_equal(back.p + 20000, text, 20000);
+	inflater_rest(i);
+	buf_free(&wire);
+	buf_free(&back);
+	deflater_free(&d);
+	inflater_free(&i);
 	free(text);
 }
 
@@ -102,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_bomb),
 		cmocka_unit_test(test_damaged),
 	};
