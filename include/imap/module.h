@@ -194,7 +194,10 @@ enum { IMAP_UNSOLICITED_MAX = 4 };
 
 struct imap_hooks {
 	imap_vanished_fn *vanished;
-	/* Items without arguments and without bytes; ended by NULL. FLAGS is the first; of a session's own silent change the others are told. */
+	/*
+	 * Items without arguments and without bytes; ended by NULL. FLAGS is the first; of a session's own silent change
+	 * the others are told.
+	 */
 	const struct imap_fetch_item *unsolicited[IMAP_UNSOLICITED_MAX + 1];
 	bool uid; /* and UID in front of them also outside of UID commands */
 };
