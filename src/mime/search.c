@@ -76,6 +76,17 @@ bool mime_matcher_add(struct mime_matcher *m, struct span folded)
 	return m->found;
 }
 
+/* A field's text as a reader sees it: the blank of a fold (RFC 5322 section 2.2.3) may be a tab, nobody searches for one. */
+static void add_field(struct mime_charsets *cs, struct span value, struct buf *text)
+{
+	size_t from = text->n;
+
+	mime_words_decode(cs, value, text);
+	for (size_t i = from; i < text->n; i++)
+		if (text->p[i] == '\t')
+			text->p[i] = ' ';
+}
+
 bool mime_search_header(struct mime_charsets *cs, struct span header, struct span name,
 			struct mime_matcher *m)
 {
@@ -91,7 +102,7 @@ bool mime_search_header(struct mime_charsets *cs, struct span header, struct spa
 			continue;
 		buf_clear(&text);
 		buf_clear(&folded);
-		mime_words_decode(cs, f.value, &text);
+		add_field(cs, f.value, &text);
 		utf8_fold(buf_span(&text), &folded);
 		mime_matcher_reset(m);
 		hit = mime_matcher_add(m, buf_span(&folded));
@@ -164,8 +175,7 @@ static void match_field(struct mime_search *s, const struct mime_field *f)
 		buf_add_span(&s->text, span_cut(f->name, 0, MIME_FIELD_MAX));
 		buf_add_str(&s->text, ": ");
 	}
-	mime_words_decode(s->cs, f->colon ? f->value : span_cut(f->whole, 0, MIME_FIELD_MAX),
-			  &s->text);
+	add_field(s->cs, f->colon ? f->value : span_cut(f->whole, 0, MIME_FIELD_MAX), &s->text);
 	match_text(s);
 	match_border(s);
 }
