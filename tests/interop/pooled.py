@@ -11,7 +11,7 @@ from testsite import Site  # noqa: E402
 def workers(site):
     """(sessions, whose or which tree) of the workers that serve."""
     lines = [line.split() for line in site.adm("status").stdout.splitlines() if line.startswith("worker") and "serving" in line]
-    return sorted((int(words[4]), words[6]) for words in lines)
+    return sorted((int(words[4]), words[-1]) for words in lines)
 
 
 def test(users, extra):

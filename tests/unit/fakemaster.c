@@ -80,8 +80,9 @@ void fake_master_stop(struct fake_master *f)
 	struct child *c, *next;
 	struct ticket *t, *next_t;
 	while (m->early != NULL) {
-		m->early->came = 0;
-		worker_ticket_came(m, m->early->id);
+		uint8_t id[TICKET_SIZE];
+		memcpy(id, m->early->id, sizeof(id));
+		worker_ticket_came(m, id);
 	}
 	HASH_ITER (hh, m->tickets, t, next_t) {
 		HASH_DELETE(hh, m->tickets, t);
