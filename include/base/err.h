@@ -32,6 +32,7 @@ enum err {
 	ERR_CLOSED,      /* end of stream, peer gone */
 	ERR_AUTH,        /* [AUTHENTICATIONFAILED] */
 	ERR_CHARSET,     /* [BADCHARSET] */
+	ERR_CTE,         /* [UNKNOWN-CTE] */
 	ERR_READONLY,    /* mailbox is open read-only: [READ-ONLY] */
 };
 

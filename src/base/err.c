@@ -24,6 +24,7 @@ static const char *const err_names[] = {
 	[ERR_CLOSED] = "closed",
 	[ERR_AUTH] = "authentication failed",
 	[ERR_CHARSET] = "unknown charset",
+	[ERR_CTE] = "unknown transfer encoding",
 	[ERR_READONLY] = "read-only",
 };
 

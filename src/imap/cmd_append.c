@@ -81,8 +81,6 @@ static enum step open_message(struct imap_cmd *c, struct imap_append *ap, uint64
 		return STEP_DONE;
 	if (!message_args(c, ap->last ? ap->last->next : a, &m))
 		return STEP_DONE;
-	if (imap_lex_literal(c->s->lex).literal8)
-		return imap_bad(c, "A literal8 needs BINARY.");
 	if (!size)
 		return imap_no(c, NULL, "Can't append an empty message.");
 	if (max && size > max)
@@ -96,6 +94,14 @@ static enum step open_message(struct imap_cmd *c, struct imap_append *ap, uint64
 	return e ? refuse(c, e, &t) : STEP_DONE;
 }
 
+/* Binary content that lines of text cannot carry (RFC 3516 section 4.4). */
+static void check_binary(struct imap_append *ap, struct span in)
+{
+	imap_binary_watch(&ap->binary, in);
+	if (!ap->err && imap_binary_lossy(&ap->binary))
+		ap->err = err_say(&ap->text, ERR_CTE, "Binary content cannot be stored here.");
+}
+
 /* The bytes that are there; STEP_DONE when the literal is complete. After an error they are dropped. */
 static enum step take_bytes(struct imap_cmd *c, struct imap_append *ap)
 {
@@ -106,6 +112,8 @@ static enum step take_bytes(struct imap_cmd *c, struct imap_append *ap)
 			return STEP_INPUT;
 		if (in.n > ap->left)
 			in.n = (size_t)ap->left;
+		if (ap->literal8)
+			check_binary(ap, in);
 		if (!ap->err)
 			ap->err = append_write(ap->p, in, &ap->text);
 		stream_consume(c->s->stream, in.n);
@@ -143,6 +151,8 @@ static enum step append_literal(struct imap_cmd *c)
 	if (!ap->taking) {
 		ap->taking = true;
 		ap->left = lit.size;
+		ap->literal8 = lit.literal8;
+		ap->binary = (struct imap_binary){ .n = 0 };
 		if (lit.sync)
 			imap_continue(c->s, "OK");
 	}

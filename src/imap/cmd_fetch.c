@@ -257,6 +257,8 @@ static enum step fetch_done(struct imap_fetch *f)
 		return STEP_DONE;
 	if (f->err)
 		return imap_fail(c, f->err, f->text.text);
+	if (f->late)
+		return imap_fail(c, f->late, NULL);
 	if (f->gone && !(c->row->flags & IMAP_CMD_UID)) /* a UID that is gone is no error (RFC 3501 section 6.4.8) */
 		return imap_fail(c, ERR_EXPUNGED, NULL);
 	return imap_ok(c, NULL, "Fetch completed.");

@@ -24,6 +24,7 @@ static const struct imap_failure failures[] = {
 	[ERR_CLOSED] = { "NO", "UNAVAILABLE", "Connection lost." },
 	[ERR_AUTH] = { "NO", "AUTHENTICATIONFAILED", "Authentication failed." },
 	[ERR_CHARSET] = { "NO", "BADCHARSET (US-ASCII UTF-8)", "Unknown charset." },
+	[ERR_CTE] = { "NO", "UNKNOWN-CTE", "This transfer encoding is unknown, or not possible here." },
 	[ERR_READONLY] = { "NO", "READ-ONLY", "Mailbox is read-only." },
 };
 

@@ -60,6 +60,7 @@ struct imap_fetch {
 	struct set mark;                     /* own: UIDs that \Seen is still to be set on */
 	bool gone;                           /* something asked for was expunged */
 	enum err err;                        /* ended the walk */
+	enum err late;                       /* did not, but the command fails with it */
 	struct errtext text;
 };
 

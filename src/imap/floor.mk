@@ -23,6 +23,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/dispatch.c \
 	src/imap/expunge.h \
 	src/imap/ext_appendlimit.c \
+	src/imap/binary.h src/imap/ext_binary.c \
 	src/imap/ext_compress.c \
 	src/imap/condstore.h src/imap/ext_condstore.c \
 	src/imap/ext_enable.c \

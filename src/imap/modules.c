@@ -31,6 +31,7 @@
 	X(ext_savedate)      \
 	X(ext_preview)       \
 	X(ext_compress)      \
+	X(ext_binary)        \
 	X(ext_special_use)   \
 	X(ext_uidplus)       \
 	X(ext_unselect)      \

@@ -1,0 +1,355 @@
+/*
+ * BINARY (RFC 3516): FETCH BINARY[part], BINARY.PEEK and BINARY.SIZE show a part without its transfer encoding;
+ * APPEND takes literal8.
+ *
+ * The size stands before the bytes, so a part is decoded twice: once to count and to look for a NUL (which only a
+ * literal8 may hold), once to be sent. Nothing is held but a piece. A partial fetch counts no further than it reads.
+ * Multiparts and messages inside have no encoding of their own (RFC 2045 section 6.4), nor has the message as a whole.
+ *
+ * Messages are stored as lines of text. What cannot be kept so is refused with UNKNOWN-CTE.
+ */
+#include "args.h"
+#include "binary.h"
+#include "fetch.h"
+
+#include "mime/decode.h"
+#include "mime/header.h"
+#include "mime/section.h"
+#include "wire/imap_write.h"
+
+enum {
+	PIECE = 48 << 10,
+	HEADER_MAX = 1 << 20, /* of a part: enough to find two fields */
+};
+
+enum binary_phase { BINARY_BEGIN, BINARY_COUNT, BINARY_SEND };
+
+struct binary_op {
+	struct mime_section section;
+	const char *label;            /* arena: "BINARY[1.2]<0>" */
+	bool size_only, partial;
+	uint64_t origin, length;
+
+	enum binary_phase phase;
+	struct message_bytes bytes;
+	enum mime_cte cte;
+	struct mime_decoder decoder;  /* while counting or sending */
+	struct buf piece, plain;      /* own: cleaned up by the arena */
+	uint64_t at;                  /* encoded octets read */
+	uint64_t out;                 /* decoded octets that came out so far */
+	uint64_t from, to;            /* decoded octets that are to be sent; to is final after counting */
+	bool nul;
+};
+
+/* ---- parsing ---- */
+
+static void binary_free(void *arg)
+{
+	struct binary_op *o = arg;
+
+	buf_free(&o->decoder.tail);
+	buf_free(&o->piece);
+	buf_free(&o->plain);
+}
+
+static const char *make_label(struct arena *arena, const struct binary_op *o, struct span section)
+{
+	const char *name = o->size_only ? "BINARY.SIZE" : "BINARY";
+
+	if (o->partial)
+		return arena_printf(arena, "%s[%.*s]<%llu>", name, (int)section.n, section.p,
+				    (unsigned long long)o->origin);
+	return arena_printf(arena, "%s[%.*s]", name, (int)section.n, section.p);
+}
+
+static enum err parse(struct imap_fetch *f, const struct imap_arg *a, struct imap_fetch_op *op, bool size_only)
+{
+	struct binary_op *o = arena_alloc(f->c->arena, sizeof(*o));
+	struct span section = SPAN("");
+
+	if (!o)
+		return ERR_MEMORY;
+	o->size_only = size_only;
+	buf_init(&o->piece, PIECE + 1);
+	buf_init(&o->plain, 2 * PIECE);
+	if (!arena_cleanup(f->c->arena, binary_free, o))
+		return ERR_MEMORY;
+	if (a->child && (!imap_arg_atom(a->child, &section) || a->child->next))
+		return ERR_SYNTAX;
+	if (mime_section_parse(section, &o->section) || o->section.kind != MIME_SECTION_ALL)
+		return ERR_SYNTAX;
+	if (!imap_arg_partial(a, &o->partial, &o->origin, &o->length) || (size_only && o->partial))
+		return ERR_SYNTAX;
+	o->label = make_label(f->c->arena, o, section);
+	op->data = o;
+	return o->label ? ERR_OK : ERR_MEMORY;
+}
+
+static enum err parse_binary(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+{
+	return parse(f, *a, op, false);
+}
+
+static enum err parse_size(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+{
+	return parse(f, *a, op, true);
+}
+
+/* ---- which encoding ---- */
+
+/* The part's header, as far as it matters here. */
+static enum err load_header(struct imap_fetch *f, struct binary_op *o)
+{
+	struct mime_section header = o->section;
+	struct message_bytes b;
+	enum err e;
+
+	header.kind = MIME_SECTION_MIME;
+	e = message_section(f->msg, &header, NULL, 0, &b, &f->text);
+	buf_clear(&o->plain);
+	if (!e && !b.nil)
+		e = message_read(&b, 0, b.size < HEADER_MAX ? (size_t)b.size : HEADER_MAX, &o->plain, &f->text);
+	return e;
+}
+
+/* The first word of a value, without the comments and parameters that may follow it. */
+static struct span first_word(struct span value)
+{
+	size_t n = 0;
+
+	value = span_trim(value);
+	while (n < value.n && !strchr(" \t\r\n;(", value.p[n]))
+		n++;
+	return span_cut(value, 0, n);
+}
+
+static enum err find_cte(struct imap_fetch *f, struct binary_op *o)
+{
+	static const char *const identity[] = { "", "7bit", "8bit", "binary" };
+	struct mime_field type = { .colon = false }, cte = { .colon = false };
+	struct span header, word;
+	enum err e;
+
+	o->cte = MIME_CTE_IDENTITY;
+	if (!o->section.depth)
+		return ERR_OK;
+	buf_free(&o->plain);
+	buf_init(&o->plain, HEADER_MAX + 1);
+	e = load_header(f, o);
+	if (e)
+		return e;
+	header = buf_span(&o->plain);
+	if (mime_header_find(header, "Content-Type", &type) &&
+	    (span_istarts(span_trim(type.value), SPAN("multipart/")) ||
+	     span_istarts(span_trim(type.value), SPAN("message/"))))
+		return ERR_OK;
+	if (!mime_header_find(header, "Content-Transfer-Encoding", &cte))
+		return ERR_OK;
+	o->cte = mime_cte_of(cte.value);
+	word = first_word(cte.value);
+	for (size_t i = 0; i < sizeof(identity) / sizeof(identity[0]); i++)
+		if (span_ieq_str(word, identity[i]))
+			return ERR_OK;
+	return o->cte == MIME_CTE_IDENTITY ? ERR_CTE : ERR_OK;
+}
+
+/* ---- decoding ---- */
+
+static void restart(struct binary_op *o, enum binary_phase phase)
+{
+	buf_free(&o->decoder.tail);
+	mime_decoder_init(&o->decoder, o->cte);
+	o->phase = phase;
+	o->at = o->out = 0;
+}
+
+/* The next decoded bytes into o->plain; *end_r: there are no more. */
+static enum err next_plain(struct imap_fetch *f, struct binary_op *o, bool *end_r)
+{
+	uint64_t left = o->bytes.size - o->at;
+	size_t n = left < PIECE ? (size_t)left : PIECE;
+	enum err e;
+
+	buf_clear(&o->piece);
+	buf_clear(&o->plain);
+	e = n ? message_read(&o->bytes, o->at, n, &o->piece, &f->text) : ERR_OK;
+	if (!e && o->piece.n != n)
+		e = ERR_IO;
+	o->at += n;
+	mime_decoder_add(&o->decoder, buf_span(&o->piece), &o->plain);
+	*end_r = o->at == o->bytes.size;
+	if (*end_r)
+		mime_decoder_end(&o->decoder, &o->plain);
+	return e ? e : o->plain.failed ? ERR_MEMORY : ERR_OK;
+}
+
+/* Those of the bytes in o->plain that are asked for. */
+static struct span window(const struct binary_op *o)
+{
+	uint64_t skip = o->from > o->out ? o->from - o->out : 0, end = o->to - o->out;
+	struct span all = buf_span(&o->plain);
+
+	if (o->to <= o->out || skip >= all.n)
+		return span_of(NULL, 0);
+	all = span_cut(all, 0, end < all.n ? (size_t)end : all.n);
+	return span_from(all, (size_t)skip);
+}
+
+/* ---- writing ---- */
+
+static enum step binary_done(struct binary_op *o)
+{
+	buf_free(&o->decoder.tail);
+	buf_free(&o->piece);
+	buf_free(&o->plain);
+	o->phase = BINARY_BEGIN;
+	return STEP_DONE;
+}
+
+static enum step nothing(struct imap_fetch *f, struct binary_op *o, const char *value)
+{
+	buf_printf(imap_out(f->c->s), "%s %s", o->label, value);
+	return binary_done(o);
+}
+
+static enum step begin(struct imap_fetch *f, struct binary_op *o)
+{
+	const char *none = o->size_only ? "0" : "NIL";
+	enum err e = message_section(f->msg, &o->section, NULL, 0, &o->bytes, &f->text);
+
+	if (!e && o->bytes.nil)
+		return nothing(f, o, none);
+	if (!e)
+		e = find_cte(f, o);
+	if (e == ERR_CTE)
+		f->late = e;
+	else if (e == ERR_EXPUNGED)
+		f->gone = true;
+	else if (e)
+		f->err = e;
+	if (e)
+		return nothing(f, o, none);
+	buf_free(&o->plain);
+	buf_init(&o->plain, 2 * PIECE);
+	o->from = o->partial ? o->origin : 0;
+	o->to = o->partial && o->length < UINT64_MAX - o->origin ? o->origin + o->length : UINT64_MAX;
+	o->nul = false;
+	restart(o, BINARY_COUNT);
+	return STEP_SLICE;
+}
+
+/* All is counted: what stands before the bytes. */
+static enum step announce(struct imap_fetch *f, struct binary_op *o)
+{
+	struct buf *out = imap_out(f->c->s);
+	struct imap_stats *st = &f->c->s->stats;
+
+	o->to = o->out < o->to ? o->out : o->to;
+	buf_printf(out, "%s ", o->label);
+	if (o->size_only) {
+		buf_add_u64(out, o->out);
+		return binary_done(o);
+	}
+	if (o->from >= o->to) {
+		buf_add_str(out, "\"\"");
+		return binary_done(o);
+	}
+	st->body_count++;
+	st->body_bytes += o->to - o->from;
+	(o->nul ? imap_write_literal8_head : imap_write_literal_head)(out, o->to - o->from);
+	restart(o, BINARY_SEND);
+	return STEP_SLICE;
+}
+
+/* Bytes cannot be had although their number was told, or to be told: the connection must end. */
+static enum step broken(struct imap_fetch *f, struct binary_op *o)
+{
+	imap_session_end(f->c->s, IMAP_END_FAILED, "message changed while it was sent");
+	return binary_done(o);
+}
+
+static enum step one_piece(struct imap_fetch *f, struct binary_op *o)
+{
+	struct span plain;
+	bool end;
+
+	if (next_plain(f, o, &end))
+		return broken(f, o);
+	plain = window(o);
+	if (o->phase == BINARY_COUNT)
+		o->nul |= plain.n && memchr(plain.p, '\0', plain.n);
+	else
+		buf_add_span(imap_out(f->c->s), plain);
+	o->out += o->plain.n;
+	if (o->phase == BINARY_COUNT)
+		return end || o->out >= o->to ? announce(f, o) : STEP_SLICE;
+	stream_push(f->c->s->stream);
+	if (o->out >= o->to)
+		return binary_done(o);
+	return end ? broken(f, o) : STEP_SLICE;
+}
+
+static enum step emit_binary(struct imap_fetch *f, const struct imap_fetch_op *op)
+{
+	struct binary_op *o = op->data;
+	enum step step;
+
+	do {
+		if (o->phase == BINARY_SEND && imap_out_full(f->c->s))
+			return STEP_OUTPUT_FULL;
+		step = o->phase == BINARY_BEGIN ? begin(f, o) : one_piece(f, o);
+	} while (step == STEP_SLICE && !imap_slice_over(f->c));
+	return step;
+}
+
+/* ---- literal8 ---- */
+
+static void line_ends(struct imap_binary *b)
+{
+	struct span line = span_of(b->line, b->n), name = SPAN("Content-Transfer-Encoding:");
+
+	b->bare |= b->last != '\r';
+	b->labelled |= span_istarts(line, name) &&
+		       span_istarts(span_trim(span_from(line, name.n)), SPAN("binary"));
+	b->n = 0;
+}
+
+void imap_binary_watch(struct imap_binary *b, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.n; i++) {
+		char c = bytes.p[i];
+
+		b->nul |= c == '\0';
+		if (c == '\n')
+			line_ends(b);
+		else if (b->n < sizeof(b->line))
+			b->line[b->n++] = c;
+		b->last = c;
+	}
+}
+
+bool imap_binary_lossy(const struct imap_binary *b)
+{
+	return b->nul || (b->bare && b->labelled);
+}
+
+static const struct imap_capability capabilities[] = {
+	{ "BINARY", NULL },
+	{ 0 },
+};
+
+static const struct imap_fetch_item items[] = {
+	{ .name = "BINARY", .flags = IMAP_FETCH_SECTION | IMAP_FETCH_BYTES | IMAP_FETCH_SEEN,
+	  .parse = parse_binary, .emit_bytes = emit_binary },
+	{ .name = "BINARY.PEEK", .flags = IMAP_FETCH_SECTION | IMAP_FETCH_BYTES,
+	  .parse = parse_binary, .emit_bytes = emit_binary },
+	{ .name = "BINARY.SIZE", .flags = IMAP_FETCH_SECTION | IMAP_FETCH_BYTES,
+	  .parse = parse_size, .emit_bytes = emit_binary },
+	{ 0 },
+};
+
+const struct imap_module imap_ext_binary = {
+	.name = "binary",
+	.capabilities = capabilities,
+	.fetch_items = items,
+};
