@@ -77,7 +77,8 @@ static void emit_modseq(struct imap_emit *e, const struct message_facts *m, stru
 	buf_add_char(out, ')');
 }
 
-static enum err parse_modseq(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+static enum err parse_modseq(struct imap_fetch *f, const struct imap_arg **a,
+			     struct imap_fetch_op *op)
 {
 	imap_condstore_enable(f->c->s);
 	return ERR_OK;
@@ -159,7 +160,7 @@ static char *modified_code(struct imap_cmd *c, const struct set *uids)
 	return code;
 }
 
-/* What failed is told as it is now, so that the client can decide without asking (section 3.1.3). */
+/* What failed is told as it is now: the client can decide without asking (section 3.1.3). */
 static enum step store_answer(struct imap_cmd *c, struct imap_store *st)
 {
 	if (!st->job.modified.n)
@@ -181,7 +182,7 @@ static enum err store_unchangedsince(struct imap_cmd *c, void *state, const stru
 
 /* ---- SEARCH ---- */
 
-/* MODSEQ ["/flags/name" priv|shared|all] n. One modseq a message: the entry does not matter (section 3.1.5). */
+/* MODSEQ ["/flags/name" priv|shared|all] n. A message has one modseq: the entry does not matter. */
 static enum err search_modseq(struct imap_search *s, const struct imap_search_key *key,
 			      const struct imap_arg **a, struct query *q)
 {
@@ -189,7 +190,8 @@ static enum err search_modseq(struct imap_search *s, const struct imap_search_ke
 
 	if (imap_arg_string(*a, &entry)) {
 		*a = (*a)->next;
-		if (!imap_arg_word(*a, "priv") && !imap_arg_word(*a, "shared") && !imap_arg_word(*a, "all"))
+		if (!imap_arg_word(*a, "priv") && !imap_arg_word(*a, "shared") &&
+		    !imap_arg_word(*a, "all"))
 			return ERR_SYNTAX;
 		*a = (*a)->next;
 	}

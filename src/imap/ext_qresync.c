@@ -14,7 +14,8 @@ enum { LINE_RANGES = 500 }; /* of one VANISHED line */
 /* ---- VANISHED ---- */
 
 /* Lines from range *pos on. */
-static enum step write_vanished(struct imap_session *s, const char *word, const struct set *uids, size_t *pos)
+static enum step write_vanished(struct imap_session *s, const char *word, const struct set *uids,
+				size_t *pos)
 {
 	while (*pos < uids->n) {
 		struct set part = { .r = uids->r + *pos, .n = uids->n - *pos };
@@ -34,8 +35,9 @@ static enum step write_vanished(struct imap_session *s, const char *word, const 
 }
 
 /*
- * A client takes the highest MODSEQ of a command for known, unless it is told otherwise. It is where something vanished
- * (sections 3.2.7 and 3.2.9), and where that cannot be told yet: then a lower one (section 3.2).
+ * A client takes the highest MODSEQ of a command for known, unless it is told otherwise. It is
+ * where something vanished (sections 3.2.7 and 3.2.9), and where that cannot be told yet: then a
+ * lower one (section 3.2).
  */
 static void tell_highest(struct imap_session *s)
 {
@@ -81,9 +83,9 @@ static enum err not_enabled(struct imap_cmd *c)
 
 struct resync {
 	uint32_t uidvalidity;
-	bool all;                   /* no UIDs were named */
-	struct set known;           /* own, as are all sets: cleaned up by the arena */
-	struct set seqs, uids;      /* pairs that the client knows, in order */
+	bool all;              /* no UIDs were named */
+	struct set known;      /* own, as are all sets: cleaned up by the arena */
+	struct set seqs, uids; /* pairs that the client knows, in order */
 	struct view_since since;
 	bool asked;
 	size_t pos;
@@ -103,7 +105,8 @@ static bool read_set(const struct imap_arg *a, struct set *set_r)
 {
 	struct span text;
 
-	return imap_arg_atom(a, &text) && span_find(text, '*') == SIZE_MAX && imap_set_parse(text, 0, set_r);
+	return imap_arg_atom(a, &text) && span_find(text, '*') == SIZE_MAX &&
+	       imap_set_parse(text, 0, set_r);
 }
 
 static bool read_pairs(const struct imap_arg *a, struct resync *r)
@@ -133,7 +136,7 @@ static bool read_resync(const struct imap_arg *a, struct resync *r)
 	return imap_arg_list(a, &pairs) && read_pairs(pairs, r) && !a->next;
 }
 
-/* Up to the last pair that is still true the client knows of all that vanished (section 3.2.5.2). */
+/* Up to the last pair that still holds the client knows what vanished (section 3.2.5.2). */
 static void forget_matched(const struct view *v, struct resync *r)
 {
 	uint32_t matched = 0, seq = set_min(&r->seqs), uid = set_min(&r->uids);
@@ -148,7 +151,7 @@ static void forget_matched(const struct view *v, struct resync *r)
 		set_remove_range(&r->since.vanished, 1, matched);
 }
 
-/* The base responses are written. What changed is told like any change, under numbers that SELECT has just told. */
+/* The base responses are written: what changed is told like any change, under their numbers. */
 static enum step resync_step(struct imap_cmd *c, struct imap_select *sel)
 {
 	struct resync *r = sel->modifier;
