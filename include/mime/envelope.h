@@ -18,4 +18,30 @@
 /* header: the header block (may reach into the body; only the block is read). */
 void mime_envelope_add(struct span header, struct buf *out);
 
+/* Reading it again, for SORT. */
+enum mime_envelope_field {
+	MIME_ENVELOPE_DATE,
+	MIME_ENVELOPE_SUBJECT,
+	MIME_ENVELOPE_FROM,
+	MIME_ENVELOPE_SENDER,
+	MIME_ENVELOPE_REPLY_TO,
+	MIME_ENVELOPE_TO,
+	MIME_ENVELOPE_CC,
+	MIME_ENVELOPE_BCC,
+	MIME_ENVELOPE_IN_REPLY_TO,
+	MIME_ENVELOPE_MESSAGE_ID,
+};
+
+/* Appends the string; false: NIL, or no envelope. */
+bool mime_envelope_text(struct span envelope, enum mime_envelope_field field, struct buf *out);
+
+/*
+ * The first address of a list: of a group, its name as mailbox. Replaces the three; what is NIL is empty. False: no
+ * address.
+ */
+struct mime_envelope_address {
+	struct buf name, mailbox, host; /* own */
+};
+bool mime_envelope_first(struct span envelope, enum mime_envelope_field field, struct mime_envelope_address *a);
+
 #endif

@@ -4,6 +4,8 @@ noinst_LIBRARIES += src/box/libbox.a
 src_box_libbox_a_SOURCES = \
 	include/box/acct.h src/box/acct.c \
 	include/box/query.h src/box/query.h src/box/query.c src/box/match.c \
+	include/box/sort.h src/box/sort.c \
+	include/box/thread.h src/box/thread.h src/box/thread.c src/box/links.c src/box/subjects.c \
 	include/box/view.h src/box/view.c src/box/update.c \
 	src/box/room.h \
 	src/box/adopt.c \
@@ -14,9 +16,12 @@ src_box_libbox_a_SOURCES = \
 	src/box/expunge.c \
 	src/box/flags.c \
 	src/box/folders.c \
+	src/box/forest.h src/box/forest.c \
+	src/box/intern.h src/box/intern.c \
 	src/box/made.h src/box/made.c \
 	src/box/mailbox.c \
 	src/box/manage.c \
+	src/box/msort.h src/box/msort.c \
 	src/box/names.c \
 	src/box/owing.h src/box/owing.c \
 	src/box/preview.c \
@@ -41,6 +46,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_random \
 	tests/unit/test_box_search \
 	tests/unit/test_box_sync \
+	tests/unit/test_box_thread \
 	tests/unit/test_box_view
 tests_unit_test_box_add_SOURCES = tests/unit/test_box_add.c $(BOX_HOUSE)
 tests_unit_test_box_add_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
@@ -57,6 +63,8 @@ tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
 tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_sync_SOURCES = tests/unit/test_box_sync.c $(BOX_HOUSE)
 tests_unit_test_box_sync_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_thread_SOURCES = tests/unit/test_box_thread.c $(BOX_HOUSE)
+tests_unit_test_box_thread_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_view_SOURCES = tests/unit/test_box_view.c $(BOX_HOUSE)
 tests_unit_test_box_view_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 endif

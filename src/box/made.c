@@ -52,14 +52,14 @@ static void add_header_line(struct mime_charsets *cs, const struct mime_field *f
 }
 
 /* All kept fields or, when they are too many, nothing: half a list would make searches lie. */
-static bool add_headers(struct mime_charsets *cs, struct span message, struct buf *out)
+bool made_headers_add(struct mime_charsets *cs, struct span message, size_t max, struct buf *out)
 {
 	struct mime_header h = mime_header_of(message);
 	struct mime_field f;
 	struct buf lines;
 	bool ok;
 
-	buf_init(&lines, HEADERS_MAX);
+	buf_init(&lines, max);
 	while (!lines.failed && mime_header_next(&h, &f))
 		if (f.colon && made_header_kept(f.name))
 			add_header_line(cs, &f, &lines);
@@ -122,7 +122,7 @@ void made_from(struct made *m, struct mime_charsets *cs, struct span message, bo
 	end_field(m, IDX_PARTS, "");
 	m->have[IDX_PARTS] = m->n[IDX_PARTS] > 0;
 	begin_field(m, IDX_HEADERS);
-	m->have[IDX_HEADERS] = add_headers(cs, message, &m->text);
+	m->have[IDX_HEADERS] = made_headers_add(cs, message, HEADERS_MAX, &m->text);
 	if (m->have[IDX_HEADERS])
 		end_field(m, IDX_HEADERS, "");
 	if (!preview)

@@ -31,6 +31,8 @@ void made_cache(const struct made *m, struct idx_cache *c_r);
  * control characters, in the order of the header. Only the fields of the list in made.c.
  */
 bool made_header_kept(struct span name);
+/* Appends them, for a message of which they are not cached; false (and nothing) when they are more than max bytes. */
+bool made_headers_add(struct mime_charsets *cs, struct span message, size_t max, struct buf *out);
 bool made_headers_next(struct span *rest, struct span *name_r, struct span *value_r);
 
 /* The first 200 characters of the text that a reader would see, white space collapsed (RFC 8970). */

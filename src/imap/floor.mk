@@ -28,6 +28,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/condstore.h src/imap/ext_condstore.c \
 	src/imap/ext_enable.c \
 	src/imap/esearch.h src/imap/ext_esearch.c \
+	src/imap/ext_i18nlevel.c \
 	src/imap/ext_id.c \
 	src/imap/ext_idle.c \
 	src/imap/ext_list_extended.c \
@@ -40,8 +41,10 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_searchres.c \
 	src/imap/ext_preview.c \
 	src/imap/ext_savedate.c \
+	src/imap/ext_sort.c \
 	src/imap/ext_special_use.c \
 	src/imap/ext_status_size.c \
+	src/imap/ext_thread.c \
 	src/imap/ext_uidplus.c \
 	src/imap/ext_unselect.c \
 	src/imap/ext_within.c \

@@ -39,6 +39,9 @@
 	X(ext_esearch)       \
 	X(ext_searchres)     \
 	X(ext_within)        \
+	X(ext_sort)          \
+	X(ext_thread)        \
+	X(ext_i18nlevel)     \
 	X(ext_condstore)     \
 	X(ext_qresync)
 

@@ -7,7 +7,7 @@ src_mime_libmime_a_SOURCES = \
 	include/mime/crlf.h src/mime/crlf.c \
 	include/mime/date.h src/mime/date.c \
 	include/mime/decode.h src/mime/decode.c src/mime/charset.c src/mime/words.c \
-	include/mime/envelope.h src/mime/envelope.c \
+	include/mime/envelope.h src/mime/envelope.c src/mime/envread.c \
 	include/mime/header.h src/mime/header.c \
 	include/mime/msgid.h src/mime/msgid.c \
 	include/mime/search.h src/mime/search.c \

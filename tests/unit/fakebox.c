@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/utf8.h"
+#include "box/sort.h"
+#include "box/thread.h"
 #include "mime/bodystruct.h"
 #include "mime/crlf.h"
 #include "mime/decode.h"
@@ -1016,4 +1018,82 @@ static void free_sets(struct query *q)
 void query_free(struct query *q)
 {
 	free_sets(q);
+}
+
+/* ---- sorting, threading: by UID, and nobody answers anybody ---- */
+
+struct sort_run {
+	uint32_t *uid; /* own */
+	size_t n;
+};
+
+struct thread_run {
+	struct thread_item *item; /* own */
+	size_t n;
+};
+
+enum err sort_start(struct view *v, const struct set *uids, const struct sort_by *by, size_t n, struct sort_run **r_r,
+		    struct errtext *t)
+{
+	struct sort_run *r = mem_alloc(sizeof(*r));
+
+	r->n = (size_t)set_count(uids);
+	r->uid = mem_array(r->n + 1, sizeof(*r->uid));
+	for (size_t i = 0; i < r->n; i++)
+		r->uid[i] = set_at(uids, by[0].reverse ? r->n - 1 - i : i);
+	*r_r = r;
+	return ERR_OK;
+}
+
+enum step sort_step(struct sort_run *r, enum err *err_r, struct errtext *t)
+{
+	*err_r = ERR_OK;
+	return STEP_DONE;
+}
+
+const uint32_t *sort_result(const struct sort_run *r, size_t *n_r)
+{
+	*n_r = r->n;
+	return r->uid;
+}
+
+void sort_end(struct sort_run **r)
+{
+	if (*r)
+		free((*r)->uid);
+	free(*r);
+	*r = NULL;
+}
+
+enum err thread_start(struct view *v, const struct set *uids, enum thread_algorithm how, struct thread_run **r_r,
+		      struct errtext *t)
+{
+	struct thread_run *r = mem_alloc(sizeof(*r));
+
+	r->n = (size_t)set_count(uids);
+	r->item = mem_array(r->n + 1, sizeof(*r->item));
+	for (size_t i = 0; i < r->n; i++)
+		r->item[i] = (struct thread_item){ set_at(uids, i), UINT32_MAX, true };
+	*r_r = r;
+	return ERR_OK;
+}
+
+enum step thread_step(struct thread_run *r, enum err *err_r, struct errtext *t)
+{
+	*err_r = ERR_OK;
+	return STEP_DONE;
+}
+
+const struct thread_item *thread_result(const struct thread_run *r, size_t *n_r)
+{
+	*n_r = r->n;
+	return r->item;
+}
+
+void thread_end(struct thread_run **r)
+{
+	if (*r)
+		free((*r)->item);
+	free(*r);
+	*r = NULL;
 }

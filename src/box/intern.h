@@ -1,0 +1,28 @@
+/*
+ * Texts as numbers: equal texts, and only those, have the same one. Hashed with a key drawn for each table (SipHash-1-3),
+ * so that nobody can choose texts that collide.
+ */
+#ifndef BOX_INTERN_H
+#define BOX_INTERN_H
+
+#include "base/buf.h"
+
+struct intern {
+	uint64_t key[2];
+	uint32_t *slot;      /* own: number + 1; 0: free. slots is a power of two */
+	size_t slots;
+	struct intern_text { /* own: by number */
+		uint64_t hash;
+		size_t at;
+		size_t n;
+	} *of;
+	size_t n, cap;
+	struct buf text;     /* own */
+};
+
+void intern_init(struct intern *t, size_t text_max);
+void intern_free(struct intern *t);
+/* The number of s, new ones counted from 0; UINT32_MAX beyond text_max. */
+uint32_t intern_get(struct intern *t, struct span s);
+
+#endif

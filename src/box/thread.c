@@ -1,0 +1,312 @@
+#include "thread.h"
+#include "made.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "mime/date.h"
+#include "mime/subject.h"
+
+enum {
+	HEADERS_MAX = 16 << 20, /* of a message whose fields were too long to be cached */
+	SORT_WORK = 2000,
+};
+
+enum phase { TAKE, SORT, TREE, SUBJECTS, LISTS, ITEMS, DONE };
+
+/* --- taking messages ------------------------------------------------------------------ */
+
+/* Of fields that occur more than once the last counts. */
+struct fields {
+	struct span date, subject, id, references, in_reply_to;
+};
+
+static void read_fields(struct span headers, struct fields *f_r)
+{
+	struct span rest = headers, name, value;
+
+	*f_r = (struct fields){ .date = SPAN("") };
+	while (made_headers_next(&rest, &name, &value)) {
+		if (span_eq_str(name, "date"))
+			f_r->date = value;
+		else if (span_eq_str(name, "subject"))
+			f_r->subject = value;
+		else if (span_eq_str(name, "message-id"))
+			f_r->id = value;
+		else if (span_eq_str(name, "in-reply-to"))
+			f_r->in_reply_to = value;
+		else if (span_eq_str(name, "references"))
+			f_r->references = value;
+	}
+}
+
+/* Fields too long for the cache: from the bytes. Empty when those are gone or too long even for that. */
+static struct span headers_from_bytes(struct thread_run *r, uint32_t uid)
+{
+	struct message *m;
+	struct span bytes;
+
+	buf_clear(&r->headers);
+	if (message_open(r->v, uid, &m, NULL))
+		return SPAN("");
+	if (!message_stored(m, LOAD_MAX, &bytes, NULL))
+		made_headers_add(acct_charsets(r->v->mb->acct), bytes, HEADERS_MAX, &r->headers);
+	message_close(&m);
+	return buf_span(&r->headers);
+}
+
+static enum err take_subject(struct thread_run *r, struct thread_message *m, struct span subject)
+{
+	buf_clear(&r->text);
+	m->reply = mime_subject_base(subject, &r->text);
+	m->subject = NOBODY;
+	if (!r->text.n)
+		return ERR_OK;
+	buf_clear(&r->fold);
+	utf8_fold(buf_span(&r->text), &r->fold);
+	m->subject = intern_get(&r->subjects, buf_span(&r->fold));
+	return m->subject == NOBODY ? ERR_LIMIT : ERR_OK;
+}
+
+static enum err take_message(struct thread_run *r, const struct message_facts *f)
+{
+	struct thread_message *m = &r->message[r->n];
+	struct span headers = f->headers;
+	struct fields fields;
+	struct mime_date d;
+	enum err e;
+
+	*m = (struct thread_message){ .uid = f->uid, .date = f->internaldate };
+	if (!headers.p)
+		headers = headers_from_bytes(r, m->uid);
+	read_fields(headers, &fields);
+	if (mime_date_parse(fields.date, &d))
+		m->date = d.utc;
+	e = take_subject(r, m, fields.subject);
+	if (!e && r->how == THREAD_ORDEREDSUBJECT)
+		m->node = thread_node_new(r, (uint32_t)r->n);
+	else if (!e)
+		e = thread_link(r, (uint32_t)r->n, fields.id, fields.references, fields.in_reply_to);
+	r->n++;
+	return e;
+}
+
+static enum err take(struct thread_run *r, struct errtext *t)
+{
+	struct message_facts f;
+	enum err e = view_walk_next(r->w, &f, t);
+
+	if (e == ERR_EXPUNGED)
+		f.headers = SPAN("");
+	else if (e)
+		return e;
+	e = take_message(r, &f);
+	return e ? err_say(t, e, "Too much to thread") : ERR_OK;
+}
+
+/* --- order, lists ------------------------------------------------------------------------ */
+
+static int compare(const void *ctx, uint32_t x, uint32_t y)
+{
+	const struct thread_run *r = ctx;
+	int64_t a = r->message[x].date, b = r->message[y].date;
+
+	return (a > b) - (a < b);
+}
+
+static void append(struct thread_run *r, uint32_t up, uint32_t x)
+{
+	uint32_t *first = up ? &r->node[up].first : &r->top_first;
+	uint32_t *last = up ? &r->node[up].last : &r->top_last;
+
+	if (*last)
+		r->node[*last].next = x;
+	else
+		*first = x;
+	*last = x;
+}
+
+/* Children in the order of the messages; a dummy stands where its first child does. */
+static void make_lists(struct thread_run *r)
+{
+	for (size_t x = 0; x < r->forest.n; x++)
+		r->node[x].seen = false;
+	for (size_t k = 0; k < r->n; k++) {
+		uint32_t x = r->message[r->sort.a[k]].node, up = r->node[x].up;
+
+		append(r, up, x);
+		if (!up || r->node[up].message != NOBODY || r->node[up].seen)
+			continue;
+		r->node[up].seen = true;
+		append(r, 0, up);
+	}
+}
+
+/* --- REFS: threads by their latest message ------------------------------------------------- */
+
+/* From the latest message on: the first time that a thread is met decides its place, counted from the end. */
+static void order_by_latest(struct thread_run *r)
+{
+	uint32_t behind = 0;
+
+	for (size_t x = 0; x < r->forest.n; x++)
+		r->node[x].seen = false;
+	for (size_t k = r->n; k > 0; k--) {
+		uint32_t x = r->message[r->sort.a[k - 1]].node;
+
+		for (; !r->node[x].seen && r->node[x].up; x = r->node[x].up)
+			r->node[x].seen = true;
+		if (r->node[x].seen)
+			continue;
+		r->node[x].seen = true;
+		r->node[x].next = behind;
+		behind = x;
+	}
+	r->top_first = behind;
+}
+
+/* --- the result ----------------------------------------------------------------------------- */
+
+/* What follows x in pre-order; *parent_r is the index of its parent. Climbing passes each node once in all. */
+static uint32_t next_node(struct thread_run *r, uint32_t x, size_t at, uint32_t *parent_r)
+{
+	if (r->node[x].first) {
+		*parent_r = (uint32_t)at;
+		return r->node[x].first;
+	}
+	while (x && !r->node[x].next) {
+		x = r->node[x].up;
+		at = r->item[at].parent;
+	}
+	*parent_r = x ? r->item[at].parent : NOBODY;
+	return x ? r->node[x].next : 0;
+}
+
+static void make_items(struct thread_run *r)
+{
+	uint32_t parent = NOBODY;
+	uint32_t x = r->top_first;
+
+	r->item = mem_array(r->forest.n, sizeof(*r->item));
+	while (x) {
+		const struct thread_node *n = &r->node[x];
+		bool several = n->up && r->node[n->up].first != r->node[n->up].last;
+
+		r->item[r->items++] = (struct thread_item){
+			.uid = n->message == NOBODY ? 0 : r->message[n->message].uid,
+			.parent = parent,
+			.split = !n->up || several,
+		};
+		x = next_node(r, x, r->items - 1, &parent);
+	}
+}
+
+/* --- the run -------------------------------------------------------------------------------- */
+
+enum err thread_start(struct view *v, const struct set *uids, enum thread_algorithm how, struct thread_run **r_r,
+		      struct errtext *t)
+{
+	struct thread_run *r = mem_alloc(sizeof(*r));
+	enum err e;
+
+	r->v = v;
+	r->how = how;
+	r->message = mem_array((size_t)set_count(uids) + 1, sizeof(*r->message));
+	forest_init(&r->forest);
+	intern_init(&r->ids, THREAD_TEXT_MAX);
+	intern_init(&r->subjects, THREAD_TEXT_MAX);
+	buf_init(&r->headers, HEADERS_MAX);
+	buf_init(&r->text, HEADERS_MAX);
+	buf_init(&r->fold, 8 * (size_t)HEADERS_MAX);
+	e = view_walk_begin(v, uids, WANT_HEADERS | WANT_DATES, &r->w, t);
+	if (e)
+		thread_end(&r);
+	else
+		*r_r = r;
+	return e;
+}
+
+void thread_end(struct thread_run **r)
+{
+	struct thread_run *c = *r;
+
+	if (!c)
+		return;
+	view_walk_end(&c->w);
+	forest_free(&c->forest);
+	intern_free(&c->ids);
+	intern_free(&c->subjects);
+	buf_free(&c->headers);
+	buf_free(&c->text);
+	buf_free(&c->fold);
+	msort_free(&c->sort);
+	free(c->message);
+	free(c->node);
+	free(c->node_of);
+	free(c->reference);
+	free(c->item);
+	free(c);
+	*r = NULL;
+}
+
+/* A piece of the phase; true: it is over. */
+static bool work(struct thread_run *r, enum err *e, struct errtext *t)
+{
+	switch ((enum phase)r->phase) {
+	case TAKE:
+		*e = take(r, t);
+		if (*e != ERR_NOTFOUND)
+			return false;
+		*e = ERR_OK;
+		view_walk_end(&r->w);
+		msort_init(&r->sort, r->n);
+		break;
+	case SORT:
+		return msort_step(&r->sort, compare, r, SORT_WORK);
+	case TREE:
+		if (!r->n)
+			r->phase = ITEMS;
+		else if (r->how == THREAD_ORDEREDSUBJECT)
+			thread_by_subject(r);
+		else
+			thread_prune(r);
+		break;
+	case SUBJECTS:
+		if (r->how == THREAD_REFERENCES)
+			thread_merge_subjects(r);
+		break;
+	case LISTS:
+		make_lists(r);
+		if (r->how == THREAD_REFS)
+			order_by_latest(r);
+		break;
+	case ITEMS:
+		make_items(r);
+		break;
+	case DONE:
+		return false;
+	}
+	return true;
+}
+
+enum step thread_step(struct thread_run *r, enum err *err_r, struct errtext *t)
+{
+	uint64_t end = clock_us() + SLICE_US;
+	enum err e = ERR_OK;
+
+	while (!e && r->phase != DONE && clock_us() < end)
+		if (work(r, &e, t))
+			r->phase++;
+	if (r->w)
+		view_walk_pause(r->w);
+	if (!e && r->phase != DONE)
+		return STEP_SLICE;
+	*err_r = e;
+	return STEP_DONE;
+}
+
+const struct thread_item *thread_result(const struct thread_run *r, size_t *n_r)
+{
+	*n_r = r->items;
+	return r->item;
+}

@@ -1,0 +1,73 @@
+/*
+ * A threading at work: thread.c walks the messages and leads, links.c builds the tree of references (RFC 5256 REFERENCES,
+ * steps 1 to 3), subjects.c joins what only the subject joins (step 5, and ORDEREDSUBJECT).
+ *
+ * Nodes are those of the forest, from 1: a message's, or a dummy's (message NOBODY). The final tree is thread_node.up,
+ * siblings in the order in which messages stand in thread_run.sort: so no set of siblings is ever sorted by itself.
+ */
+#ifndef BOX_THREAD_ROOM_H
+#define BOX_THREAD_ROOM_H
+
+#include "box/thread.h"
+#include "forest.h"
+#include "intern.h"
+#include "msort.h"
+#include "room.h"
+
+enum {
+	THREAD_NODES_MAX = 4 << 20,
+	THREAD_TEXT_MAX = 256 << 20,
+};
+
+#define NOBODY UINT32_MAX
+
+struct thread_message {
+	uint32_t uid, node;
+	int64_t date;          /* sent (RFC 5256 section 2.2) */
+	uint32_t subject;      /* in subjects; NOBODY: empty */
+	bool reply;            /* or forward, by its subject */
+};
+
+struct thread_node {
+	uint32_t message;           /* index, or NOBODY */
+	uint32_t up;                /* parent in the final tree; 0: at the top */
+	uint32_t first, last, next; /* children, siblings */
+	uint32_t children;
+	bool seen;
+};
+
+struct thread_run {
+	struct view *v;
+	enum thread_algorithm how;
+	struct view_walk *w;            /* own, while messages are taken */
+	struct thread_message *message; /* own */
+	size_t n;
+	struct forest forest;
+	struct thread_node *node;       /* own: by forest number */
+	size_t nodes_cap;
+	struct intern ids, subjects;
+	uint32_t *node_of;              /* own: by number of the id; 0: none yet */
+	size_t node_of_cap;
+	uint32_t *reference;            /* own: nodes that the message under way refers to */
+	size_t references, references_cap;
+	struct buf headers, text, fold; /* own: scratch */
+	struct msort sort;
+	int phase;
+	uint32_t top_first, top_last;   /* the nodes at the top */
+	struct thread_item *item;       /* own: the result */
+	size_t items;
+};
+
+/* --- links.c --- */
+
+uint32_t thread_node_new(struct thread_run *r, uint32_t message);
+/* The message of index i with these fields (empty: absent), linked as steps 1.A and 1.B say. */
+enum err thread_link(struct thread_run *r, uint32_t i, struct span id, struct span references, struct span in_reply_to);
+void thread_prune(struct thread_run *r); /* step 3: fills in the final tree */
+
+/* --- subjects.c --- */
+
+void thread_by_subject(struct thread_run *r);     /* ORDEREDSUBJECT */
+void thread_merge_subjects(struct thread_run *r); /* step 5 */
+
+#endif
