@@ -1,15 +1,12 @@
 /*
  * BINARY (RFC 3516): FETCH BINARY[part], BINARY.PEEK and BINARY.SIZE show a part without its transfer encoding;
- * APPEND takes literal8.
+ * APPEND takes literal8 (binary.c).
  *
  * The size stands before the bytes, so a part is decoded twice: once to count and to look for a NUL (which only a
  * literal8 may hold), once to be sent. Nothing is held but a piece. A partial fetch counts no further than it reads.
  * Multiparts and messages inside have no encoding of their own (RFC 2045 section 6.4), nor has the message as a whole.
- *
- * Messages are stored as lines of text. What cannot be kept so is refused with UNKNOWN-CTE.
  */
 #include "args.h"
-#include "binary.h"
 #include "fetch.h"
 
 #include "mime/decode.h"
@@ -300,37 +297,6 @@ static enum step emit_binary(struct imap_fetch *f, const struct imap_fetch_op *o
 		step = o->phase == BINARY_BEGIN ? begin(f, o) : one_piece(f, o);
 	} while (step == STEP_SLICE && !imap_slice_over(f->c));
 	return step;
-}
-
-/* ---- literal8 ---- */
-
-static void line_ends(struct imap_binary *b)
-{
-	struct span line = span_of(b->line, b->n), name = SPAN("Content-Transfer-Encoding:");
-
-	b->bare |= b->last != '\r';
-	b->labelled |= span_istarts(line, name) &&
-		       span_istarts(span_trim(span_from(line, name.n)), SPAN("binary"));
-	b->n = 0;
-}
-
-void imap_binary_watch(struct imap_binary *b, struct span bytes)
-{
-	for (size_t i = 0; i < bytes.n; i++) {
-		char c = bytes.p[i];
-
-		b->nul |= c == '\0';
-		if (c == '\n')
-			line_ends(b);
-		else if (b->n < sizeof(b->line))
-			b->line[b->n++] = c;
-		b->last = c;
-	}
-}
-
-bool imap_binary_lossy(const struct imap_binary *b)
-{
-	return b->nul || (b->bare && b->labelled);
 }
 
 static const struct imap_capability capabilities[] = {

@@ -23,7 +23,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/dispatch.c \
 	src/imap/expunge.h \
 	src/imap/ext_appendlimit.c \
-	src/imap/binary.h src/imap/ext_binary.c \
+	src/imap/binary.h src/imap/binary.c src/imap/ext_binary.c \
 	src/imap/ext_compress.c \
 	src/imap/condstore.h src/imap/ext_condstore.c \
 	src/imap/ext_enable.c \
@@ -75,10 +75,12 @@ IMAP_TEST_LIBS = src/imap/libimap.a src/mime/libmime.a src/wire/libwire.a src/co
 	$(CODEC_LIBS) $(SSL_LIBS) $(UTF8PROC_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_imap_announce \
+	tests/unit/test_imap_binary \
 	tests/unit/test_imap_commands \
 	tests/unit/test_imap_fetch \
 	tests/unit/test_imap_search \
 	tests/unit/test_imap_session
+tests_unit_test_imap_binary_LDADD = $(IMAP_TEST_LIBS)
 tests_unit_test_imap_session_SOURCES = tests/unit/test_imap_session.c $(IMAP_TEST_SOURCES)
 tests_unit_test_imap_session_LDADD = $(IMAP_TEST_LIBS)
 tests_unit_test_imap_announce_SOURCES = tests/unit/test_imap_announce.c $(IMAP_TEST_SOURCES)
