@@ -145,7 +145,7 @@ static bool compile(struct imap_fetch *f, const struct imap_arg *a)
 
 /* ---- the walk ---- */
 
-/* Sets \Seen where bodies were shown; when that fails, or a modseq goes with it, the client is told afterwards. */
+/* Sets \Seen where bodies were shown; when that fails, or a modseq goes with it, it is announced. */
 static void apply_marks(struct imap_fetch *f)
 {
 	struct imap_session *s = f->c->s;
