@@ -49,7 +49,8 @@ static uint64_t siphash(const uint64_t key[2], struct span s)
 	for (;; pos += 8) {
 		bool last = s.n - pos < 8;
 
-		word = last ? load64(s.p + pos, s.n - pos) | (uint64_t)s.n << 56 : load64(s.p + pos, 8);
+		word = last ? load64(s.p + pos, s.n - pos) | (uint64_t)s.n << 56
+			    : load64(s.p + pos, 8);
 		v[3] ^= word;
 		sip_round(v);
 		v[0] ^= word;

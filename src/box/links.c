@@ -53,12 +53,14 @@ static bool add_reference(struct thread_run *r)
 		return false;
 	if (!*place)
 		*place = thread_node_new(r, NOBODY);
-	r->reference = grown(r->reference, r->references + 1, &r->references_cap, sizeof(*r->reference));
+	r->reference =
+		grown(r->reference, r->references + 1, &r->references_cap, sizeof(*r->reference));
 	r->reference[r->references++] = *place;
 	return true;
 }
 
-static enum err take_references(struct thread_run *r, struct span references, struct span in_reply_to)
+static enum err take_references(struct thread_run *r, struct span references,
+				struct span in_reply_to)
 {
 	r->references = 0;
 	while (next_id(r, &references))
@@ -90,7 +92,8 @@ static enum err take_id(struct thread_run *r, uint32_t i, struct span id)
 	return ERR_OK;
 }
 
-enum err thread_link(struct thread_run *r, uint32_t i, struct span id, struct span references, struct span in_reply_to)
+enum err thread_link(struct thread_run *r, uint32_t i, struct span id, struct span references,
+		     struct span in_reply_to)
 {
 	const uint32_t *ref;
 	uint32_t node, parent = 0;
@@ -125,8 +128,8 @@ static bool is_dummy(const struct thread_run *r, uint32_t x)
 }
 
 /*
- * Above a chain of dummies: the message they hang from, or the last of them, at the top. What is found is noted in
- * the "up" of all of them below it, so that each is passed twice at most.
+ * Above a chain of dummies: the message they hang from, or the last of them, at the top. What is
+ * found is noted in the "up" of all of them below it, so that each is passed twice at most.
  */
 static uint32_t end_of_chain(struct thread_run *r, uint32_t x)
 {
@@ -155,7 +158,8 @@ void thread_prune(struct thread_run *r)
 		r->node[x].up = up;
 		r->node[up].children++;
 	}
-	/* "Do not promote the children if doing so would make them children of the root, unless there is only one child." */
+	/* "Do not promote the children if doing so would make them children of the root, unless
+	 * there is only one child." */
 	for (size_t i = 0; i < r->n; i++) {
 		struct thread_node *x = &r->node[r->message[i].node];
 

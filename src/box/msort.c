@@ -44,7 +44,8 @@ static void begin_merge(struct msort *m, msort_cmp *cmp, const void *ctx)
 static bool merge(struct msort *m, msort_cmp *cmp, const void *ctx, size_t *work)
 {
 	while (m->i < m->mid || m->j < m->hi) {
-		bool left = m->j == m->hi || (m->i < m->mid && cmp(ctx, m->a[m->i], m->a[m->j]) <= 0);
+		bool left =
+			m->j == m->hi || (m->i < m->mid && cmp(ctx, m->a[m->i], m->a[m->j]) <= 0);
 
 		if (!*work)
 			return false;

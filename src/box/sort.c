@@ -1,6 +1,7 @@
 /*
- * SORT: one walk that takes from each message what the criteria compare, then a merge sort. A value is a number, or a
- * folded text whose first bytes stand in a number, so that most comparisons touch nothing else.
+ * SORT: one walk that takes from each message what the criteria compare, then a merge sort. A value
+ * is a number, or a folded text whose first bytes stand in a number, so that most comparisons touch
+ * nothing else.
  */
 #include "box/sort.h"
 #include "msort.h"
@@ -21,20 +22,20 @@ enum {
 };
 
 struct value {
-	uint64_t head;   /* a number, or a text's first eight bytes */
-	uint32_t at, n;  /* the text, in sort_run.text */
+	uint64_t head;  /* a number, or a text's first eight bytes */
+	uint32_t at, n; /* the text, in sort_run.text */
 };
 
 struct sort_run {
 	struct view *v;
-	struct view_walk *w;          /* own, while values are taken */
+	struct view_walk *w; /* own, while values are taken */
 	struct sort_by by[SORT_BY_MAX];
 	size_t by_n;
-	uint32_t *uid;                /* own: of the messages, then of the result */
-	struct value *value;          /* own: by_n a message */
+	uint32_t *uid;       /* own: of the messages, then of the result */
+	struct value *value; /* own: by_n a message */
 	size_t n, cap;
-	struct buf text;              /* own */
-	struct buf field, word, fold; /* own: scratch */
+	struct buf text;                      /* own */
+	struct buf field, word, fold;         /* own: scratch */
 	struct mime_envelope_address address; /* own: scratch */
 	struct msort sort;
 	bool sorting, done;
@@ -83,14 +84,16 @@ static struct value subject_value(struct sort_run *r, const struct message_facts
 	return text_value(r, buf_span(&r->field));
 }
 
-static struct value mailbox_value(struct sort_run *r, const struct message_facts *f, enum mime_envelope_field field)
+static struct value mailbox_value(struct sort_run *r, const struct message_facts *f,
+				  enum mime_envelope_field field)
 {
 	mime_envelope_first(f->envelope, field, &r->address);
 	return text_value(r, buf_span(&r->address.mailbox));
 }
 
 /* RFC 5957 section 3: the display name, else the address, else what there is of it. */
-static struct value display_value(struct sort_run *r, const struct message_facts *f, enum mime_envelope_field field)
+static struct value display_value(struct sort_run *r, const struct message_facts *f,
+				  enum mime_envelope_field field)
 {
 	struct mime_envelope_address *a = &r->address;
 
@@ -160,8 +163,8 @@ static bool named(const struct sort_run *r, enum sort_key key)
 	return false;
 }
 
-enum err sort_start(struct view *v, const struct set *uids, const struct sort_by *by, size_t n, struct sort_run **r_r,
-		    struct errtext *t)
+enum err sort_start(struct view *v, const struct set *uids, const struct sort_by *by, size_t n,
+		    struct sort_run **r_r, struct errtext *t)
 {
 	struct sort_run *r = mem_alloc(sizeof(*r));
 	enum err e;

@@ -29,10 +29,10 @@ struct top {
 
 struct merge {
 	struct thread_run *r;
-	struct top *top;      /* own: the threads, sorted */
+	struct top *top; /* own: the threads, sorted */
 	size_t n;
-	uint32_t *table;      /* own: subject to node; 0: none */
-	uint32_t *alias;      /* own: by node: the dummy that a merged dummy's children go to; 0: itself */
+	uint32_t *table; /* own: subject to node; 0: none */
+	uint32_t *alias; /* own: by node: where a merged dummy's children go; 0: not merged */
 };
 
 static bool dummy(const struct merge *g, uint32_t x)

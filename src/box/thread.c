@@ -40,7 +40,8 @@ static void read_fields(struct span headers, struct fields *f_r)
 	}
 }
 
-/* Fields too long for the cache: from the bytes. Empty when those are gone or too long even for that. */
+/* Fields too long for the cache: from the bytes. Empty when those are gone or too long even for
+ * that. */
 static struct span headers_from_bytes(struct thread_run *r, uint32_t uid)
 {
 	struct message *m;
@@ -86,7 +87,8 @@ static enum err take_message(struct thread_run *r, const struct message_facts *f
 	if (!e && r->how == THREAD_ORDEREDSUBJECT)
 		m->node = thread_node_new(r, (uint32_t)r->n);
 	else if (!e)
-		e = thread_link(r, (uint32_t)r->n, fields.id, fields.references, fields.in_reply_to);
+		e = thread_link(r, (uint32_t)r->n, fields.id, fields.references,
+				fields.in_reply_to);
 	r->n++;
 	return e;
 }
@@ -144,7 +146,8 @@ static void make_lists(struct thread_run *r)
 
 /* --- REFS: threads by their latest message ------------------------------------------------- */
 
-/* From the latest message on: the first time that a thread is met decides its place, counted from the end. */
+/* From the latest message on: the first time that a thread is met decides its place, counted from
+ * the end. */
 static void order_by_latest(struct thread_run *r)
 {
 	uint32_t behind = 0;
@@ -167,7 +170,8 @@ static void order_by_latest(struct thread_run *r)
 
 /* --- the result ----------------------------------------------------------------------------- */
 
-/* What follows x in pre-order; *parent_r is the index of its parent. Climbing passes each node once in all. */
+/* What follows x in pre-order; *parent_r is the index of its parent. Climbing passes each node once
+ * in all. */
 static uint32_t next_node(struct thread_run *r, uint32_t x, size_t at, uint32_t *parent_r)
 {
 	if (r->node[x].first) {
@@ -203,8 +207,8 @@ static void make_items(struct thread_run *r)
 
 /* --- the run -------------------------------------------------------------------------------- */
 
-enum err thread_start(struct view *v, const struct set *uids, enum thread_algorithm how, struct thread_run **r_r,
-		      struct errtext *t)
+enum err thread_start(struct view *v, const struct set *uids, enum thread_algorithm how,
+		      struct thread_run **r_r, struct errtext *t)
 {
 	struct thread_run *r = mem_alloc(sizeof(*r));
 	enum err e;

@@ -39,8 +39,8 @@ static uint32_t uid_of(const struct imap_search *s, uint32_t number)
 }
 
 /*
- * With nothing but MIN and MAX, one or two messages are the result: what "$" becomes (RFC 5182 section 2.4),
- * and whose modseq is told (RFC 4731 section 3.2).
+ * With nothing but MIN and MAX, one or two messages are the result: what "$" becomes (RFC 5182
+ * section 2.4), and whose modseq is told (RFC 4731 section 3.2).
  */
 static void narrow(struct imap_search *s, const struct esearch *es)
 {
@@ -92,7 +92,7 @@ static void write_head(struct imap_search *s, struct esearch *es)
 		buf_add_str(out, " ALL ");
 }
 
-/* The set in the order of the sort; runs that ascend by one become ranges (RFC 5267 section 3.2). */
+/* The set as sorted; runs that ascend by one become ranges (RFC 5267 section 3.2). */
 static enum step write_order(struct imap_search *s, struct esearch *es)
 {
 	size_t n = (size_t)count(s);

@@ -1,6 +1,6 @@
 /*
- * I18NLEVEL=1 (RFC 5255 section 4.3): SEARCH, SORT and THREAD compare by i;unicode-casemap (utf8_fold), encoded words
- * decoded. Nothing to do but to say so.
+ * I18NLEVEL=1 (RFC 5255 section 4.3): SEARCH, SORT and THREAD compare by i;unicode-casemap
+ * (utf8_fold), encoded words decoded. Nothing to do but to say so.
  */
 #include "modules.h"
 

@@ -1,6 +1,7 @@
 /*
- * SEARCHRES (RFC 5182): SEARCH RETURN (SAVE), and "$" for what was saved. The set is kept as UIDs in the session, so it
- * needs no care when numbers change; imap_args_set and the search keys know "$".
+ * SEARCHRES (RFC 5182): SEARCH RETURN (SAVE), and "$" for what was saved. The set is kept as UIDs
+ * in the session, so it needs no care when numbers change; imap_args_set and the search keys know
+ * "$".
  */
 #include "modules.h"
 #include "search.h"

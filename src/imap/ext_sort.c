@@ -1,6 +1,6 @@
 /*
- * SORT and UID SORT (RFC 5256), SORT=DISPLAY (RFC 5957), and SORT RETURN (ESORT, RFC 5267 section 3). A search whose result
- * box sorts.
+ * SORT and UID SORT (RFC 5256), SORT=DISPLAY (RFC 5957), and SORT RETURN (ESORT, RFC 5267 section
+ * 3). A search whose result box sorts.
  */
 #include "args.h"
 #include "esearch.h"
@@ -15,9 +15,9 @@
 struct sort {
 	struct sort_by by[SORT_BY_MAX];
 	size_t by_n;
-	struct sort_run *run;             /* own */
-	uint32_t *order;                  /* own: the result as answered */
-	size_t n, at;                     /* at: what is written next */
+	struct sort_run *run; /* own */
+	uint32_t *order;      /* own: the result as answered */
+	size_t n, at;         /* at: what is written next */
 	enum step (*answer)(struct imap_search *s);
 };
 
@@ -110,7 +110,8 @@ static void take_order(struct imap_search *s, struct sort *so)
 
 	so->order = mem_array(so->n + 1, sizeof(*so->order));
 	for (size_t i = 0; i < so->n; i++)
-		so->order[i] = s->c->row->flags & IMAP_CMD_UID ? uid[i] : view_seq(s->c->s->view, uid[i]);
+		so->order[i] =
+			s->c->row->flags & IMAP_CMD_UID ? uid[i] : view_seq(s->c->s->view, uid[i]);
 	sort_end(&so->run);
 	if (s->option)
 		((struct esearch *)s->option)->order = so->order;

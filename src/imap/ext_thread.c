@@ -10,7 +10,7 @@ struct thread {
 	enum thread_algorithm how;
 	struct thread_run *run; /* own */
 	bool threaded, begun;
-	size_t at;              /* the item to be written next */
+	size_t at; /* the item to be written next */
 };
 
 static const struct {
@@ -55,7 +55,8 @@ static void write_item(struct imap_search *s, const struct thread_item *item, ui
 	if (item[i].split)
 		buf_add_char(out, '(');
 	if (uid)
-		buf_add_u64(out, s->c->row->flags & IMAP_CMD_UID ? uid : view_seq(s->c->s->view, uid));
+		buf_add_u64(out,
+			    s->c->row->flags & IMAP_CMD_UID ? uid : view_seq(s->c->s->view, uid));
 }
 
 static enum step write_threads(struct imap_search *s)

@@ -2,8 +2,8 @@
 #include "modules.h"
 #include "search.h"
 
-static enum err parse_interval(struct imap_search *s, const struct imap_search_key *key, const struct imap_arg **a,
-			       struct query *q)
+static enum err parse_interval(struct imap_search *s, const struct imap_search_key *key,
+			       const struct imap_arg **a, struct query *q)
 {
 	uint64_t seconds;
 

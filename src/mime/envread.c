@@ -100,7 +100,8 @@ bool mime_envelope_text(struct span envelope, enum mime_envelope_field field, st
 	return go_to(&r, field) && read_nstring(&r, out, &nil) && !nil;
 }
 
-bool mime_envelope_first(struct span envelope, enum mime_envelope_field field, struct mime_envelope_address *a)
+bool mime_envelope_first(struct span envelope, enum mime_envelope_field field,
+			 struct mime_envelope_address *a)
 {
 	struct reader r = { envelope, 0 };
 	bool nil;
@@ -110,6 +111,7 @@ bool mime_envelope_first(struct span envelope, enum mime_envelope_field field, s
 	buf_clear(&a->host);
 	if (!go_to(&r, field) || !expect(&r, '(') || !expect(&r, '('))
 		return false;
-	return read_nstring(&r, &a->name, &nil) && expect(&r, ' ') && skip_value(&r) && expect(&r, ' ') &&
-	       read_nstring(&r, &a->mailbox, &nil) && expect(&r, ' ') && read_nstring(&r, &a->host, &nil);
+	return read_nstring(&r, &a->name, &nil) && expect(&r, ' ') && skip_value(&r) &&
+	       expect(&r, ' ') && read_nstring(&r, &a->mailbox, &nil) && expect(&r, ' ') &&
+	       read_nstring(&r, &a->host, &nil);
 }

@@ -18,7 +18,8 @@ static size_t skip_blanks(struct span s, size_t pos)
 	return pos;
 }
 
-/* subj-blob at pos: the position behind it, its trailing blanks included; pos when there is none. */
+/* subj-blob at pos: the position behind it, its trailing blanks included; pos when there is none.
+ */
 static size_t skip_blob(struct span s, size_t pos)
 {
 	size_t end = pos + 1;
@@ -62,8 +63,8 @@ static void strip_trailers(struct base *b)
 }
 
 /*
- * Steps 3 to 5. A run of blobs is looked at once: a "re:" behind it takes all of it along; else each of them goes by
- * step 4, but for the last when nothing would be left.
+ * Steps 3 to 5. A run of blobs is looked at once: a "re:" behind it takes all of it along; else
+ * each of them goes by step 4, but for the last when nothing would be left.
  */
 static void strip_leaders(struct base *b)
 {
