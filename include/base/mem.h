@@ -17,4 +17,10 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Overwrites secrets in a way that the compiler keeps. */
 void mem_wipe(void *p, size_t n);
 
+/*
+ * Gives back to the system what this process used and no longer needs: free heap, and the stack below the caller, which
+ * deeper calls of the past have touched. For a process that expects to be idle; costs a few system calls.
+ */
+void mem_rest(void);
+
 #endif

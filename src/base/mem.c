@@ -1,7 +1,15 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/mman.h>
+
+enum {
+	STACK_KEEP = 8192,      /* below our frame: what the calls from here on use */
+	STACK_DEPTH = 512 << 10, /* no call of ours goes deeper; no mapping lies so close below a stack */
+	PAGE = 4096,
+};
 
 static _Noreturn void mem_short(size_t n)
 {
@@ -70,4 +78,15 @@ void mem_wipe(void *p, size_t n)
 {
 	if (n)
 		explicit_bzero(p, n);
+}
+
+void mem_rest(void)
+{
+	malloc_trim(0);
+#ifndef ROOST_SANITIZE /* which keeps books on the stack */
+	uintptr_t top = ((uintptr_t)__builtin_frame_address(0) - STACK_KEEP) & ~(uintptr_t)(PAGE - 1);
+
+	/* Pages that were never there make it fail at the end, after it has freed those that were. */
+	madvise((void *)(top - STACK_DEPTH), STACK_DEPTH, MADV_DONTNEED);
+#endif
 }

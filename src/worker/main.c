@@ -9,7 +9,6 @@
 #include "conf/export.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,7 +49,7 @@ static void rest(void *ctx)
 	struct account *a, *next;
 	HASH_ITER (hh, w->accounts, a, next)
 		acct_rest(a->acct);
-	malloc_trim(0);
+	mem_rest();
 }
 
 void worker_stir(struct worker *w)
