@@ -27,6 +27,7 @@
 static const uint64_t default_start = 64ull << 20;
 static const uint64_t default_max = 64ull << 30;
 static const uint64_t smallest_map = 64ull << 10;
+static const uint64_t huge_map = 16ull << 30;
 
 enum { PAGE_MIN = 512, PAGE_MAX = 65536, RESERVE = 512 << 10, RESERVE_LEAST = RESERVE / 2 };
 
@@ -42,6 +43,18 @@ static const char *const db_name[REC_KINDS] = {
 
 /* --- errors -------------------------------------------------------------------------- */
 
+/*
+ * A damaged free list or page count makes LMDB ask for any number of pages: a huge map with little in the file is
+ * not full. (One transaction may fill a small map though the file is small: it grows until it is huge.)
+ */
+static bool map_is_full(struct idx *i)
+{
+	MDB_envinfo info;
+
+	return mdb_env_info(i->env, &info) || info.me_mapsize < huge_map ||
+	       info.me_last_pgno > info.me_mapsize / 4096 / 64;
+}
+
 enum err env_err(struct idx *i, int rc)
 {
 	switch (rc) {
@@ -52,6 +65,8 @@ enum err env_err(struct idx *i, int rc)
 	case MDB_KEYEXIST:
 		return ERR_EXISTS;
 	case MDB_MAP_FULL:
+		if (!map_is_full(i))
+			return ERR_CORRUPT;
 		i->grow = true;
 		return ERR_LIMIT;
 	case MDB_TXN_FULL:

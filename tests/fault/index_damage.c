@@ -352,7 +352,8 @@ static void read_all(struct idx *i)
 
 static _Noreturn void child(const char *dir)
 {
-	struct idx_config config = { .dir = dir };
+	/* As large as growing would make it: a map that damage makes look full has nowhere to go. */
+	struct idx_config config = { .dir = dir, .map_start = 32ULL << 30 };
 	struct idx *i;
 	bool rebuilt;
 
