@@ -3,6 +3,7 @@ import os
 import random
 import socket
 import ssl
+import threading
 import time
 
 
@@ -123,6 +124,15 @@ def make_maildir(path, count, size=2500, seed=1):
 def median(values):
     values = sorted(values)
     return values[len(values) // 2]
+
+
+def in_threads(one, count):
+    """Calls one(0) ... one(count - 1) at the same time and waits for all."""
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
 
 
 class Clock:

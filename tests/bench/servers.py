@@ -3,8 +3,8 @@
 Dovecot is Debian's 2.3, tuned as its documentation recommends: login and imap processes that serve many connections (imap
 one after the other), an auth cache, very dirty syncs, index and mail on the same file system as ours.
 """
+import glob
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -141,6 +141,14 @@ class Server:
     def __init__(self, users):
         self.users = [f"user{n}" for n in range(users)]
 
+    def __enter__(self):
+        self.start()
+        return self
+
+    def restart(self):
+        self.stop()
+        self.start()
+
     def cpu(self):
         return cpu_seconds(self.pid)
 
@@ -150,8 +158,23 @@ class Server:
     def maildir(self, user):
         return f"{self.home(user)}/Maildir"
 
+    def forget_index(self, user):
+        """Stops, deletes what only makes things fast (identity stays), starts."""
+        self.stop()
+        for path in glob.glob(f"{glob.escape(self.maildir(user))}/{self.index}"):
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        self.start()
+
+    def settle(self, quiet=1.5):
+        """Waits until the server has done what it still owes: no processor time for so many seconds."""
+        while True:
+            before = self.cpu()
+            time.sleep(quiet)
+            if self.cpu() - before < 0.001:
+                return
+
     def fill(self, user, source):
-        """Copies a Maildir made by mailbox.py, with the owner's ids."""
+        """Copies a Maildir, with the owner's ids."""
         os.makedirs(self.home(user), exist_ok=True)
         shutil.copytree(source, self.maildir(user), copy_function=os.link, dirs_exist_ok=True)
         if ROOT:
@@ -163,7 +186,7 @@ class Server:
 
 
 class Roost(Server):
-    name = "roost"
+    name, index = "roost", "roost.index"
 
     def __init__(self, users=1, extra=""):
         super().__init__(users)
@@ -174,22 +197,19 @@ class Roost(Server):
     def home(self, user):
         return self.site.home(user)
 
-    def __enter__(self):
-        self.site.start()
-        self.pid = self.site.proc.pid
-        return self
-
     def __exit__(self, *args):
         self.site.__exit__(*args)
 
-    def restart(self):
-        self.site.stop()
+    def start(self):
         self.site.start()
         self.pid = self.site.proc.pid
 
+    def stop(self):
+        self.site.stop()
+
 
 class Dovecot(Server):
-    name = "dovecot"
+    name, index = "dovecot", "dovecot.index*"
 
     def __init__(self, users=1):
         if not os.path.exists("/usr/sbin/dovecot"):
@@ -227,13 +247,6 @@ class Dovecot(Server):
                 os.kill(p, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-
-    def restart(self):
-        self.stop()
-        self.start()
-
-    def __enter__(self):
-        return self.start()
 
     def __exit__(self, kind, value, trace):
         if kind is not None:
