@@ -66,7 +66,8 @@
 	X(HOSTNAME, "hostname", NULL, STRING, "", M | L | W, 0, NULL, \
 	  "Our name in greetings and headers; empty is the name of the host.") \
 	X(IMAP_CAPABILITY, "imap_capability", NULL, STRING, "", L | W, 0, NULL, \
-	  "Replaces the CAPABILITY list, or adds to it when it begins with a plus sign.") \
+	  "Replaces the CAPABILITY list; or, beginning with + or -, adds WORD and +WORD and takes -WORD " \
+	  "away. What is not in the list is not served either.") \
 	X(IMAP_CLIENT_WORKAROUNDS, "imap_client_workarounds", NULL, WORDS, "", W, NOEFFECT, NULL, \
 	  "Concessions to clients.") \
 	X(IMAP_ID_SEND, "imap_id_send", NULL, STRING, "name *", L | W, 0, NULL, \

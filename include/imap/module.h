@@ -167,6 +167,7 @@ struct imap_enable {
 
 struct imap_module {
 	const char *name;
+	bool base; /* is there even if imap_capability masks all its words */
 	const struct imap_capability *capabilities;
 	const struct imap_command_row *commands;
 	const struct imap_fetch_item *fetch_items;
@@ -225,6 +226,13 @@ enum step imap_fail(struct imap_cmd *c, enum err e, const char *text); /* by the
 
 /* The command's state: zeroed, in its arena; NULL at the arena's limit, then answered already. */
 void *imap_cmd_state(struct imap_cmd *c, size_t size);
+
+/*
+ * Is word one of those in the session's CAPABILITY list, as settings and imap_capability have it? What is not must not be
+ * answered as if it were. The rows of a module whose words are all masked are not found at all; this is for
+ * finer questions ("LITERAL-" or "LITERAL+"?). Builds the list: not for a loop.
+ */
+bool imap_word(const struct imap_session *s, const char *word);
 
 struct buf *imap_out(struct imap_session *s);          /* untagged responses are appended here */
 bool imap_out_full(const struct imap_session *s);      /* above the water mark: return STEP_OUTPUT_FULL soon */

@@ -25,7 +25,7 @@ struct stream;
 
 /* What the settings say; filled by imap_settings_read or by hand (tests). Strings are borrowed as long as the session lives. */
 struct imap_settings {
-	const char *capability;        /* imap_capability: "" ours; "+ WORD -WORD ..." changes ours; else replaces it */
+	const char *capability;        /* imap_capability, as in wire/imap_words.h */
 	const char *id_send;           /* imap_id_send: "name * version *"; "" answers NIL */
 	const char *logout_format;     /* imap_logout_format */
 	uint64_t idle_notify_ms;       /* imap_idle_notify_interval: "* OK Still here" in IDLE; 0: never */

@@ -167,7 +167,7 @@ bool imap_args_modifiers(struct imap_cmd *c, const struct imap_arg *list, enum i
 	while (a) {
 		struct span name;
 		const struct imap_modifier *m =
-			imap_arg_atom(a, &name) ? imap_modifier_find(name, of) : NULL;
+			imap_arg_atom(a, &name) ? imap_modifier_find(c->s, name, of) : NULL;
 		enum err e;
 
 		if (!m) {

@@ -47,6 +47,7 @@ static const struct imap_command_row commands[] = {
 
 const struct imap_module imap_base = {
 	.name = "base",
+	.base = true,
 	.capabilities = capabilities,
 	.commands = commands,
 };

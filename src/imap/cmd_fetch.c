@@ -37,7 +37,7 @@ static bool add_op(struct imap_fetch *f, const struct imap_fetch_item *item, con
 
 static bool add_named(struct imap_fetch *f, struct span name, bool section, const struct imap_arg **a)
 {
-	const struct imap_fetch_item *item = imap_fetch_item_find(name, section);
+	const struct imap_fetch_item *item = imap_fetch_item_find(f->c->s, name, section);
 
 	if (item)
 		return add_op(f, item, a);
@@ -65,7 +65,7 @@ static bool add_macro(struct imap_fetch *f, const struct imap_fetch_macro *macro
 static bool add_items(struct imap_fetch *f, const struct imap_arg *what)
 {
 	const struct imap_fetch_macro *macro =
-		what->type == IMAP_ARG_ATOM ? imap_fetch_macro_find(what->s) : NULL;
+		what->type == IMAP_ARG_ATOM ? imap_fetch_macro_find(f->c->s, what->s) : NULL;
 	const struct imap_arg *a = what, *end = what->next;
 
 	if (macro)
@@ -110,7 +110,7 @@ static bool sort_ops(struct imap_fetch *f)
 			sorted[n++] = f->op[i];
 	f->op = sorted;
 	for (size_t i = 0; i < f->meta; i++)
-		f->has_flags |= f->op[i].item == imap_fetch_item_find(SPAN("FLAGS"), false);
+		f->has_flags |= f->op[i].item == imap_fetch_item_find(f->c->s, SPAN("FLAGS"), false);
 	return true;
 }
 

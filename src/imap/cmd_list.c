@@ -26,7 +26,7 @@ static bool read_options(struct imap_list *l, const struct imap_arg *list,
 	while (a) {
 		struct span name;
 		const struct imap_list_option *o =
-			imap_arg_atom(a, &name) ? imap_list_option_find(name, kind) : NULL;
+			imap_arg_atom(a, &name) ? imap_list_option_find(l->c->s, name, kind) : NULL;
 		enum err e;
 
 		if (!o) {
@@ -359,6 +359,7 @@ static const struct imap_command_row commands[] = {
 
 const struct imap_module imap_listing = {
 	.name = "list",
+	.base = true,
 	.capabilities = capabilities,
 	.commands = commands,
 };

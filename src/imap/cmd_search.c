@@ -151,7 +151,7 @@ bool imap_search_options(struct imap_search *s, const struct imap_arg **a)
 	struct span word;
 
 	while (imap_arg_atom(*a, &word)) {
-		const struct imap_modifier *m = imap_modifier_find(word, IMAP_OF_SEARCH);
+		const struct imap_modifier *m = imap_modifier_find(s->c->s, word, IMAP_OF_SEARCH);
 		enum err e;
 
 		if (!m)

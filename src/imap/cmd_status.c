@@ -22,7 +22,7 @@ bool imap_status_items(struct imap_cmd *c, const struct imap_arg *list, struct i
 	*ask_r = (struct imap_status_ask){ .items = 0 };
 	for (; a; a = a->next) {
 		const struct imap_status_item *item =
-			imap_arg_atom(a, &name) ? imap_status_item_find(name) : NULL;
+			imap_arg_atom(a, &name) ? imap_status_item_find(c->s, name) : NULL;
 
 		if (!item || ask_r->items == IMAP_STATUS_ITEMS_MAX) {
 			imap_bad(c, "Invalid status item.");

@@ -20,6 +20,7 @@ enum {
 	IMAP_ARENA_MAX = 16 << 20,        /* memory of one command: a line of 1 MiB as a tree, results */
 	IMAP_LINE_MAX = 1 << 20,
 	IMAP_LITERALS_MAX = 1 << 20,
+	IMAP_MODULES_MAX = 128,
 };
 
 enum imap_phase {
@@ -59,6 +60,7 @@ struct imap_session {
 	struct imap_lex *lex;        /* own */
 	struct view *view;           /* own: what is selected, or NULL */
 	struct imap_hooks hooks;
+	uint64_t masked[IMAP_MODULES_MAX / 64]; /* modules that are not there, by their place in the list */
 	enum imap_phase phase;
 	struct imap_cmd cmd;         /* arena NULL: none begun */
 

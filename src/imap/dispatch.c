@@ -134,7 +134,7 @@ static bool cmd_frame(struct imap_session *s)
 	c->s = s;
 	c->tag = cmd->tag;
 	name = full_name(s, cmd, &c->args);
-	c->row = imap_row_find(name);
+	c->row = imap_row_find(s, name);
 	if (!c->row) {
 		char *text = arena_printf(c->arena, "Error in IMAP command %.*s: Unknown command.",
 					  (int)(name.n > 64 ? 64 : name.n), name.p);
@@ -153,7 +153,7 @@ static bool cmd_frame(struct imap_session *s)
 
 static void want_literals(struct imap_session *s)
 {
-	const struct imap_command_row *row = imap_row_find(imap_lex_command(s->lex)->name);
+	const struct imap_command_row *row = imap_row_find(s, imap_lex_command(s->lex)->name);
 
 	if (row && row->literal && row->flags & IMAP_CMD_STREAM &&
 	    row->states & (s->view ? IMAP_SELECTED : IMAP_AUTH))

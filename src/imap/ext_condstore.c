@@ -18,9 +18,12 @@ static void tell_highest(struct imap_session *s)
 			      (unsigned long long)view_state(s->view)->highestmodseq);
 }
 
+extern const struct imap_module imap_ext_condstore;
+
+/* Also when CONDSTORE is masked: QRESYNC speaks of modseqs too. */
 static bool enable_quietly(struct imap_session *s)
 {
-	const struct imap_fetch_item *item = imap_fetch_item_find(SPAN("MODSEQ"), false);
+	const struct imap_fetch_item *item = &imap_ext_condstore.fetch_items[0];
 	size_t i = 0;
 
 	for (; s->hooks.unsolicited[i]; i++)

@@ -13,7 +13,7 @@ static enum step enable_start(struct imap_cmd *c)
 			return imap_bad(c, "ENABLE needs capability names.");
 	buf_init(&line, 4096);
 	for (const struct imap_arg *a = c->args; a; a = a->next) {
-		const struct imap_enable *row = imap_enable_find(a->s);
+		const struct imap_enable *row = imap_enable_find(c->s, a->s);
 
 		if (row && row->enable(c->s) &&
 		    span_search(buf_span(&line), span_str(row->name)) == SIZE_MAX)

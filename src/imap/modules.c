@@ -2,6 +2,9 @@
 #include "modules.h"
 #include "core.h"
 
+#include "base/must.h"
+#include "wire/imap_words.h"
+
 /* One line a module; lookups take the first match. */
 #define IMAP_MODULES(X)      \
 	X(base)              \
@@ -52,147 +55,172 @@ IMAP_MODULES(MODULE_EXTERN)
 
 const struct imap_module *const imap_modules[] = { IMAP_MODULES(MODULE_ADDRESS) NULL };
 
-/* Walks the rows of one table through all modules; "row" is the row, the body returns it when it
- * fits. */
-#define FOR_ROWS(type, table, row)                                                        \
-	for (const struct imap_module *const *m_ = imap_modules; *m_; m_++)               \
-		for (const struct type *row = (*m_)->table; row && row->name; row++)
+enum { MODULES = ARRAY_LEN(imap_modules) - 1 };
 
-const struct imap_command_row *imap_row_find(struct span name)
+_Static_assert(MODULES <= (int)IMAP_MODULES_MAX, "the session's mask holds a bit for each module");
+
+/* Walks the rows of one table through all modules; "row" is the row, the body returns it when it fits. */
+#define FOR_ALL_ROWS(type, table, row)                                                    \
+	for (size_t m_ = 0; m_ < MODULES; m_++)                                           \
+		for (const struct type *row = imap_modules[m_]->table; row && row->name; row++)
+
+static bool is_there(const struct imap_session *s, size_t module)
 {
-	FOR_ROWS(imap_command_row, commands, row)
+	return !(s->masked[module / 64] >> module % 64 & 1);
+}
+
+/* The same through the modules that session s has. */
+#define FOR_ROWS(s, type, table, row)         \
+	FOR_ALL_ROWS(type, table, row)        \
+		if (is_there(s, m_))
+
+const struct imap_command_row *imap_row_find(const struct imap_session *s, struct span name)
+{
+	FOR_ROWS(s, imap_command_row, commands, row)
 		if (span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_fetch_item *imap_fetch_item_find(struct span name, bool section)
+const struct imap_fetch_item *imap_fetch_item_find(const struct imap_session *s, struct span name, bool section)
 {
-	FOR_ROWS(imap_fetch_item, fetch_items, row)
+	FOR_ROWS(s, imap_fetch_item, fetch_items, row)
 		if (!(row->flags & IMAP_FETCH_SECTION) == !section && span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_fetch_macro *imap_fetch_macro_find(struct span name)
+const struct imap_fetch_macro *imap_fetch_macro_find(const struct imap_session *s, struct span name)
 {
-	FOR_ROWS(imap_fetch_macro, fetch_macros, row)
+	FOR_ROWS(s, imap_fetch_macro, fetch_macros, row)
 		if (span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_search_key *imap_search_key_find(struct span name)
+const struct imap_search_key *imap_search_key_find(const struct imap_session *s, struct span name)
 {
-	FOR_ROWS(imap_search_key, search_keys, row)
+	FOR_ROWS(s, imap_search_key, search_keys, row)
 		if (span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_status_item *imap_status_item_find(struct span name)
+const struct imap_status_item *imap_status_item_find(const struct imap_session *s, struct span name)
 {
-	FOR_ROWS(imap_status_item, status_items, row)
+	FOR_ROWS(s, imap_status_item, status_items, row)
 		if (span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_list_option *imap_list_option_find(struct span name, enum imap_list_option_kind kind)
+const struct imap_list_option *imap_list_option_find(const struct imap_session *s, struct span name,
+						     enum imap_list_option_kind kind)
 {
-	FOR_ROWS(imap_list_option, list_options, row)
+	FOR_ROWS(s, imap_list_option, list_options, row)
 		if (row->kind == kind && span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_modifier *imap_modifier_find(struct span name, enum imap_modifier_of of)
+const struct imap_modifier *imap_modifier_find(const struct imap_session *s, struct span name, enum imap_modifier_of of)
 {
-	FOR_ROWS(imap_modifier, modifiers, row)
+	FOR_ROWS(s, imap_modifier, modifiers, row)
 		if (row->of == of && span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-const struct imap_enable *imap_enable_find(struct span name)
+const struct imap_enable *imap_enable_find(const struct imap_session *s, struct span name)
 {
-	FOR_ROWS(imap_enable, enables, row)
+	FOR_ROWS(s, imap_enable, enables, row)
 		if (span_ieq_str(name, row->name))
 			return row;
 	return NULL;
 }
 
-void imap_hooks_default(struct imap_hooks *h)
+void imap_hooks_default(struct imap_session *s)
 {
-	h->vanished = imap_vanished_expunge;
-	h->unsolicited[0] = imap_fetch_item_find(SPAN("FLAGS"), false);
-	h->unsolicited[1] = NULL;
+	s->hooks.vanished = imap_vanished_expunge;
+	s->hooks.unsolicited[0] = imap_fetch_item_find(s, SPAN("FLAGS"), false);
+	s->hooks.unsolicited[1] = NULL;
 }
 
 /* ---- capabilities ---- */
 
-static void capability_add(struct buf *out, size_t from, const char *word, struct span value)
-{
-	if (out->n > from)
-		buf_add_char(out, ' ');
-	buf_add_str(out, word);
-	buf_add_span(out, value);
-}
-
 static void capability_ours(const struct imap_settings *settings, struct buf *out)
 {
-	size_t from = out->n;
 	struct buf value;
 
 	buf_init(&value, 256);
-	FOR_ROWS(imap_capability, capabilities, row) {
+	FOR_ALL_ROWS(imap_capability, capabilities, row) {
 		buf_clear(&value);
 		if (!row->when || row->when(settings, &value))
-			capability_add(out, from, row->name, buf_span(&value));
+			buf_printf(out, "%s%s%s", out->n ? " " : "", row->name, buf_cstr(&value));
 	}
 	buf_free(&value);
 }
 
-/* Takes word out of the blank-separated text in out[from..]. */
-static void capability_remove(struct buf *out, size_t from, struct span word)
-{
-	struct buf kept;
-	struct span rest = { out->p + from, out->n - from }, w;
-
-	buf_init(&kept, out->max);
-	while (span_split(&rest, ' ', &w)) {
-		if (span_ieq(w, word))
-			continue;
-		if (kept.n)
-			buf_add_char(&kept, ' ');
-		buf_add_span(&kept, w);
-	}
-	buf_truncate(out, from);
-	buf_add_span(out, buf_span(&kept));
-	buf_free(&kept);
-}
-
-/* imap_capability: empty: ours; words beginning with + or -: ours changed; else: exactly those. */
 void imap_capability_text(const struct imap_settings *settings, struct buf *out)
 {
-	struct span rest = span_trim(span_str(settings->capability)), word;
-	size_t from = out->n;
+	struct buf ours;
 
-	if (rest.n && rest.p[0] != '+' && rest.p[0] != '-') {
-		buf_add_span(out, rest);
+	buf_init(&ours, 8192);
+	capability_ours(settings, &ours);
+	imap_words_apply(buf_span(&ours), span_str(settings->capability), out);
+	buf_free(&ours);
+}
+
+bool imap_word(const struct imap_session *s, const char *word)
+{
+	struct buf text;
+	bool there;
+
+	buf_init(&text, 8192);
+	imap_capability_text(&s->cfg.settings, &text);
+	there = imap_words_has(buf_span(&text), span_str(word));
+	buf_free(&text);
+	return there;
+}
+
+/* Is a word of the row, whatever its value, in list? */
+static bool row_in(const struct imap_capability *row, struct span list)
+{
+	struct span name = span_str(row->name), word;
+
+	while (span_split(&list, ' ', &word))
+		if (span_istarts(word, name) &&
+		    (word.n == name.n || (row->when && word.p[name.n] == '=')))
+			return true;
+	return false;
+}
+
+/* Does the module say something of its own accord, and nothing of it is left? */
+static bool is_masked(const struct imap_module *m, struct span ours, struct span left)
+{
+	bool has = false;
+
+	for (const struct imap_capability *row = m->capabilities; row && row->name; row++) {
+		if (row_in(row, left))
+			return false;
+		has = has || row_in(row, ours);
+	}
+	return has && !m->base;
+}
+
+void imap_modules_mask(struct imap_session *s)
+{
+	struct buf ours, left;
+
+	if (!*s->cfg.settings.capability)
 		return;
-	}
-	capability_ours(settings, out);
-	while (span_split(&rest, ' ', &word)) {
-		if (!word.n || span_eq_str(word, "+") || span_eq_str(word, "-"))
-			continue;
-		if (word.p[0] == '-') {
-			capability_remove(out, from, span_from(word, 1));
-			continue;
-		}
-		if (word.p[0] == '+')
-			word = span_from(word, 1);
-		buf_add_char(out, ' ');
-		buf_add_span(out, word);
-	}
+	buf_init(&ours, 8192);
+	buf_init(&left, 8192);
+	capability_ours(&s->cfg.settings, &ours);
+	imap_words_apply(buf_span(&ours), span_str(s->cfg.settings.capability), &left);
+	for (size_t i = 0; i < MODULES; i++)
+		if (is_masked(imap_modules[i], buf_span(&ours), buf_span(&left)))
+			s->masked[i / 64] |= UINT64_C(1) << i % 64;
+	buf_free(&ours);
+	buf_free(&left);
 }

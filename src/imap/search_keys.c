@@ -291,7 +291,7 @@ static enum err parse_key(struct imap_search *s, const struct imap_arg **a, stru
 		return ERR_SYNTAX;
 	*a = (*a)->next;
 	*q_r = q;
-	key = imap_search_key_find(word);
+	key = imap_search_key_find(s->c->s, word);
 	if (!key)
 		return imap_set_looks(word) ? parse_uids(s, word, false, q) : ERR_SYNTAX;
 	e = key->parse(s, key, a, q);

@@ -267,8 +267,8 @@ enum err imap_session_new(const struct imap_config *config, struct imap_session 
 								    : IMAP_LINE_MAX;
 	limits.literal_max = IMAP_LITERALS_MAX;
 	s->lex = imap_lex_new(&limits);
-	s->hooks.vanished = imap_vanished_expunge;
-	imap_hooks_default(&s->hooks);
+	imap_modules_mask(s);
+	imap_hooks_default(s);
 	s->active_ms = loop_now(s->cfg.loop);
 	s->blocked = STEP_INPUT;
 	stream_set_handler(s->stream, &session_handler, s);

@@ -3,6 +3,7 @@
 #include "conf/expand.h"
 #include "config.h"
 #include "imap.h"
+#include "wire/imap_words.h"
 #include "wire/imap_write.h"
 
 #include <unistd.h>
@@ -24,29 +25,10 @@ static void add_auth(const struct client *c, struct buf *out)
 	}
 }
 
-/* "WORD -WORD": what the setting adds; what it takes away is never ours before login. */
-static void add_words(struct span words, struct buf *out)
-{
-	struct span word;
-
-	while (span_split(&words, ' ', &word)) {
-		if (word.n == 0 || word.p[0] == '-')
-			continue;
-		buf_add_char(out, ' ');
-		buf_add_span(out, word);
-	}
-}
-
 void imap_capability(const struct client *c, struct buf *out)
 {
-	const char *set = conf_str(c->login->imap, CONF_IMAP_CAPABILITY);
-
-	if (*set && *set != '+') {
-		buf_add_str(out, set);
-	} else {
-		buf_add_str(out, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE");
-		add_words(span_str(*set ? set + 1 : ""), out);
-	}
+	imap_words_apply(SPAN("IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE"),
+			 span_str(conf_str(c->login->imap, CONF_IMAP_CAPABILITY)), out);
 	if (client_may_starttls(c))
 		buf_add_str(out, " STARTTLS");
 	add_auth(c, out);

@@ -6,6 +6,7 @@ src_wire_libwire_a_SOURCES = \
 	include/wire/imap_lex.h src/wire/imap_lex.c \
 	include/wire/imap_name.h src/wire/imap_name.c \
 	include/wire/imap_set.h src/wire/imap_set.c \
+	include/wire/imap_words.h src/wire/imap_words.c \
 	include/wire/imap_write.h src/wire/imap_write.c \
 	include/wire/line.h src/wire/line.c \
 	include/wire/lmtp_cmd.h src/wire/lmtp_cmd.c
@@ -14,12 +15,13 @@ WIRE_LIBS = src/wire/libwire.a $(BASE_LIBS)
 if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_imap_args tests/unit/test_imap_lex tests/unit/test_imap_name \
-	tests/unit/test_imap_set tests/unit/test_imap_write tests/unit/test_line \
+	tests/unit/test_imap_set tests/unit/test_imap_words tests/unit/test_imap_write tests/unit/test_line \
 	tests/unit/test_lmtp_cmd
 tests_unit_test_imap_args_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_lex_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_name_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_set_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_imap_words_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_write_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_line_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_lmtp_cmd_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)

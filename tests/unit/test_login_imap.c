@@ -15,7 +15,7 @@ static int setup(void **state)
 
 static int setup_strict(void **state)
 {
-	fake_start(&f, "disable_plaintext_auth = yes\nimap_capability = +XYZ\n");
+	fake_start(&f, "disable_plaintext_auth = yes\nimap_capability = +XYZ -IDLE\n");
 	fake_connect(&f, &front_imap);
 	return 0;
 }
@@ -142,6 +142,7 @@ static void test_limits(void **state)
 static void test_strict(void **state)
 {
 	assert_non_null(strstr(buf_cstr(&f.out), " XYZ "));
+	assert_null(strstr(buf_cstr(&f.out), "IDLE"));
 	expect("a STARTTLS\r\n", "a BAD TLS support isn't enabled.\r\n");
 }
 
