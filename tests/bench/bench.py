@@ -14,7 +14,8 @@
                     row.clock(server, clock)
 
 A row holds times of both servers (less is better) and prints itself when both are there. The runner imports every file
-of figures/ and calls what they registered, in the order of file names and then of registration.
+of figures/ and calls what they registered, in the order of file names and then of registration; those marked last=True
+after all others, because they delete many files (see run).
 """
 import tempfile
 
@@ -22,11 +23,14 @@ from client import make_maildir, median
 from servers import Dovecot, Roost
 
 FIGURES = {}  # name -> function
+LAST = []     # names of those that delete so much that others would suffer
 
 
-def figure(name):
+def figure(name, last=False):
     def register(function):
         FIGURES[name] = function
+        if last:
+            LAST.append(name)
         return function
     return register
 

@@ -31,11 +31,37 @@ class Imap:
         line, _, self.rest = self.rest.partition(b"\n")
         return line
 
-    def command(self, text):
-        """Sends and reads up to the tagged line; returns the number of octets read."""
-        self.tag += 1
-        tag = b"t%d " % self.tag
-        self.sock.sendall(tag + text.encode() + b"\r\n")
+    def command(self, text, data=b""):
+        """Sends (data: a literal at the end) and reads up to the tagged line; returns the number of octets read."""
+        if data:
+            text += " {%d+}\r\n" % len(data)
+        answer, total = self.finish(self.start([text.encode() + data]))
+        assert b"OK" in answer[:16], (text, answer[:300])
+        return total
+
+    def pipeline(self, texts):
+        """Sends all at once and reads up to the last tagged line."""
+        return self.finish(self.start([text.encode() for text in texts]))[1]
+
+    def ask(self, text):
+        """As command, but returns the untagged lines."""
+        tag, lines = self.start([text.encode()]), []
+        while not (line := self.line()).startswith(tag):
+            lines.append(line.rstrip(b"\r"))
+        assert b"OK" in line[:16], (text, line)
+        return lines
+
+    def start(self, commands):
+        """Sends the commands; returns the last one's tag."""
+        out = b""
+        for text in commands:
+            self.tag += 1
+            out += b"t%d %s\r\n" % (self.tag, text)
+        self.sock.sendall(out)
+        return b"t%d " % self.tag
+
+    def finish(self, tag):
+        """Reads up to the line with the tag: that line, and the number of octets."""
         total, tail = len(self.rest), self.rest
         self.rest = b""
         end = b"\n" + tag
@@ -46,11 +72,10 @@ class Imap:
                 break
             got = self.sock.recv(1 << 20)
             if not got:
-                raise EOFError(text)
+                raise EOFError(tag)
             total += len(got)
             tail = tail[-512:] + got if len(tail) > 512 else tail + got
-        assert answer.startswith(tag + b"OK"), answer[:300]
-        return total
+        return answer, total
 
     def close(self):
         self.sock.close()

@@ -173,16 +173,19 @@ class Server:
             if self.cpu() - before < 0.001:
                 return
 
-    def fill(self, user, source):
-        """Copies a Maildir, with the owner's ids."""
-        os.makedirs(self.home(user), exist_ok=True)
-        shutil.copytree(source, self.maildir(user), copy_function=os.link, dirs_exist_ok=True)
+    def fill(self, user, source, folder=None, copy=os.link):
+        """Copies a Maildir as the user's INBOX or folder, with the owner's ids."""
+        home = self.home(user)
+        where = self.maildir(user) + (f"/.{folder}" if folder else "")
+        os.makedirs(home, exist_ok=True)
+        shutil.copytree(source, where, copy_function=copy, dirs_exist_ok=True)
         if ROOT:
-            for base, dirs, files in os.walk(self.home(user)):
+            for path in {os.path.dirname(home), home, self.maildir(user)}:
+                os.chown(path, UID, GID)
+            for base, dirs, files in os.walk(where):
                 os.chown(base, UID, GID)
                 for f in files:
                     os.chown(f"{base}/{f}", UID, GID)
-            os.chown(os.path.dirname(self.home(user)), UID, GID)
 
 
 class Roost(Server):
