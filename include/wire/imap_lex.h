@@ -52,6 +52,7 @@ struct imap_lex_limits {
 	size_t line_max;      /* bytes of a command without its literals */
 	size_t literal_max;   /* collected literal bytes of a command, all together */
 	uint64_t skip_max;    /* largest non-synchronising literal that is skipped rather than FATAL */
+	uint64_t plus_max;    /* largest one that is taken (LITERAL-, RFC 7888 section 5); 0: any */
 	uint32_t args_max;    /* arguments of a command, all depths; at most 1,000,000 */
 	uint32_t depth_max;   /* nesting of lists and sections; 0: no lists at all */
 };
@@ -77,6 +78,7 @@ enum imap_lex_event imap_lex_feed(struct imap_lex *lex, struct span in, size_t *
 
 const struct imap_command *imap_lex_command(const struct imap_lex *lex);
 const char *imap_lex_why(const struct imap_lex *lex); /* after BAD and FATAL; a constant */
+const char *imap_lex_code(const struct imap_lex *lex); /* likewise: "TOOBIG" when plus_max was passed, else NULL */
 bool imap_lex_idle(const struct imap_lex *lex);       /* no byte of a command has come yet */
 
 void imap_lex_stream(struct imap_lex *lex, uint32_t min_args);

@@ -15,6 +15,7 @@ bool imap_words_replaced(struct span setting);
 /*
  * Appends ours as setting has it. "": unchanged. Beginning with '+' or '-': WORD and +WORD are added, -WORD is
  * taken away, in the order of the setting. Else: the words of the setting instead of ours.
+ * LITERAL- takes LITERAL+ away: they must not be named together (RFC 7888 section 5).
  */
 void imap_words_apply(struct span ours, struct span setting, struct buf *out);
 

@@ -171,7 +171,7 @@ static void lex_bad(struct imap_session *s)
 		char *text = arena_printf(c->arena, "Error in IMAP command %.*s: %s",
 					  (int)(cmd->name.n > 64 ? 64 : cmd->name.n), cmd->name.p, why);
 
-		answer(c, "BAD", NULL, text ? text : why);
+		answer(c, "BAD", imap_lex_code(s->lex), text ? text : why);
 	}
 	s->phase = IMAP_SYNCING;
 }
@@ -213,7 +213,7 @@ static enum step do_read(struct imap_session *s)
 			lex_bad(s);
 			return STEP_DONE;
 		case IMAP_LEX_FATAL:
-			imap_session_bye(s, IMAP_END_BAD, NULL, imap_lex_why(s->lex));
+			imap_session_bye(s, IMAP_END_BAD, imap_lex_code(s->lex), imap_lex_why(s->lex));
 			return STEP_DONE;
 		}
 	}

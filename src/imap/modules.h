@@ -17,6 +17,9 @@ const struct imap_list_option *imap_list_option_find(const struct imap_session *
 const struct imap_modifier *imap_modifier_find(const struct imap_session *s, struct span name, enum imap_modifier_of of);
 const struct imap_enable *imap_enable_find(const struct imap_session *s, struct span name);
 
+/* ext_literal.c: the largest literal that may be non-synchronising; 0: any. */
+uint64_t imap_literal_plus_max(const struct imap_session *s);
+
 /* The hooks of base IMAP: EXPUNGE lines, FETCH FLAGS. */
 void imap_hooks_default(struct imap_session *s);
 

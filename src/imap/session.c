@@ -266,6 +266,7 @@ enum err imap_session_new(const struct imap_config *config, struct imap_session 
 	limits.line_max = config->settings.line_max > IMAP_LINE_MAX ? config->settings.line_max
 								    : IMAP_LINE_MAX;
 	limits.literal_max = IMAP_LITERALS_MAX;
+	limits.plus_max = imap_literal_plus_max(s);
 	s->lex = imap_lex_new(&limits);
 	imap_modules_mask(s);
 	imap_hooks_default(s);

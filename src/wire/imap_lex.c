@@ -61,6 +61,7 @@ struct imap_lex {
 	uint64_t lit_left;
 	struct buf tok;       /* own: the beginning of a cut token */
 	const char *why;      /* constant */
+	bool toobig;
 	uint8_t tail_n;
 	char tail[TAIL_MAX];  /* last bytes of a line being skipped */
 };
@@ -562,6 +563,11 @@ static void literal_start(struct imap_lex *lex)
 {
 	uint64_t size = lex->lit_left = lex->lit.size;
 
+	if (!lex->lit.sync && lex->limits.plus_max && size > lex->limits.plus_max) {
+		lex->toobig = true;
+		fail_literal(lex, "Literal is too big to be non-synchronising");
+		return;
+	}
 	if (lex->streaming && lex->cmd.count >= lex->stream_min) {
 		set_state(lex, LEX_HANDED);
 		lex->event = IMAP_LEX_LITERAL;
@@ -774,6 +780,11 @@ const struct imap_command *imap_lex_command(const struct imap_lex *lex)
 const char *imap_lex_why(const struct imap_lex *lex)
 {
 	return lex->why ? lex->why : "";
+}
+
+const char *imap_lex_code(const struct imap_lex *lex)
+{
+	return lex->toobig ? "TOOBIG" : NULL;
 }
 
 bool imap_lex_idle(const struct imap_lex *lex)

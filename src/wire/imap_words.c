@@ -48,6 +48,8 @@ void imap_words_apply(struct span ours, struct span setting, struct buf *out)
 		else
 			drop_word(out, from, span_from(word, 1));
 	}
+	if (imap_words_has(span_from(buf_span(out), from), SPAN("LITERAL-")))
+		drop_word(out, from, SPAN("LITERAL+"));
 }
 
 bool imap_words_has(struct span list, struct span word)

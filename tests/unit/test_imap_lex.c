@@ -76,7 +76,8 @@ static void report(struct imap_lex *lex, enum imap_lex_event event, struct buf *
 		break;
 	case IMAP_LEX_BAD:
 	case IMAP_LEX_FATAL:
-		buf_printf(out, "%.*s %s %s", (int)cmd->tag.n, cmd->tag.p, event == IMAP_LEX_BAD ? "BAD" : "FATAL",
+		buf_printf(out, "%.*s %s %s%s%s", (int)cmd->tag.n, cmd->tag.p, event == IMAP_LEX_BAD ? "BAD" : "FATAL",
+			   imap_lex_code(lex) ? imap_lex_code(lex) : "", imap_lex_code(lex) ? " " : "",
 			   imap_lex_why(lex));
 		break;
 	default:
@@ -266,6 +267,20 @@ static void test_limits(void **state)
 	check_limits(SPAN("a X {6+}\r\n123456 {4+}\r\n1234 ()\r\n"), "a X <123456> <1234> ()|", l);
 }
 
+/* LITERAL-: large literals must be synchronising, streamed ones too (RFC 7888 section 5). */
+static void test_literal_minus(void **state)
+{
+	struct imap_lex_limits l = imap_lex_session;
+
+	l.plus_max = 4;
+	check_limits(SPAN("a X {4+}\r\n1234 {5}\r\n12345\r\n"), "+ a X <1234> <12345>|", l);
+	check_limits(SPAN("a X {5+}\r\n12345\r\nb X\r\n"), "a BAD TOOBIG Literal is too big to be non-synchronising|b X|", l);
+	check_limits(SPAN("a APPEND x {5+}\r\n12345 {9+}\r\n123456789\r\nb X\r\n"),
+		     "a BAD TOOBIG Literal is too big to be non-synchronising|b X|", l);
+	check_limits(SPAN("a APPEND x {4+}\r\n1234 {5}\r\n12345\r\n"), "sync a APPEND x <4 bytes> <5 bytes>|", l);
+	check_limits(SPAN("a X {2000000000+}\r\n"), "a FATAL TOOBIG Literal too big|", l);
+}
+
 /* One event for a whole command in one piece: helper for the hand-over tests. */
 static struct span feed_to(struct imap_lex *lex, struct span in, enum imap_lex_event want)
 {
@@ -354,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_in_step),
 		cmocka_unit_test(test_nul_is_fatal),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_literal_minus),
 		cmocka_unit_test(test_handed_literals),
 		cmocka_unit_test(test_skip_at_name_and_continue),
 	};

@@ -34,6 +34,8 @@ static void test_apply(void **state)
 	expect("A B", "C D", "C D");
 	expect("A B", "C  -D D", "C -D D");
 	expect("", "+X", "X");
+	expect("A LITERAL+ B", "+LITERAL-", "A B LITERAL-");
+	expect("A", "LITERAL- LITERAL+", "LITERAL-");
 }
 
 static void test_ask(void **state)
