@@ -99,11 +99,27 @@ static enum err store_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	return e ? e : idx_box_put(x, &r->b);
 }
 
+/* Have all new names room? Else none is made: a STORE that is refused leaves no trace. */
+static enum err keywords_fit(const struct storing *c, struct errtext *t)
+{
+	const struct mailbox *mb = c->v->mb;
+	size_t room = 0;
+
+	if (c->s->mode == VIEW_FLAGS_REMOVE)
+		return ERR_OK;
+	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		room += !mb->keyword[i];
+	for (size_t i = 0; i < c->s->keywords_n; i++)
+		if (mailbox_keyword(mb, c->s->keywords[i]) < 0 && room-- == 0)
+			return err_say(t, ERR_LIMIT, "A mailbox can have %d keywords", MAIL_KEYWORDS_MAX);
+	return ERR_OK;
+}
+
 /* Names to bits; only names that are to be set are made. */
 static enum err take_keywords(struct storing *c, struct errtext *t)
 {
 	struct mailbox *mb = c->v->mb;
-	enum err e = ERR_OK;
+	enum err e = keywords_fit(c, t);
 
 	for (size_t i = 0; !e && i < c->s->keywords_n; i++) {
 		int known = mailbox_keyword(mb, c->s->keywords[i]);
