@@ -382,12 +382,6 @@ static void end_pass(struct query_run *r)
 	r->searching = false;
 }
 
-/* ERR_EXPUNGED and damage of one message: it does not match, the search goes on. */
-static bool passable(enum err e)
-{
-	return e == ERR_EXPUNGED || e == ERR_IO || e == ERR_LIMIT;
-}
-
 static enum err open_bytes(struct query_run *r, const struct message_facts *f, struct errtext *t)
 {
 	enum err e;
@@ -400,7 +394,7 @@ static enum err open_bytes(struct query_run *r, const struct message_facts *f, s
 		e = message_stored(r->msg, LOAD_MAX, &r->bytes, t);
 	if (e) {
 		end_bytes(r);
-		return passable(e) ? ERR_OK : e;
+		return view_err_passes(e) ? ERR_OK : e;
 	}
 	for (size_t i = 0; i < r->n; i++)
 		match_header(r, &r->node[i], r->bytes);
@@ -429,7 +423,7 @@ static enum err search_bytes(struct query_run *r, bool *more_r, struct errtext *
 		decided(r, r->msg_uid, r->msg_modseq, truth);
 	end_bytes(r);
 	*more_r = false;
-	return passable(e) ? ERR_OK : e;
+	return view_err_passes(e) ? ERR_OK : e;
 }
 
 static enum err next_message(struct query_run *r, struct errtext *t)
@@ -439,14 +433,14 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 	enum err e = view_walk_next(r->w, &f, t);
 
 	if (e)
-		return e == ERR_EXPUNGED ? ERR_OK : e;
+		return view_err_passes(e) ? ERR_OK : e; /* it does not match */
 	for (size_t i = 0; i < r->n; i++)
 		r->node[i].truth = MAYBE;
 	truth = try_level(r, &f, LEVEL_RECORD);
 	if (truth == MAYBE) {
 		e = walk_again(r->w, WANT_HEADERS, &f, t);
 		if (e)
-			return e == ERR_EXPUNGED ? ERR_OK : e;
+			return view_err_passes(e) ? ERR_OK : e;
 		truth = try_level(r, &f, LEVEL_HEADERS);
 	}
 	if (truth == MAYBE)

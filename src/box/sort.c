@@ -239,7 +239,7 @@ static enum err take_one(struct sort_run *r, struct errtext *t)
 	struct message_facts f;
 	enum err e = view_walk_next(r->w, &f, t);
 
-	if (e && e != ERR_EXPUNGED)
+	if (e && !view_err_passes(e))
 		return e;
 	for (size_t i = 0; i < r->by_n; i++)
 		r->value[r->n * r->by_n + i] = value_of(r, r->by[i].key, &f);

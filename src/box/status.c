@@ -67,7 +67,7 @@ static enum step sizes_step(struct acct *a, struct acct_status *job, struct aski
 
 		if (e == ERR_NOTFOUND)
 			break;
-		if (e && e != ERR_EXPUNGED)
+		if (e && !view_err_passes(e))
 			job->err = e;
 		if (!e)
 			q->size += f.vsize;

@@ -98,7 +98,7 @@ static enum err take(struct thread_run *r, struct errtext *t)
 	struct message_facts f;
 	enum err e = view_walk_next(r->w, &f, t);
 
-	if (e == ERR_EXPUNGED)
+	if (view_err_passes(e))
 		f.headers = SPAN("");
 	else if (e)
 		return e;

@@ -313,7 +313,7 @@ enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct e
 		if (!e)
 			e = one(w, uid, &f, t);
 	}
-	if (e == ERR_OK || e == ERR_EXPUNGED) {
+	if (e == ERR_OK || view_err_passes(e)) {
 		w->at = uid + 1;
 		*f_r = f;
 	}

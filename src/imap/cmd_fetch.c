@@ -218,14 +218,24 @@ static enum step write_bytes(struct imap_fetch *f)
 	return STEP_DONE;
 }
 
-/* The next message: false at the end of the walk. What was expunged meanwhile is left out (RFC 2180
+void imap_fetch_failed(struct imap_fetch *f, enum err e)
+{
+	if (e == ERR_EXPUNGED)
+		f->gone = true;
+	else if (view_err_passes(e) || e == ERR_CTE)
+		f->late = e;
+	else if (e)
+		f->err = e;
+}
+
+/* The next message: false at the end of the walk. What was expunged meanwhile or cannot be read is left out (RFC 2180
  * section 4.1.2). */
 static bool next_message(struct imap_fetch *f)
 {
 	enum err e = view_walk_next(f->walk, &f->m, &f->text);
 
-	while (e == ERR_EXPUNGED) {
-		f->gone = true;
+	while (view_err_passes(e)) {
+		imap_fetch_failed(f, e);
 		e = view_walk_next(f->walk, &f->m, &f->text);
 	}
 	if (e && e != ERR_NOTFOUND)
@@ -241,10 +251,7 @@ static bool open_message(struct imap_fetch *f)
 	if (f->ops == f->meta)
 		return true;
 	e = message_open(f->c->s->view, f->m.uid, &f->msg, &f->text);
-	if (e == ERR_EXPUNGED)
-		f->gone = true;
-	else if (e)
-		f->err = e;
+	imap_fetch_failed(f, e);
 	return !e;
 }
 
@@ -258,7 +265,7 @@ static enum step fetch_done(struct imap_fetch *f)
 	if (f->err)
 		return imap_fail(c, f->err, f->text.text);
 	if (f->late)
-		return imap_fail(c, f->late, NULL);
+		return imap_fail(c, f->late, f->text.text);
 	if (f->gone && !(c->row->flags & IMAP_CMD_UID)) /* a UID that is gone is no error (RFC 3501 section 6.4.8) */
 		return imap_fail(c, ERR_EXPUNGED, NULL);
 	return imap_ok(c, NULL, "Fetch completed.");

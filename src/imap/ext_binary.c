@@ -218,12 +218,7 @@ static enum step begin(struct imap_fetch *f, struct binary_op *o)
 		return nothing(f, o, none);
 	if (!e)
 		e = find_cte(f, o);
-	if (e == ERR_CTE)
-		f->late = e;
-	else if (e == ERR_EXPUNGED)
-		f->gone = true;
-	else if (e)
-		f->err = e;
+	imap_fetch_failed(f, e);
 	if (e)
 		return nothing(f, o, none);
 	buf_free(&o->plain);

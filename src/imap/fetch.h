@@ -67,4 +67,7 @@ struct imap_fetch {
 /* Adds an item without arguments; false: answered. */
 bool imap_fetch_add(struct imap_fetch *f, struct span name);
 
+/* What came of a message's bytes: errors of this message alone are told at the end, others end the walk. ERR_OK: nothing. */
+void imap_fetch_failed(struct imap_fetch *f, enum err e);
+
 #endif

@@ -158,10 +158,7 @@ static bool body_begin(struct imap_fetch *f, struct body_op *o)
 
 	e = message_section(f->msg, &o->section, o->names, o->names_n, &o->bytes, &f->text);
 	buf_add_str(out, o->label);
-	if (e) {
-		f->gone |= e == ERR_EXPUNGED;
-		f->err = e == ERR_EXPUNGED ? f->err : e;
-	}
+	imap_fetch_failed(f, e);
 	if (e || o->bytes.nil) {
 		buf_add_str(out, " NIL");
 		return false;

@@ -102,6 +102,7 @@ static void add_place(struct writer *w, const struct content_fields *f)
  */
 static void begin_leaf(struct writer *w, const struct mime_part *p, const struct content_fields *f)
 {
+	static const struct content_type undivided = { SPAN("application"), SPAN("octet-stream"), SPAN("") };
 	struct content_type t = { SPAN("text"), SPAN("plain"), SPAN("") };
 	struct span encoding;
 
@@ -109,6 +110,8 @@ static void begin_leaf(struct writer *w, const struct mime_part *p, const struct
 		content_type_parse(f->type, &t);
 	if (p->flags & MIME_PART_MESSAGE)
 		t = (struct content_type){ SPAN("message"), SPAN("rfc822"), t.params };
+	else if (span_ieq_str(t.type, "message") && span_ieq_str(t.subtype, "rfc822"))
+		t = undivided; /* too deep: without an envelope it must not look like one (RFC 3501 body-type-msg) */
 	buf_add_char(w->out, '(');
 	wiretext_add(w->out, t.type);
 	buf_add_char(w->out, ' ');

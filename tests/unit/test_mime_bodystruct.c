@@ -167,9 +167,35 @@ static void test_caps(void **state)
 	buf_free(&out);
 }
 
+/* The message that is nested too deeply to be divided has no envelope to show: it is an octet-stream then. */
+static void test_depth_limit(void **state)
+{
+	struct buf message, full, cut, made;
+	const char *inner;
+
+	buf_init(&message, 65536);
+	buf_init(&full, 65536);
+	buf_init(&cut, 65536);
+	buf_init(&made, 65536);
+	for (int i = 0; i < MIME_DEPTH_MAX + 50; i++)
+		buf_add_str(&message, CT "message/rfc822\n\n");
+	add(buf_cstr(&message), true, &full);
+	add(buf_cstr(&message), false, &cut);
+	assert_int_equal(mime_body_from_structure(buf_span(&full), &made), ERR_OK);
+	assert_true(span_eq(buf_span(&made), buf_span(&cut)));
+	inner = strstr(buf_cstr(&cut), "(\"application\" \"octet-stream\"");
+	assert_non_null(inner);
+	assert_null(strstr(inner, "rfc822"));
+	buf_free(&message);
+	buf_free(&full);
+	buf_free(&cut);
+	buf_free(&made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_depth_limit),
 		cmocka_unit_test(test_structures),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_damaged_cache),
