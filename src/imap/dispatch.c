@@ -36,7 +36,7 @@ enum step imap_no(struct imap_cmd *c, const char *code, const char *text)
 enum step imap_bad(struct imap_cmd *c, const char *text)
 {
 	const char *name = c->row ? c->row->name : "";
-	char *all = arena_printf(c->arena, "Error in IMAP command %s: %s", name, text);
+	char *all = arena_printf(c->arena, "Error in IMAP command%s%s: %s", *name ? " " : "", name, text);
 
 	return answer(c, "BAD", NULL, all ? all : text);
 }

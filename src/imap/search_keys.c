@@ -42,7 +42,7 @@ enum err imap_search_text(struct imap_search *s, const struct imap_arg **a, stru
 		return ERR_SYNTAX;
 	*a = (*a)->next;
 	if (raw.n > SEARCH_TEXT_MAX)
-		return ERR_LIMIT;
+		return imap_no(s->c, "LIMIT", "The search text is too long."), ERR_LIMIT;
 	buf_init(&utf8, 4 * SEARCH_TEXT_MAX);
 	buf_init(&folded, 16 * SEARCH_TEXT_MAX);
 	if (s->charset.n) {

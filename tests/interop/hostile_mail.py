@@ -16,6 +16,7 @@ from testsite import GID, ROOT, SANITIZED, UID, Site  # noqa: E402
 
 USER = "anna@example.org"
 SIZE = (256 << 10) if SANITIZED else (4 << 20)
+MANY = 500 if SANITIZED else 5000
 CPU_MAX = 10.0   # seconds for all that is done with one message; honest ones of that size need 0.2
 MEMORY_MAX = 96  # MiB of the worker, the mapped message included
 SHOW = "-v" in sys.argv
@@ -126,6 +127,34 @@ def test_unreadable(site, client):
     assert SANITIZED or memory(site) < MEMORY_MAX
 
 
+def test_threads(site, client):
+    """Chains in the wrong order, rings, equal sort keys: what SORT and THREAD do with many messages."""
+    shapes = {
+        "chain": lambda i: f"Message-ID: <{i}@x>\nReferences: <{i - 1}@x>\nSubject: a",
+        "chain_back": lambda i: f"Message-ID: <{i}@x>\nReferences: <{i + 1}@x>\nSubject: {i}",
+        "ring": lambda i: f"Message-ID: <{i}@x>\nReferences: <{(i + 1) % MANY}@x> <{(i + 2) % MANY}@x>\nSubject: a",
+        "same_id": lambda i: "Message-ID: <1@x>\nReferences: <1@x> <2@x>\nSubject: Re: a",
+        "star": lambda i: f"Message-ID: <{i}@x>\nIn-Reply-To: <0@x>\nDate: nonsense\nSubject: Re: Fwd: [x] {i}",
+    }
+    for name, head in shapes.items():
+        put(site, name, lambda f: f.write(head(0).encode()))
+        for i in range(1, MANY):
+            with open(f"{site.maildir(USER)}/.{name}/cur/{i + 1}.M1P1.x:2,", "w") as f:
+                f.write(head(i) + "\n\nx\n")
+            os.chown(f.name, UID, GID)
+        before = cpu(site)
+        assert client.ask(f"SELECT {name}").startswith("OK")
+        for command in ("SORT (SUBJECT REVERSE DATE ARRIVAL)", "THREAD REFERENCES", "THREAD REFS", "THREAD ORDEREDSUBJECT"):
+            start = cpu(site)
+            answer = client.ask(f"{command} UTF-8 ALL")
+            assert answer.startswith("OK"), (name, command, answer)
+            if SHOW:
+                print(f"    {cpu(site) - start:5.2f} s  {command}")
+        if SHOW:
+            print(f"{cpu(site) - before:5.2f} s {memory(site):4d} MiB  {name}", flush=True)
+        assert cpu(site) - before < CPU_MAX, name
+
+
 with Site({USER: "secret"}) as site:
     wanted = [w for w in sys.argv[1:] if w != "-v"]
     os.makedirs(site.home(USER), exist_ok=True)
@@ -138,6 +167,7 @@ with Site({USER: "secret"}) as site:
         if not wanted or name in wanted:
             test_attack(site, client, name)
     if not wanted:
+        test_threads(site, client)
         test_unreadable(site, client)
     assert site.imap(USER).noop()[0] == "OK"
 print("hostile_mail: well")
