@@ -37,6 +37,21 @@ struct acct_ns {
 	size_t mailboxes;
 };
 
+/*
+ * Watching directories for changes by other programs: lent by the process. changed(arg) is called out of the loop,
+ * once for all that happened since.
+ */
+struct acct_watcher {
+	void *(*add)(void *ctx, const char *dir, void (*changed)(void *arg), void *arg); /* NULL: cannot */
+	void (*remove)(void *ctx, void *handle);
+	/*
+	 * How often a name in the directory came, went or changed, up to now (a rename within it: twice). Only differences
+	 * mean something; one that could not be counted exactly is huge.
+	 */
+	uint64_t (*count)(void *ctx, void *handle);
+	void *ctx;
+};
+
 struct acct_config {
 	const char *user;
 	const struct acct_ns *ns; /* ns[i].inbox is true for exactly one */
@@ -44,6 +59,7 @@ struct acct_config {
 	const char *index_dir;    /* one environment for all private namespaces */
 	bool index_memory;
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
+	struct acct_watcher watcher; /* zeroed: none */
 };
 
 struct acct;

@@ -23,15 +23,16 @@ struct mime_section;
  */
 enum err view_open(struct acct *a, const char *name, bool readonly, struct view **v_r, struct errtext *t);
 void view_close(struct view **v); /* NULL allowed */
-void view_set_notify(struct view *v, void (*fn)(void *ctx), void *ctx);
+/* look: another program may have changed the folder: view_refresh is needed, view_update alone does not see it. */
+void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx);
 
 /*
  * Looks at the folder and adopts what other programs did, when it changed (always: force). STEP_WAITING: its lock
  * is held elsewhere; a caller that need not know may go on with what the index has. err_r is written with STEP_DONE.
  */
 enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errtext *t);
-/* Directories to watch for changes by other programs; borrowed until view_close. */
-size_t view_watch(struct view *v, const char *paths[4]);
+/* Has changes by other programs told through notify from now on. False: cannot; view_refresh from time to time. */
+bool view_watch(struct view *v);
 
 struct view_changes {
 	uint32_t *expunged;     /* sequence numbers, descending, each as it is when its turn comes; arena */

@@ -63,14 +63,6 @@ struct imap_stats {
 	uint64_t commands;
 };
 
-/* Watches directories for changes by other programs; may be left out: then the folder is looked at from time to time. */
-struct imap_watch {
-	/* Calls changed(arg) on the loop after something in one of the paths changed, until unwatch. NULL: cannot, poll. */
-	void *(*watch)(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg), void *arg);
-	void (*unwatch)(void *ctx, void *handle);
-	void *ctx;
-};
-
 struct imap_config {
 	struct acct *acct;             /* borrowed */
 	struct loop *loop;             /* borrowed */
@@ -81,7 +73,6 @@ struct imap_config {
 	const char *remote_ip;         /* may be "" */
 	struct span login_tag;         /* empty: greet with "* PREAUTH" instead of answering a login */
 	struct span leftover;          /* bytes that the client sent behind its login */
-	struct imap_watch watch;       /* zeroed: none */
 	void (*on_end)(void *ctx, enum imap_end why, const char *text); /* text: the words of the log, e.g. "Logged out" */
 	/* May be NULL: the session has work for the process (acct_busy may have turned true). */
 	void (*on_busy)(void *ctx);

@@ -260,8 +260,21 @@ struct store_ops {
 	/* The modseq floor in roost-extra: raised, durable when it returns. */
 	enum err (*set_modseq_floor)(struct store_box *b, uint64_t floor, struct errtext *t);
 
-	/* Directories whose change means "scan again"; borrowed until box_close. At most 4. */
+	/*
+	 * Directories whose change means "scan again"; borrowed until box_close. At most 4; 0: their
+	 * names lead elsewhere now. Who watches by name asks again afterwards.
+	 */
 	size_t (*watch)(struct store_box *b, const char *paths[4]);
+	/*
+	 * May be NULL, then so is token. How many changes of names this handle itself made in them
+	 * since it was opened: a file that came or went counts one, a renamed one two.
+	 */
+	uint64_t (*made)(struct store_box *b);
+	/*
+	 * A token of the folder as it is now, for a caller who knows that a scan would find nothing
+	 * new. ERR_INUSE: it changed so lately that another change may hide behind the same time.
+	 */
+	enum err (*token)(struct store_box *b, struct arena *a, struct span *token_r);
 };
 
 /* The known drivers by name; NULL when unknown. */

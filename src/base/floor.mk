@@ -8,6 +8,7 @@ src_base_libbase_a_SOURCES = \
 	include/base/buf.h src/base/buf.c \
 	include/base/clock.h src/base/clock.c \
 	include/base/err.h src/base/err.c \
+	include/base/fskind.h src/base/fskind.c \
 	include/base/lf.h src/base/lf.c \
 	include/base/log.h src/base/log.c \
 	include/base/mailflags.h \

@@ -33,8 +33,10 @@ static enum err open_index(struct acct *a, struct errtext *t)
 	if (e)
 		return e;
 	/* Whoever was open knew another environment. */
-	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
+	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		mb->id = 0;
+		mb->known = KNOWN_NOT;
+	}
 	a->todo = !rebuilt;
 	a->todo_after = 0;
 	return ERR_OK;
@@ -51,6 +53,7 @@ enum err acct_repair(struct acct *a, struct errtext *t)
 	a->note = "the index was damaged or removed and is built anew from the folders";
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		mb->id = 0;
+		mb->known = KNOWN_NOT;
 		mb->epoch++;
 		sync_free(&mb->sync);
 		if (mb->owing.n)
@@ -162,7 +165,9 @@ static struct mailbox *rescan_due(const struct acct *a, uint64_t now)
 
 bool acct_busy(const struct acct *a)
 {
-	return a->todo || arrivals_late(a) || rescan_due(a, UINT64_MAX);
+	struct mailbox *mb;
+
+	return a->todo || arrivals_late(a) || rescan_due(a, UINT64_MAX) || mailbox_settles(a, UINT64_MAX, &mb);
 }
 
 /* A message was missed by one scan: the second look that tells whether it is gone. */
@@ -201,7 +206,7 @@ void acct_rest(struct acct *a)
 enum step acct_work(struct acct *a)
 {
 	uint64_t now = clock_ms();
-	struct mailbox *due = rescan_due(a, now);
+	struct mailbox *due = rescan_due(a, now), *mb;
 	enum err e = ERR_OK;
 
 	keep_house(a, now);
@@ -211,6 +216,8 @@ enum step acct_work(struct acct *a)
 	}
 	if (due)
 		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
+	if (!a->todo && mailbox_settles(a, now, &mb))
+		mailbox_settle(mb);
 	if (!a->todo || now < a->todo_at)
 		return STEP_DONE;
 	if (todo_drain(a, NULL, &e, NULL) == STEP_SLICE && !e)
@@ -241,7 +248,10 @@ void acct_close(struct acct **a)
 	/* What could not be written stays on the list of the index. */
 	for (struct mailbox *mb = c->boxes, *next; mb; mb = next) {
 		next = mb->next;
+		mb->refs++;
 		owing_forget(mb);
+		mailbox_settle_not(mb);
+		mailbox_close(&mb);
 	}
 	must(!c->boxes);
 	idx_close(&c->idx);

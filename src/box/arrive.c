@@ -15,7 +15,7 @@ enum {
 
 void arrivals_init(struct arrivals *r, struct mailbox *mb)
 {
-	*r = (struct arrivals){ .mb = mb, .arena = arena_new(ARENA_MAX) };
+	*r = (struct arrivals){ .mb = mb, .arena = arena_new(ARENA_MAX), .known = KNOWN_NOT };
 }
 
 void arrivals_free(struct arrivals *r)
@@ -113,6 +113,12 @@ enum err arrivals_commit(struct arrivals *r, struct errtext *t)
 	struct store_box *sb;
 	enum err e = mailbox_store(r->mb, &sb, t);
 
+	if (r->mb->views)
+		mailbox_guard(r->mb);
+	if (r->committed < r->n && r->mb->known != KNOWN_NOT) {
+		r->known = r->mb->known;
+		r->mb->known = KNOWN_NOT;
+	}
 	while (!e && r->committed < r->n)
 		e = commit_batch(r, sb, batch_end(r), t);
 	return e;
@@ -243,6 +249,15 @@ static enum err uidvalidity_run(struct idx_txn *x, struct rec *rec, void *arg, s
 	return ERR_OK;
 }
 
+/* Between bytes and facts the folder held more than the index; should it stay so, a look must find it. */
+static void know_again(struct arrivals *r)
+{
+	if (r->known == KNOWN_NOT || r->mb->known != KNOWN_NOT)
+		return;
+	r->mb->known = r->known;
+	mailbox_guarded(r->mb);
+}
+
 /* An index that fails costs nothing: the bytes are there, and numbered. */
 static void index_all(struct arrivals *r)
 {
@@ -254,6 +269,7 @@ static void index_all(struct arrivals *r)
 		(void)mailbox_read(r->mb, uidvalidity_run, &r->uidvalidity, NULL);
 	} else {
 		sync_touched(r->mb, NULL, &n.news);
+		know_again(r);
 		mailbox_notify(r->mb, NULL);
 	}
 	set_free(&n.news);

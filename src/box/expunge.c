@@ -150,6 +150,7 @@ static enum err disk(struct removal *r, struct errtext *t)
 	struct store_box *sb;
 	enum err e = mailbox_store(r->mb, &sb, t);
 
+	mailbox_guard(r->mb);
 	for (; !e && r->at < r->n && clock_us() < end; r->at++) {
 		struct leaving *l = &r->msg[r->at];
 
@@ -160,6 +161,7 @@ static enum err disk(struct removal *r, struct errtext *t)
 	}
 	if (e || r->at < r->n)
 		return e;
+	mailbox_guarded(r->mb);
 	e = mailbox_update(r->mb, REC_NOTES, done_run, r, t);
 	r->disk = false;
 	set_add_set(&r->done, &r->batch);

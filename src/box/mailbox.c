@@ -27,6 +27,7 @@ static struct mailbox *mailbox_new(struct acct *a, struct space *s, const char *
 	mb->name = mem_str(storage);
 	mb->sb = sb;
 	mb->refs = 1;
+	mb->known = KNOWN_NOT;
 	mb->next = a->boxes;
 	a->boxes = mb;
 	return mb;
@@ -91,6 +92,7 @@ static void mailbox_free(struct mailbox *mb)
 	while (*link != mb)
 		link = &(*link)->next;
 	*link = mb->next;
+	mailbox_unwatch(mb);
 	sync_free(&mb->sync);
 	set_free(&mb->missing);
 	if (mb->sb)
@@ -119,7 +121,14 @@ void mailbox_notify(struct mailbox *mb, const struct view *except)
 {
 	for (struct view *v = mb->views; v; v = v->next)
 		if (v != except && v->notify)
-			v->notify(v->ctx);
+			v->notify(v->ctx, false);
+}
+
+void mailbox_stirred(struct mailbox *mb)
+{
+	for (struct view *v = mb->views; v; v = v->next)
+		if (v->notify)
+			v->notify(v->ctx, true);
 }
 
 enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtext *t)

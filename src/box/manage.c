@@ -157,6 +157,7 @@ static void rename_open(struct acct *a, const struct renaming *r)
 		free(mb->name);
 		mb->name = mem_str(buf_cstr(&to));
 		sync_free(&mb->sync);
+		mailbox_unwatch(mb);
 		if (mb->sb)
 			mb->sb->ops->box_close(mb->sb);
 		mb->sb = NULL;

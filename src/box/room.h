@@ -101,6 +101,11 @@ struct mailbox {
 	struct arrivals *late;   /* own: deliveries to be numbered and indexed soon (arrive.h); holds a reference */
 	struct owing owing;      /* flags that the folder does not have yet */
 	uint64_t rescan_at;      /* clock_ms; 0: no second look is due */
+	void *watch[4];          /* own: the process's */
+	unsigned watches;
+	uint64_t known;          /* the index has all that others did up to this count (mailbox_foreign); KNOWN_NOT */
+	uint64_t settle_at;      /* clock_ms: the record's token is older than our own changes; holds a reference. 0: no */
+	unsigned settle_tries;
 	struct keyword *pool;    /* own */
 	const char *keyword[MAIL_KEYWORDS_MAX]; /* into pool; NULL: free */
 	uint32_t keywords_serial;
@@ -111,7 +116,7 @@ struct view {
 	struct mailbox *mb;      /* a reference */
 	char *name;              /* own: client name */
 	bool readonly, opened;
-	void (*notify)(void *ctx);
+	void (*notify)(void *ctx, bool look);
 	void *ctx;
 	struct set uids;         /* what the session numbers */
 	struct set recent;       /* among uids */
@@ -170,7 +175,8 @@ enum err mailbox_open_storage(struct acct *a, struct space *s, const char *stora
 			      struct errtext *t);
 struct mailbox *mailbox_find(struct acct *a, const struct space *s, const char *storage); /* no new reference */
 void mailbox_close(struct mailbox **mb); /* NULL allowed */
-void mailbox_notify(struct mailbox *mb, const struct view *except);
+void mailbox_notify(struct mailbox *mb, const struct view *except); /* the index knows something new */
+void mailbox_stirred(struct mailbox *mb); /* the folder may hold something new */
 enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtext *t);
 bool mailbox_readonly(const struct mailbox *mb);
 void mailbox_look_again(struct mailbox *mb); /* a message was not where it should be: scan soon (acct_work) */
@@ -203,6 +209,25 @@ enum step mailbox_sync(struct mailbox *mb, bool force, enum err *err_r, struct e
 void sync_free(struct sync **s);
 /* While a scan is under way: these UIDs are newer in the index than in the scan. */
 void sync_touched(struct mailbox *mb, const struct set *changed, const struct set *vanished);
+
+/* Is there anything to do? As cheaply as can be; what it finds out is remembered (known). */
+enum err mailbox_compare(struct mailbox *mb);
+
+/* --- known.c -------------------------------------------------------------------- */
+
+#define KNOWN_NOT UINT64_MAX
+
+/* How many changes other programs made while it was watched; KNOWN_NOT: it is not. */
+uint64_t mailbox_foreign(struct mailbox *mb);
+bool mailbox_watch(struct mailbox *mb); /* from now until it is closed; false: cannot */
+void mailbox_unwatch(struct mailbox *mb);
+/* Around changes of ours in the folder: so that they are not taken for those of others. */
+void mailbox_guard(struct mailbox *mb);
+void mailbox_guarded(struct mailbox *mb);
+/* Some mailbox whose record should have a new token, at a time or (UINT64_MAX) ever; and giving it one. */
+bool mailbox_settles(const struct acct *a, uint64_t now, struct mailbox **mb_r);
+void mailbox_settle(struct mailbox *mb);     /* may free mb when nobody else holds it */
+void mailbox_settle_not(struct mailbox *mb); /* likewise: the account closes */
 
 /* --- adopt.c -------------------------------------------------------------------- */
 

@@ -209,6 +209,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 
 	arena_reset(s->arena);
 	s->began = clock_ms();
+	s->foreign = mailbox_foreign(mb);
 	s->ops = s->at = 0;
 	s->uid = 0;
 	set_clear(&s->missing);
@@ -434,6 +435,7 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 
 struct peek {
 	struct store_box *sb;
+	bool same;    /* the watches tell that nothing changed */
 	bool changed;
 };
 
@@ -443,13 +445,15 @@ static enum err peek_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 
 	if (r->b.flags & BOX_ADOPTING)
 		return ERR_OK;
-	return p->sb->ops->changed(p->sb, r->b.token, &p->changed);
+	p->changed = !p->same;
+	return p->same ? ERR_OK : p->sb->ops->changed(p->sb, r->b.token, &p->changed);
 }
 
-/* Is there anything to do? Two stats and one record when there is not. */
+/* Two stats, or not even they where it is watched, and one record when there is nothing to do. */
 static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r, struct errtext *t)
 {
-	struct peek p = { sb, true };
+	uint64_t foreign = mailbox_foreign(mb);
+	struct peek p = { sb, foreign != KNOWN_NOT && foreign == mb->known, true };
 	bool found;
 	enum err e = rec_find(mb, &found, t);
 
@@ -457,9 +461,20 @@ static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r,
 		e = rec_read(mb, peek_run, &p, t);
 	if (e == ERR_NOTFOUND && !mb->id)
 		e = ERR_OK;
+	if (!e && !p.changed)
+		mb->known = foreign;
 	if (!e)
 		*needed_r = p.changed;
 	return e;
+}
+
+enum err mailbox_compare(struct mailbox *mb)
+{
+	struct store_box *sb;
+	bool needs;
+	enum err e = mailbox_store(mb, &sb, NULL);
+
+	return e ? e : needed(mb, sb, &needs, NULL);
 }
 
 static void say_dead(struct mailbox *mb)

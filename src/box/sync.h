@@ -31,6 +31,7 @@ struct sync {
 	bool lost;                 /* the index knew nothing of the mailbox */
 	bool wrote;                /* something changed: tell the views */
 	unsigned passes;
+	uint64_t foreign;          /* what others had done when the scan began (mailbox_foreign) */
 	uint64_t began;            /* clock_ms of the scan */
 	size_t at;                 /* in scan.msg (diff), in op (apply) */
 	uint32_t uid;              /* diff: next UID of the index to look at; missing: next to locate */

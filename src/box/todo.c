@@ -122,6 +122,7 @@ static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 	bool renamed = false, removed = false;
 	enum err e = mailbox_store(mb, &sb, t);
 
+	mailbox_guard(mb);
 	for (size_t i = 0; !e && i < b->n; i++) {
 		struct owed *o = &b->o[i];
 
@@ -146,6 +147,8 @@ static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 		e = sb->ops->flags_done(sb, t);
 	if (!e && removed)
 		e = sb->ops->expunge_done(sb, t);
+	if (renamed || removed)
+		mailbox_guarded(mb);
 	arena_free(&ar);
 	return e;
 }

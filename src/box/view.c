@@ -56,7 +56,7 @@ void view_close(struct view **v)
 	*v = NULL;
 }
 
-void view_set_notify(struct view *v, void (*fn)(void *ctx), void *ctx)
+void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx)
 {
 	v->notify = fn;
 	v->ctx = ctx;
@@ -80,13 +80,9 @@ enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errte
 	return STEP_DONE;
 }
 
-size_t view_watch(struct view *v, const char *paths[4])
+bool view_watch(struct view *v)
 {
-	struct store_box *sb;
-
-	if (mailbox_store(v->mb, &sb, NULL) || !sb->ops->watch)
-		return 0;
-	return sb->ops->watch(sb, paths);
+	return mailbox_watch(v->mb);
 }
 
 const struct view_state *view_state(const struct view *v)

@@ -214,8 +214,10 @@ static bool begin(struct imap_session *s, bool expunge)
 static enum step refresh(struct imap_session *s)
 {
 	enum err e = ERR_OK;
-	enum step step = view_refresh(s->view, false, &e, NULL);
+	enum step step;
 
+	s->look = false;
+	step = view_refresh(s->view, false, &e, NULL);
 	if (step != STEP_DONE && step != STEP_WAITING)
 		return step;
 	if (step == STEP_DONE && (e == ERR_NOTFOUND || e == ERR_CORRUPT))

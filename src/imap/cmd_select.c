@@ -8,11 +8,12 @@
 
 #include "wire/imap_write.h"
 
-static void on_notify(void *ctx)
+static void on_notify(void *ctx, bool look)
 {
 	struct imap_session *s = ctx;
 
 	s->changed = true;
+	s->look |= look;
 	if (s->listening)
 		imap_session_wake(s);
 }
@@ -40,7 +41,7 @@ static enum err take_view(struct imap_session *s, struct imap_select *sel, struc
 	s->told_exists = view_state(s->view)->exists;
 	s->told_recent = view_state(s->view)->recent;
 	s->refreshed_ms = loop_now(s->cfg.loop);
-	s->changed = false;
+	s->changed = s->look = false;
 	view_set_notify(s->view, on_notify, s);
 	imap_session_busy(s);
 	return ERR_OK;

@@ -71,6 +71,7 @@ struct imap_session {
 	uint32_t told_exists, told_recent;
 	uint64_t refreshed_ms;
 	bool changed;                /* the view's notify came since the last round */
+	bool look;                   /* and said that the folder itself may have changed */
 	bool missed;                 /* the last round could not look at the folder: it was locked */
 	bool listening;              /* IDLE: changes wake the session */
 	bool leaving;                /* LOGOUT: the session ends behind the tagged answer */

@@ -253,7 +253,7 @@ static enum step do_sync(struct imap_session *s)
 	enum step step = STEP_DONE;
 
 	if (s->view && row && !(row->flags & IMAP_CMD_NO_SYNC)) {
-		bool stale = s->changed || loop_now(s->cfg.loop) - s->refreshed_ms >= IMAP_REFRESH_MS;
+		bool stale = s->look || loop_now(s->cfg.loop) - s->refreshed_ms >= IMAP_REFRESH_MS;
 
 		step = imap_announce_step(s, !(row->flags & IMAP_CMD_SEQUENCE),
 					  row->flags & IMAP_CMD_REFRESH || stale);

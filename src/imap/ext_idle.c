@@ -1,7 +1,7 @@
 /*
- * IDLE (RFC 2177). A change made in this process wakes the session through its view; one made by
- * another program through the watch that the worker lends, or, without one, by looking from time to
- * time. DONE may already be there when the command begins: IDLE can be pipelined.
+ * IDLE (RFC 2177). A change wakes the session through its view, whoever made it; where the process
+ * has no watch to lend, one by another program is found by looking from time to time. DONE may
+ * already be there when the command begins: IDLE can be pipelined.
  */
 #include "args.h"
 
@@ -13,19 +13,17 @@ enum {
 struct idle {
 	struct imap_session *s;
 	struct loop_timer alive, poll, again;
-	void *watch;  /* own: the worker's handle */
-	bool look;    /* the folder itself may have changed */
 	bool round;   /* an announcement is on its way, */
 	bool looking; /* which looks at the folder */
 };
 
 /* ---- what wakes it ---- */
 
-static void on_watch(void *ctx)
+static void look_again(void *ctx)
 {
 	struct idle *i = ctx;
 
-	i->look = true;
+	i->s->look = true;
 	imap_session_wake(i->s);
 }
 
@@ -34,7 +32,7 @@ static void on_poll(void *ctx)
 	struct idle *i = ctx;
 
 	loop_timer_set(i->s->cfg.loop, &i->poll, i->s->cfg.settings.idle_check_ms, on_poll, i);
-	on_watch(i);
+	look_again(i);
 }
 
 static void on_alive(void *ctx)
@@ -47,13 +45,7 @@ static void on_alive(void *ctx)
 
 static void watch_folder(struct idle *i)
 {
-	const struct imap_watch *w = &i->s->cfg.watch;
-	const char *paths[4];
-	size_t n = i->s->view ? view_watch(i->s->view, paths) : 0;
-
-	if (n && w->watch)
-		i->watch = w->watch(w->ctx, paths, n, on_watch, i);
-	if (n && !i->watch && i->s->cfg.settings.idle_check_ms)
+	if (i->s->view && !view_watch(i->s->view) && i->s->cfg.settings.idle_check_ms)
 		loop_timer_set(i->s->cfg.loop, &i->poll, i->s->cfg.settings.idle_check_ms, on_poll, i);
 }
 
@@ -64,8 +56,6 @@ static void idle_free(void *arg)
 	loop_timer_stop(i->s->cfg.loop, &i->alive);
 	loop_timer_stop(i->s->cfg.loop, &i->poll);
 	loop_timer_stop(i->s->cfg.loop, &i->again);
-	if (i->watch)
-		i->s->cfg.watch.unwatch(i->s->cfg.watch.ctx, i->watch);
 	i->s->listening = false;
 }
 
@@ -91,12 +81,11 @@ static enum step idle_step(struct imap_cmd *c)
 	struct imap_session *s = c->s;
 	struct idle *i = c->state;
 
-	while (s->view && (i->round || i->look || s->changed)) {
+	while (s->view && (i->round || s->look || s->changed)) {
 		enum step step;
 
 		if (!i->round) {
-			i->looking = i->look;
-			i->look = false;
+			i->looking = s->look;
 			i->round = true;
 		}
 		step = imap_announce_step(s, true, i->looking);
@@ -104,7 +93,7 @@ static enum step idle_step(struct imap_cmd *c)
 			return step;
 		i->round = false;
 		if (i->looking && s->missed)
-			loop_timer_set(s->cfg.loop, &i->again, AGAIN_MS, on_watch, i);
+			loop_timer_set(s->cfg.loop, &i->again, AGAIN_MS, look_again, i);
 	}
 	return take_done(c);
 }
@@ -124,7 +113,7 @@ static enum step idle_start(struct imap_cmd *c)
 		return imap_fail(c, ERR_MEMORY, NULL);
 	imap_continue(s, "idling");
 	s->listening = true;
-	i->look = s->view != NULL;
+	s->look = s->view != NULL;
 	watch_folder(i);
 	if (s->cfg.settings.idle_notify_ms)
 		loop_timer_set(s->cfg.loop, &i->alive, s->cfg.settings.idle_notify_ms, on_alive, i);

@@ -39,7 +39,7 @@ void imap_session_unselect(struct imap_session *s)
 	set_clear(&s->saved);
 	view_close(&s->view);
 	s->told_exists = s->told_recent = 0;
-	s->changed = false;
+	s->changed = s->look = false;
 	s->refreshed_ms = 0;
 }
 

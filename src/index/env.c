@@ -14,6 +14,7 @@
 
 #include "env.h"
 
+#include "base/fskind.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -257,31 +258,6 @@ out:
 
 /* --- opening and closing ------------------------------------------------------------------ */
 
-/* Where locks or shared mappings do not hold between hosts. */
-static bool network_fs(int dirfd)
-{
-	static const uint32_t types[] = {
-		0x6969,     /* nfs */
-		0x517b,     /* smb */
-		0xff534d42, /* cifs */
-		0xfe534d42, /* smb2 */
-		0x00c36400, /* ceph */
-		0x0bd00bd0, /* lustre */
-		0x5346414f, /* afs */
-		0x73757245, /* coda */
-		0x01161970, /* gfs2 */
-		0x7461636f, /* ocfs2 */
-	};
-	struct statfs fs;
-
-	if (fstatfs(dirfd, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if ((uint32_t)fs.f_type == types[i])
-			return true;
-	return false;
-}
-
 static enum err open_dir(struct idx *i, const struct idx_config *config, struct errtext *t)
 {
 	const char *parent = config->dir;
@@ -300,7 +276,8 @@ static enum err open_dir(struct idx *i, const struct idx_config *config, struct 
 	i->dirfd = open(i->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (i->dirfd < 0)
 		return err_sys(t, "index directory %s", i->dir);
-	if (network_fs(i->dirfd))
+	/* Locks and shared mappings do not hold between hosts. */
+	if (fs_kind(i->dir) == FS_NETWORK)
 		return err_say(t, ERR_CANNOT, "index directory %s is on a network file system",
 			       i->dir);
 	return ERR_OK;

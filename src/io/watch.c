@@ -1,4 +1,5 @@
 #include "io/watch.h"
+#include "base/fskind.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -6,71 +7,118 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <uthash.h>
+#include <utlist.h>
+
 /* What changes the names in a Maildir folder, and the end of the folder itself. */
 static const uint32_t watch_mask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
 				   IN_MOVE_SELF | IN_ONLYDIR;
 
+static const uint64_t LOST = UINT64_C(1) << 32; /* added to a count that cannot be trusted to be exact */
+
 struct watch {
-	struct watch_set *set;
-	struct watch *next;
-	int wd; /* the same for watches of one directory; -1: the kernel dropped it */
+	struct watch_dir *dir;
+	struct watch *prev, *next;         /* of one directory */
+	struct watch *due_prev, *due_next; /* while hit */
 	bool hit;
 	loop_fn *fn;
 	void *ctx;
+};
+
+struct watch_dir {
+	struct watch_set *set;
+	int wd;
+	bool gone; /* the kernel dropped it; not in the table */
+	uint64_t count;
+	struct watch *list;
+	UT_hash_handle hh;
 };
 
 struct watch_set {
 	struct loop *loop;
 	struct loop_io *io;
 	int fd;
-	struct watch *list;
+	struct watch_dir *dirs; /* by wd */
+	struct watch *due;      /* their callbacks are to be called */
 	struct loop_task tell;
 };
+
+/* --- events ------------------------------------------------------------------------------- */
+
+static void watch_hit(struct watch_dir *d, uint64_t count)
+{
+	struct watch *w;
+
+	d->count += count;
+	DL_FOREACH (d->list, w) {
+		if (!w->hit)
+			DL_APPEND2(d->set->due, w, due_prev, due_next);
+		w->hit = true;
+	}
+}
+
+static void watch_event(struct watch_set *set, const struct inotify_event *ev)
+{
+	struct watch_dir *d, *next;
+
+	if (ev->mask & IN_Q_OVERFLOW) {
+		HASH_ITER (hh, set->dirs, d, next)
+			watch_hit(d, LOST);
+		return;
+	}
+	HASH_FIND_INT(set->dirs, &ev->wd, d);
+	if (!d)
+		return;
+	watch_hit(d, ev->mask & IN_IGNORED ? LOST : 1);
+	if (ev->mask & IN_IGNORED) {
+		HASH_DEL(set->dirs, d);
+		d->gone = true;
+	}
+}
 
 /* From the start after each call: the list may have changed. */
 static void watch_on_tell(void *ctx)
 {
 	struct watch_set *set = ctx;
-	struct watch *w = set->list;
+	struct watch *w;
 
-	while (w) {
-		if (!w->hit) {
-			w = w->next;
-			continue;
-		}
+	while ((w = set->due)) {
+		DL_DELETE2(set->due, w, due_prev, due_next);
 		w->hit = false;
 		w->fn(w->ctx);
-		w = set->list;
 	}
 }
 
-static void watch_mark(struct watch_set *set, const struct inotify_event *ev)
+/* Everything that happened before the call. */
+static void watch_drain(struct watch_set *set)
 {
-	bool all = ev->mask & IN_Q_OVERFLOW;
+	_Alignas(struct inotify_event) char buf[8192];
+	ssize_t n;
 
-	for (struct watch *w = set->list; w; w = w->next) {
-		if (!all && w->wd != ev->wd)
-			continue;
-		w->hit = true;
-		if (ev->mask & IN_IGNORED)
-			w->wd = -1;
+	while ((n = read(set->fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *ev = (const struct inotify_event *)(buf + at);
+
+			watch_event(set, ev);
+			at += (ssize_t)(sizeof(*ev) + ev->len);
+		}
 	}
+	if (set->due)
+		loop_later(set->loop, &set->tell, watch_on_tell, set);
 }
 
 static void watch_on_io(void *ctx, unsigned events)
 {
-	struct watch_set *set = ctx;
-	_Alignas(struct inotify_event) char buf[8192];
-	ssize_t n = read(set->fd, buf, sizeof(buf));
-
-	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *ev = (const struct inotify_event *)(buf + at);
-
-		watch_mark(set, ev);
-		at += (ssize_t)(sizeof(*ev) + ev->len);
-	}
-	loop_later(set->loop, &set->tell, watch_on_tell, set);
+	watch_drain(ctx);
 }
+
+uint64_t watch_count(struct watch *w)
+{
+	watch_drain(w->dir->set);
+	return w->dir->count;
+}
+
+/* --- the set ------------------------------------------------------------------------------ */
 
 enum err watch_set_new(struct loop *l, struct watch_set **w_r)
 {
@@ -98,36 +146,64 @@ void watch_set_free(struct watch_set **w)
 	*w = NULL;
 }
 
+/* --- one watch ---------------------------------------------------------------------------- */
+
+static enum err dir_find(struct watch_set *set, const char *path, struct watch_dir **d_r)
+{
+	struct watch_dir *d;
+	int wd;
+
+	if (fs_kind(path) != FS_LOCAL)
+		return ERR_CANNOT;
+	wd = inotify_add_watch(set->fd, path, watch_mask);
+	if (wd < 0)
+		return errno == ENOSPC || errno == ENOMEM ? ERR_TEMP : err_from_errno(errno);
+	HASH_FIND_INT(set->dirs, &wd, d);
+	if (!d) {
+		d = mem_alloc(sizeof(*d));
+		d->set = set;
+		d->wd = wd;
+		HASH_ADD_INT(set->dirs, wd, d);
+	}
+	*d_r = d;
+	return ERR_OK;
+}
+
 enum err watch_add(struct watch_set *set, const char *dir, loop_fn *fn, void *ctx, struct watch **watch_r)
 {
-	int wd = inotify_add_watch(set->fd, dir, watch_mask);
+	struct watch_dir *d;
 	struct watch *w;
+	enum err e = dir_find(set, dir, &d);
 
-	if (wd < 0 && (errno == ENOSPC || errno == ENOMEM))
-		return ERR_TEMP;
-	if (wd < 0)
-		return err_from_errno(errno);
+	if (e)
+		return e;
 	w = mem_alloc(sizeof(*w));
-	*w = (struct watch){ .set = set, .next = set->list, .wd = wd, .fn = fn, .ctx = ctx };
-	set->list = w;
+	w->dir = d;
+	w->fn = fn;
+	w->ctx = ctx;
+	DL_APPEND(d->list, w);
 	*watch_r = w;
 	return ERR_OK;
 }
 
 void watch_remove(struct watch **watch)
 {
-	struct watch *w = *watch, **at;
-	bool shared = false;
+	struct watch *w = *watch;
+	struct watch_dir *d;
 
 	if (!w)
 		return;
-	for (at = &w->set->list; *at != w; at = &(*at)->next)
-		;
-	*at = w->next;
-	for (struct watch *o = w->set->list; o; o = o->next)
-		shared = shared || o->wd == w->wd;
-	if (!shared && w->wd >= 0)
-		inotify_rm_watch(w->set->fd, w->wd);
-	free(w);
 	*watch = NULL;
+	d = w->dir;
+	DL_DELETE(d->list, w);
+	if (w->hit)
+		DL_DELETE2(d->set->due, w, due_prev, due_next);
+	free(w);
+	if (d->list)
+		return;
+	if (!d->gone) {
+		HASH_DEL(d->set->dirs, d);
+		inotify_rm_watch(d->set->fd, d->wd);
+	}
+	free(d);
 }

@@ -330,6 +330,16 @@ static size_t faulty_watch(struct store_box *b, const char *paths[4])
 	return ops_of(b)->watch(inner_of(b), paths);
 }
 
+static uint64_t faulty_made(struct store_box *b)
+{
+	return ops_of(b)->made ? ops_of(b)->made(inner_of(b)) : 0;
+}
+
+static enum err faulty_token(struct store_box *b, struct arena *a, struct span *token_r)
+{
+	return ops_of(b)->token ? ops_of(b)->token(inner_of(b), a, token_r) : ERR_CANNOT;
+}
+
 static const struct store_ops store_faulty_table = {
 	.driver = "faulty",
 	.separator = '.',
@@ -364,6 +374,8 @@ static const struct store_ops store_faulty_table = {
 	.flags_done = faulty_flags_done,
 	.set_modseq_floor = faulty_set_modseq_floor,
 	.watch = faulty_watch,
+	.made = faulty_made,
+	.token = faulty_token,
 };
 
 const struct store_ops *store_faulty_ops(void)

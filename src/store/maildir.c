@@ -326,6 +326,20 @@ bool maildir_stamp_same(const struct stamp *before, const struct stamp *after)
 	       before->new_sec == after->new_sec && before->new_nsec == after->new_nsec;
 }
 
+static uint64_t maildir_made(struct store_box *sb)
+{
+	return maildir_box_of(sb)->made;
+}
+
+/* Another folder may have taken the name of the one that is open. */
+static bool same_dir(const char *path, int fd)
+{
+	struct stat named, held;
+
+	return stat(path, &named) == 0 && fstat(fd, &held) == 0 && named.st_ino == held.st_ino &&
+	       named.st_dev == held.st_dev;
+}
+
 static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 {
 	struct maildir_box *b = maildir_box_of(sb);
@@ -335,6 +349,8 @@ static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 		b->cur_path = mem_printf("%s/%s%scur", root, b->dirname, *b->dirname ? "/" : "");
 		b->new_path = mem_printf("%s/%s%snew", root, b->dirname, *b->dirname ? "/" : "");
 	}
+	if (!same_dir(b->new_path, b->new_fd) || !same_dir(b->cur_path, b->cur_fd))
+		return 0;
 	paths[0] = b->new_path;
 	paths[1] = b->cur_path;
 	return 2;
@@ -374,4 +390,6 @@ const struct store_ops store_maildir = {
 	.flags_done = maildir_flags_done,
 	.set_modseq_floor = maildir_set_modseq_floor,
 	.watch = maildir_watch,
+	.made = maildir_made,
+	.token = maildir_token,
 };

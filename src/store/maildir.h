@@ -76,6 +76,7 @@ struct maildir_box {
 	uint32_t letters_seen;     /* keyword letters met in file names */
 	/* list records without a file at the last scan, and expunged since */
 	size_t missing;
+	uint64_t made;             /* names that came or went by our hand in cur/ and new/ */
 	bool cur_dirty, new_dirty; /* renames or unlinks not synced yet (mail_fsync=always) */
 	bool list_dirty;           /* the list may hold UIDs that are not on disk */
 	const struct dotlock *lock; /* borrowed while the list is locked by us; else NULL */
@@ -152,6 +153,7 @@ enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *b
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r);
 enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r,
 		      struct errtext *t);
+enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r);
 enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a,
 			  struct store_scan *scan_r, struct errtext *t);
 /*

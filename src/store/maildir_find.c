@@ -308,6 +308,7 @@ static enum err try_unlink(struct maildir_box *b, struct found *f, void *arg)
 		b->new_dirty = true;
 	else
 		b->cur_dirty = true;
+	b->made++;
 	b->missing++;
 	return ERR_OK;
 }
@@ -380,6 +381,7 @@ static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 	}
 	if (file_rename_new(maildir_dir_fd(b, f->dir), f->file, b->cur_fd, name) < 0)
 		return err_from_errno(errno);
+	b->made += 2;
 	if (f->dir == 'n')
 		b->new_dirty = true;
 	b->cur_dirty = true;

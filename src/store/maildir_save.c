@@ -234,6 +234,7 @@ static enum err commit_rename(struct maildir_box *b, struct store_commit *c, int
 			return ERR_LIMIT;
 		if (file_rename_new(tmp, old, maildir_dir_fd(b, dir), s->final) == 0) {
 			s->dir = dir;
+			b->made++;
 			return ERR_OK;
 		}
 		if (errno != EEXIST)
@@ -268,7 +269,7 @@ static void commit_undo(struct maildir_box *b, struct store_commit *c, int tmp)
 	struct staged *s = c->stage->priv;
 
 	if (s->dir)
-		unlinkat(maildir_dir_fd(b, s->dir), s->final, 0);
+		b->made += unlinkat(maildir_dir_fd(b, s->dir), s->final, 0) == 0;
 	else
 		unlinkat(tmp, s->unique, 0);
 }

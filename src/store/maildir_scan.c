@@ -94,6 +94,19 @@ enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_
 	return ERR_OK;
 }
 
+enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r)
+{
+	struct stamp now;
+	enum err e = maildir_stamp(maildir_box_of(sb), &now);
+
+	if (e)
+		return e;
+	if (now.cur_young || now.new_young)
+		return ERR_INUSE;
+	*token_r = token_make(a, &now);
+	return token_r->n ? ERR_OK : ERR_MEMORY;
+}
+
 /* --- the pass --- */
 
 struct entry {

@@ -109,6 +109,25 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 				 n->name);
 }
 
+/* box counts what the kernel tells. */
+static void *watcher_add(void *ctx, const char *dir, void (*changed)(void *arg), void *arg)
+{
+	struct watch_set *set = ctx;
+	struct watch *w;
+	return watch_add(set, dir, changed, arg, &w) == ERR_OK ? w : NULL;
+}
+
+static void watcher_remove(void *ctx, void *handle)
+{
+	struct watch *w = handle;
+	watch_remove(&w);
+}
+
+static uint64_t watcher_count(void *ctx, void *handle)
+{
+	return watch_count(handle);
+}
+
 /* The namespaces of the settings, with this user's directories. The index lies with the inbox. */
 static enum err account_config(struct account *a, struct errtext *t)
 {
@@ -129,6 +148,8 @@ static enum err account_config(struct account *a, struct errtext *t)
 					      : arena_printf(a->arena, "%s/roost.index", loc.path);
 		a->config.index_memory = loc.index_memory;
 	}
+	if (a->w->watches != NULL)
+		a->config.watcher = (struct acct_watcher){ watcher_add, watcher_remove, watcher_count, a->w->watches };
 	a->config.user = a->user;
 	a->config.ns = ns;
 	a->config.namespaces = n;

@@ -1,46 +1,13 @@
-/* An IMAP session in the worker: its stream, its watches, its line in the log. */
+/* An IMAP session in the worker: its stream, its line in the log. */
 #include "worker.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/must.h"
 #include "io/stream.h"
 
 #include <stdlib.h>
 
-enum { WATCHES_MAX = 4, LOG_LINE = 900 };
-
-/* --- watching ----------------------------------------------------------------------------- */
-
-struct imap_watches {
-	struct watch *watch[WATCHES_MAX];
-	size_t n;
-};
-
-static void unwatch(void *ctx, void *handle)
-{
-	struct imap_watches *w = handle;
-	for (size_t i = 0; i < w->n; i++)
-		watch_remove(&w->watch[i]);
-	free(w);
-}
-
-static void *watch(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg),
-		   void *arg)
-{
-	struct worker *w = ctx;
-	if (w->watches == NULL || n > WATCHES_MAX)
-		return NULL;
-	struct imap_watches *iw = mem_alloc(sizeof(*iw));
-	for (size_t i = 0; i < n; i++) {
-		if (watch_add(w->watches, paths[i], changed, arg, &iw->watch[iw->n]) != ERR_OK) {
-			unwatch(w, iw);
-			return NULL;
-		}
-		iw->n++;
-	}
-	return iw;
-}
+enum { LOG_LINE = 900 };
 
 /* --- life --------------------------------------------------------------------------------- */
 
@@ -84,7 +51,6 @@ enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag
 		.remote_ip = j->rip,
 		.login_tag = tag,
 		.leftover = input,
-		.watch = { .watch = watch, .unwatch = unwatch, .ctx = w },
 		.on_end = on_end,
 		.on_busy = on_busy,
 		.ctx = j,

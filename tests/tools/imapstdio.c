@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAILBOXES_MAX = 32, WATCHES_MAX = 4 };
+enum { MAILBOXES_MAX = 32 };
 
 struct tool {
 	struct loop *loop;
@@ -34,7 +34,7 @@ struct tool {
 	struct loop_timer work;
 	struct loop_io *in;
 	struct conn *conns; /* those that live */
-	bool verbose, ending;
+	bool verbose, ending, blind;
 };
 
 struct conn {
@@ -70,37 +70,6 @@ static void on_busy(void *ctx)
 
 /* ---- sessions ---- */
 
-struct watches {
-	struct watch *w[WATCHES_MAX];
-	size_t n;
-};
-
-static void unwatch(void *ctx, void *handle)
-{
-	struct watches *w = handle;
-
-	for (size_t i = 0; i < w->n; i++)
-		watch_remove(&w->w[i]);
-	free(w);
-}
-
-static void *watch(void *ctx, const char *const *paths, size_t n, void (*changed)(void *arg), void *arg)
-{
-	struct tool *t = ctx;
-	struct watches *w;
-
-	if (!t->watches || n > WATCHES_MAX)
-		return NULL;
-	w = mem_alloc(sizeof(*w));
-	for (size_t i = 0; i < n; i++, w->n++) {
-		if (watch_add(t->watches, paths[i], changed, arg, &w->w[i])) {
-			unwatch(t, w);
-			return NULL;
-		}
-	}
-	return w;
-}
-
 static void on_end(void *ctx, enum imap_end why, const char *text)
 {
 	struct conn *c = ctx;
@@ -128,7 +97,6 @@ static void on_accept(void *ctx, int fd_take)
 		.stream = stream_new(t->loop, fd_take, NULL, &none, NULL),
 		.settings = t->settings,
 		.user = "user",
-		.watch = { watch, unwatch, t },
 		.on_end = on_end,
 		.on_busy = on_busy,
 		.ctx = c,
@@ -195,6 +163,8 @@ static void set_option(struct tool *t, char *text)
 		t->settings.append_max = n;
 	else if (!strcmp(text, "mail_max_keyword_length"))
 		t->settings.keyword_max = (unsigned)n;
+	else if (!strcmp(text, "inotify"))
+		t->blind = n == 0;
 	else if (!strcmp(text, "separator"))
 		t->ns.separator = value[0];
 	else if (!strcmp(text, "prefix"))
@@ -235,6 +205,25 @@ static void print_usage(void)
 	       u.ru_stime.tv_sec, u.ru_stime.tv_usec, u.ru_maxrss);
 }
 
+static void *watcher_add(void *ctx, const char *dir, void (*changed)(void *arg), void *arg)
+{
+	struct watch *w;
+
+	return watch_add(ctx, dir, changed, arg, &w) ? NULL : w;
+}
+
+static void watcher_remove(void *ctx, void *handle)
+{
+	struct watch *w = handle;
+
+	watch_remove(&w);
+}
+
+static uint64_t watcher_count(void *ctx, void *handle)
+{
+	return watch_count(handle);
+}
+
 static void open_account(struct tool *t)
 {
 	struct errtext why = { "" };
@@ -249,6 +238,8 @@ static void open_account(struct tool *t)
 	t->config.user = "user";
 	t->config.ns = &t->ns;
 	t->config.namespaces = 1;
+	if (t->watches)
+		t->config.watcher = (struct acct_watcher){ watcher_add, watcher_remove, watcher_count, t->watches };
 	t->config.max_keyword_length = t->settings.keyword_max;
 	if (acct_open(&t->config, &t->acct, &why)) {
 		fprintf(stderr, "account: %s\n", why.text);
@@ -268,8 +259,9 @@ static void serve(struct tool *t, const char *path)
 		fprintf(stderr, "%s: %s\n", path, why.text);
 		exit(1);
 	}
-	if (watch_set_new(t->loop, &t->watches))
+	if (!t->blind && watch_set_new(t->loop, &t->watches))
 		t->watches = NULL;
+	open_account(t);
 	acceptor = acceptor_new(t->loop, fd, on_accept, t);
 	term = loop_signal_add(t->loop, SIGTERM, on_signal, t);
 	t->in = loop_add(t->loop, STDIN_FILENO, LOOP_READ, on_stdin, t);
@@ -314,7 +306,6 @@ int main(int argc, char **argv)
 		usage();
 	if (!t.config.index_dir)
 		t.config.index_dir = index_dir = mem_printf("%s/roost.index", t.ns.store.root);
-	open_account(&t);
 	serve(&t, socket_path);
 	print_usage();
 	free(index_dir);

@@ -44,7 +44,7 @@ struct view {
 	uint64_t modseq;
 	struct view_state st;
 	const char *keywords[MAIL_KEYWORDS_MAX];
-	void (*notify)(void *ctx);
+	void (*notify)(void *ctx, bool look);
 	void *ctx;
 };
 
@@ -346,7 +346,7 @@ static void notify(struct acct *a, struct fake_box *b, struct view *but)
 {
 	for (size_t i = 0; i < VIEWS; i++)
 		if (a->view[i] && a->view[i] != but && a->view[i]->box == b && a->view[i]->notify)
-			a->view[i]->notify(a->view[i]->ctx);
+			a->view[i]->notify(a->view[i]->ctx, false);
 }
 
 void fake_notify(struct acct *a, const char *mailbox)
@@ -513,7 +513,7 @@ void view_close(struct view **v)
 	*v = NULL;
 }
 
-void view_set_notify(struct view *v, void (*fn)(void *ctx), void *ctx)
+void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx)
 {
 	v->notify = fn;
 	v->ctx = ctx;
@@ -552,10 +552,9 @@ enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errte
 	return STEP_DONE;
 }
 
-size_t view_watch(struct view *v, const char *paths[4])
+bool view_watch(struct view *v)
 {
-	paths[0] = "/nowhere";
-	return 1;
+	return false;
 }
 
 void view_changes_free(struct view_changes *c)

@@ -238,7 +238,7 @@ static void test_unchangedsince(void **state)
 	view_close(&v);
 }
 
-static void count_up(void *ctx)
+static void count_up(void *ctx, bool look)
 {
 	++*(int *)ctx;
 }

@@ -54,6 +54,7 @@ static void test_watch(void **state)
 	struct eye a = { 0 }, b = { 0 }, c = { .remove_inside = true };
 	struct loop *l = loop_new();
 	struct watch_set *set;
+	uint64_t n;
 
 	assert_true(mkdtemp(one) && mkdtemp(two));
 	assert_int_equal(watch_set_new(l, &set), ERR_OK);
@@ -61,8 +62,12 @@ static void test_watch(void **state)
 	assert_int_equal(watch_add(set, two, on_change, &b, &b.w), ERR_OK);
 	assert_int_equal(watch_add(set, one, on_change, &c, &c.w), ERR_OK);
 	assert_int_equal(watch_add(set, "/tmp/nowhere", on_change, &c, &c.w), ERR_NOTFOUND);
+	n = watch_count(a.w);
 	drop(one, "x"); /* four events, one call */
+	assert_int_equal(watch_count(a.w) - n, 4); /* known before the loop turns */
+	assert_int_equal(a.seen, 0);
 	settle(l);
+	assert_int_equal(watch_count(a.w) - n, 4);
 	assert_int_equal(a.seen, 1);
 	assert_int_equal(b.seen, 0);
 	assert_int_equal(c.seen, 1);
@@ -74,6 +79,7 @@ static void test_watch(void **state)
 	rmdir(two);
 	settle(l);
 	assert_int_equal(b.seen, 1);
+	assert_true(watch_count(b.w) > 1000000); /* nothing can be said any more */
 	watch_remove(&a.w);
 	drop(one, "x");
 	settle(l);
