@@ -166,6 +166,7 @@ void acct_reindex_free(struct acct_reindex *job);
  * append_free at any time (aborts what is unfinished).
  */
 struct append;
+enum { APPEND_MOST = 1 << 30 }; /* octets of one message; more give ERR_LIMIT */
 enum err append_begin(struct acct *a, const char *name, struct append **p_r, struct errtext *t); /* ERR_NOTFOUND: [TRYCREATE] */
 enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const char *const *keywords,
 		      size_t nkeywords, int64_t internaldate /* 0: now */, struct errtext *t);

@@ -118,6 +118,18 @@ struct imap_search_key {
 	bool negate;          /* the tree is wrapped in Q_NOT */
 };
 
+/* ---- APPEND data ---- */
+
+/* A word and a list in the place of a message literal (RFC 4466 section 2.3): "CATENATE (...)"; see append.h. */
+struct imap_append_item {
+	const char *name;
+	/*
+	 * Uses the children of ap->list behind ap->part, as far as they are there, moves ap->part and sets ap->want.
+	 * STEP_DONE: all are used, or the command is answered.
+	 */
+	enum step (*parts)(struct imap_cmd *c, struct imap_append *ap);
+};
+
 /* ---- STATUS items ---- */
 
 struct imap_status_item {
@@ -173,6 +185,7 @@ struct imap_module {
 	const struct imap_fetch_item *fetch_items;
 	const struct imap_fetch_macro *fetch_macros;
 	const struct imap_search_key *search_keys;
+	const struct imap_append_item *append_items;
 	const struct imap_status_item *status_items;
 	const struct imap_list_option *list_options;
 	const struct imap_modifier *modifiers;

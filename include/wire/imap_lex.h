@@ -83,6 +83,7 @@ bool imap_lex_idle(const struct imap_lex *lex);       /* no byte of a command ha
 
 void imap_lex_stream(struct imap_lex *lex, uint32_t min_args);
 struct imap_literal imap_lex_literal(const struct imap_lex *lex); /* after LITERAL */
+const struct imap_arg *imap_lex_level(const struct imap_lex *lex); /* the innermost list that is open; NULL: none */
 bool imap_lex_taken(struct imap_lex *lex);   /* false: argument or memory limit; the command is being skipped (feed gives BAD) */
 void imap_lex_collect(struct imap_lex *lex);
 

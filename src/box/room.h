@@ -24,7 +24,7 @@ enum {
 	MODSEQ_STEP = 1000000,    /* how far ahead of the given ones the floor is noted */
 	MODSEQ_SLACK = 8,         /* most that one transaction gives */
 	CHANGES_KEPT = 20000,     /* change records kept a mailbox */
-	LOAD_MAX = 1 << 30,       /* the largest message that is parsed */
+	LOAD_MAX = APPEND_MOST,   /* the largest message that is parsed */
 };
 
 /* idx_box.flags */

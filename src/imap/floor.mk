@@ -24,6 +24,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/expunge.h \
 	src/imap/ext_appendlimit.c \
 	src/imap/binary.h src/imap/binary.c src/imap/ext_binary.c \
+	src/imap/ext_catenate.c \
 	src/imap/ext_compress.c \
 	src/imap/condstore.h src/imap/ext_condstore.c \
 	src/imap/ext_enable.c \
@@ -56,6 +57,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/modules.h src/imap/modules.c \
 	src/imap/out.c \
 	src/imap/search.h src/imap/search_keys.c \
+	src/imap/section.h src/imap/section.c \
 	src/imap/select.h \
 	src/imap/session.c \
 	src/imap/settings.c \

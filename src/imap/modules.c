@@ -31,6 +31,7 @@
 	X(ext_status_size)   \
 	X(ext_multiappend)   \
 	X(ext_appendlimit)   \
+	X(ext_catenate)      \
 	X(ext_savedate)      \
 	X(ext_preview)       \
 	X(ext_compress)      \
@@ -101,6 +102,14 @@ const struct imap_fetch_macro *imap_fetch_macro_find(const struct imap_session *
 const struct imap_search_key *imap_search_key_find(const struct imap_session *s, struct span name)
 {
 	FOR_ROWS(s, imap_search_key, search_keys, row)
+		if (span_ieq_str(name, row->name))
+			return row;
+	return NULL;
+}
+
+const struct imap_append_item *imap_append_item_find(const struct imap_session *s, struct span name)
+{
+	FOR_ROWS(s, imap_append_item, append_items, row)
 		if (span_ieq_str(name, row->name))
 			return row;
 	return NULL;

@@ -11,6 +11,7 @@ const struct imap_command_row *imap_row_find(const struct imap_session *s, struc
 const struct imap_fetch_item *imap_fetch_item_find(const struct imap_session *s, struct span name, bool section);
 const struct imap_fetch_macro *imap_fetch_macro_find(const struct imap_session *s, struct span name);
 const struct imap_search_key *imap_search_key_find(const struct imap_session *s, struct span name);
+const struct imap_append_item *imap_append_item_find(const struct imap_session *s, struct span name);
 const struct imap_status_item *imap_status_item_find(const struct imap_session *s, struct span name);
 const struct imap_list_option *imap_list_option_find(const struct imap_session *s, struct span name,
 						     enum imap_list_option_kind kind);

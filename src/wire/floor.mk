@@ -6,6 +6,7 @@ src_wire_libwire_a_SOURCES = \
 	include/wire/imap_lex.h src/wire/imap_lex.c \
 	include/wire/imap_name.h src/wire/imap_name.c \
 	include/wire/imap_set.h src/wire/imap_set.c \
+	include/wire/imap_url.h src/wire/imap_url.c \
 	include/wire/imap_words.h src/wire/imap_words.c \
 	include/wire/imap_write.h src/wire/imap_write.c \
 	include/wire/line.h src/wire/line.c \
@@ -16,12 +17,13 @@ if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_imap_args tests/unit/test_imap_lex tests/unit/test_imap_name \
 	tests/unit/test_imap_set tests/unit/test_imap_words tests/unit/test_imap_write tests/unit/test_line \
-	tests/unit/test_lmtp_cmd
+	tests/unit/test_lmtp_cmd tests/unit/test_imap_url
 tests_unit_test_imap_args_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_lex_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_name_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_set_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_words_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_imap_url_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_write_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_line_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_lmtp_cmd_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
@@ -30,13 +32,15 @@ endif
 if FUZZ
 EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_imap_lex tests/fuzz/fuzz_imap_name tests/fuzz/fuzz_imap_set \
-	tests/fuzz/fuzz_lmtp_cmd tests/fuzz/fuzz_lmtp_dot
+	tests/fuzz/fuzz_imap_url tests/fuzz/fuzz_lmtp_cmd tests/fuzz/fuzz_lmtp_dot
 tests_fuzz_fuzz_imap_lex_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_lex_LDADD = $(WIRE_LIBS)
 tests_fuzz_fuzz_imap_name_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_name_LDADD = $(WIRE_LIBS)
 tests_fuzz_fuzz_imap_set_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_set_LDADD = $(WIRE_LIBS)
+tests_fuzz_fuzz_imap_url_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_imap_url_LDADD = $(WIRE_LIBS)
 tests_fuzz_fuzz_lmtp_cmd_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_lmtp_cmd_LDADD = $(WIRE_LIBS)
 tests_fuzz_fuzz_lmtp_dot_LDFLAGS = $(FUZZ_LINK)

@@ -803,6 +803,11 @@ struct imap_literal imap_lex_literal(const struct imap_lex *lex)
 	return lex->lit;
 }
 
+const struct imap_arg *imap_lex_level(const struct imap_lex *lex)
+{
+	return lex->parent;
+}
+
 bool imap_lex_taken(struct imap_lex *lex)
 {
 	struct imap_arg *a;
