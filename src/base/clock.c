@@ -20,6 +20,11 @@ uint64_t clock_ms(void)
 	return clock_us() / 1000;
 }
 
+uint64_t clock_cpu_us(void)
+{
+	return clock_read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 uint64_t clock_wall_us(void)
 {
 	return clock_read_us(CLOCK_REALTIME);

@@ -186,6 +186,24 @@ void set_intersect(struct set *s, const struct set *other)
 	set_take(s, &out);
 }
 
+void set_slice(struct set *s, uint64_t from, uint64_t n)
+{
+	uint64_t pos = 0, end = from + n;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct set_range r = s->r[i];
+		uint64_t next = pos + (r.last - r.first) + 1;
+		uint64_t low = from > pos ? from : pos, high = end < next ? end : next;
+
+		if (low < high)
+			s->r[kept++] = (struct set_range){ r.first + (uint32_t)(low - pos),
+							   r.first + (uint32_t)(high - 1 - pos) };
+		pos = next;
+	}
+	s->n = kept;
+}
+
 void set_copy(struct set *dst, const struct set *src)
 {
 	if (dst == src)
@@ -253,4 +271,30 @@ uint64_t set_rank(const struct set *s, uint32_t v)
 		rank += (uint64_t)last - s->r[i].first + 1;
 	}
 	return rank;
+}
+
+void set_ranks_init(struct set_ranks *k, const struct set *s)
+{
+	uint64_t sum = 0;
+
+	k->set = s;
+	k->before = mem_array(s->n + 1, sizeof(*k->before));
+	for (size_t i = 0; i < s->n; i++) {
+		k->before[i] = sum;
+		sum += (uint64_t)s->r[i].last - s->r[i].first + 1;
+	}
+}
+
+void set_ranks_free(struct set_ranks *k)
+{
+	free(k->before);
+	*k = (struct set_ranks){ NULL, NULL };
+}
+
+uint64_t set_ranks_of(const struct set_ranks *k, uint32_t v)
+{
+	size_t i = set_lookup(k->set, v);
+
+	must(i < k->set->n && k->set->r[i].first <= v);
+	return k->before[i] + (v - k->set->r[i].first);
 }

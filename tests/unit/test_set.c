@@ -10,6 +10,9 @@ static void check_same(const struct set *s, const bool *bit)
 {
 	uint64_t rank = 0;
 	uint32_t first = 0, last = 0;
+	struct set_ranks ranks;
+
+	set_ranks_init(&ranks, s);
 
 	for (size_t i = 0; i < s->n; i++) {
 		assert_true(s->r[i].first >= 1 && s->r[i].first <= s->r[i].last);
@@ -21,6 +24,7 @@ static void check_same(const struct set *s, const bool *bit)
 		if (!bit[v])
 			continue;
 		assert_int_equal(set_at(s, rank), v);
+		assert_int_equal(set_ranks_of(&ranks, v), rank);
 		first = first ? first : v;
 		last = v;
 		rank++;
@@ -33,6 +37,7 @@ static void check_same(const struct set *s, const bool *bit)
 	assert_int_equal(set_at(s, rank), 0);
 	assert_int_equal(set_min(s), first);
 	assert_int_equal(set_max(s), last);
+	set_ranks_free(&ranks);
 }
 
 static uint32_t pick(unsigned *seed)
