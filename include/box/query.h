@@ -8,6 +8,7 @@
 #ifndef BOX_QUERY_H
 #define BOX_QUERY_H
 
+#include "base/arena.h"
 #include "box/view.h"
 
 enum query_kind {
@@ -38,11 +39,16 @@ struct query {
 };
 
 struct query_run;
-enum err query_start(struct view *v, const struct query *q, struct query_run **r_r, struct errtext *t);
+/* among: only these messages are looked at (copied); NULL: all of the view. */
+enum err query_start(struct view *v, const struct query *q, const struct set *among, struct query_run **r_r,
+		     struct errtext *t);
 /* Slices of a few milliseconds. STEP_DONE: err_r written; on ERR_OK uids_r (initialised by the caller) holds the result. */
 enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, struct errtext *t);
+void query_progress(const struct query_run *r, uint64_t *done_r, uint64_t *goal_r); /* messages looked at, of how many */
 uint64_t query_max_modseq(const struct query_run *r); /* highest modseq among the result, when Q_MODSEQ was used */
 void query_end(struct query_run **r);
 void query_free(struct query *q); /* the sets of a whole tree */
+/* A copy of a whole tree, texts and all, to be freed with the arena alone; NULL at its limit. */
+struct query *query_copy(const struct query *q, struct arena *a);
 
 #endif

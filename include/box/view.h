@@ -67,6 +67,7 @@ const struct view_state *view_state(const struct view *v);
 uint32_t view_uid(const struct view *v, uint32_t seq);
 uint32_t view_seq(const struct view *v, uint32_t uid);
 const struct set *view_uids(const struct view *v);
+const struct set *view_gone(const struct view *v); /* among them: vanished, and not told yet */
 void view_seqs_to_uids(const struct view *v, const struct set *seqs, struct set *uids_r);
 void view_uids_to_seqs(const struct view *v, const struct set *uids, struct set *seqs_r);
 
@@ -199,6 +200,7 @@ struct view_copy {
 	struct errtext text;
 	uint32_t uidvalidity;
 	struct set source, dest_uids;
+	uint64_t done;      /* messages taken along so far, while it works */
 	void *priv;
 };
 enum step view_copy(struct view *v, struct view_copy *job);

@@ -180,21 +180,22 @@ static enum err stage_one(struct view *v, struct copying *c, uint32_t uid, struc
 	return ERR_OK;
 }
 
-static enum step stage_some(struct view *v, struct copying *c, bool skip_gone, enum err *err_r, struct errtext *t)
+static enum step stage_some(struct view *v, struct copying *c, struct view_copy *job)
 {
 	uint64_t end = clock_us() + SLICE_US;
 	enum err e = ERR_OK;
 
 	while (!e && c->at && clock_us() < end) {
-		e = stage_one(v, c, c->at, t);
-		if (e == ERR_EXPUNGED && skip_gone) {
+		e = stage_one(v, c, c->at, &job->text);
+		if (e == ERR_EXPUNGED && job->skip_gone) {
 			set_remove_range(&c->uids, c->at, c->at);
 			e = ERR_OK;
 		}
 		if (!e)
 			c->at = set_next(&c->uids, c->at + 1);
+		job->done += !e;
 		if (!e && c->open >= OPEN_STAGES) {
-			e = arrivals_commit(&c->in, t);
+			e = arrivals_commit(&c->in, &job->text);
 			c->open = 0;
 		}
 	}
@@ -204,7 +205,7 @@ static enum step stage_some(struct view *v, struct copying *c, bool skip_gone, e
 		if (clock_ms() - c->since < LOCK_PATIENCE_MS)
 			return STEP_WAITING;
 	}
-	*err_r = e;
+	job->err = e;
 	return e ? STEP_DONE : STEP_SLICE;
 }
 
@@ -267,7 +268,7 @@ static enum step copy_step(struct view *v, struct view_copy *job, struct copying
 	enum step step;
 
 	if (c->at) {
-		step = stage_some(v, c, job->skip_gone, &job->err, &job->text);
+		step = stage_some(v, c, job);
 		if (step == STEP_DONE)
 			take_back_committed(c);
 		return step;

@@ -154,7 +154,7 @@ static void key_bounds(const struct qnode *n, struct bounds *b, const struct set
 static void plan(struct query_run *r)
 {
 	struct bounds *stack = mem_array(r->n + 1, sizeof(*stack));
-	const struct set *all = &r->v->uids;
+	const struct set *all = &r->all;
 	size_t depth = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
@@ -182,7 +182,7 @@ static void plan(struct query_run *r)
 
 static enum err key_uids(struct idx_txn *x, uint32_t box, struct query_run *r, struct qnode *n)
 {
-	const struct set *all = &r->v->uids;
+	const struct set *all = &r->all;
 	enum err e = ERR_OK;
 
 	if (n->level != LEVEL_MAP || !query_is_key(n->q->kind))
@@ -230,7 +230,8 @@ static unsigned wants(struct query_run *r)
 	return want;
 }
 
-enum err query_start(struct view *v, const struct query *q, struct query_run **r_r, struct errtext *t)
+enum err query_start(struct view *v, const struct query *q, const struct set *among, struct query_run **r_r,
+		     struct errtext *t)
 {
 	struct query_run *r = mem_alloc(sizeof(*r));
 	unsigned want;
@@ -238,6 +239,9 @@ enum err query_start(struct view *v, const struct query *q, struct query_run **r
 
 	r->v = v;
 	r->now = clock_wall();
+	set_copy(&r->all, &v->uids);
+	if (among)
+		set_intersect(&r->all, among);
 	buf_init(&r->fold, FOLD_MAX);
 	e = lay_out(r, q, t);
 	if (!e)
@@ -245,6 +249,7 @@ enum err query_start(struct view *v, const struct query *q, struct query_run **r
 	if (!e) {
 		want = wants(r);
 		plan(r);
+		r->to_look_at = set_count(&r->todo);
 		e = view_walk_begin(v, &r->todo, want, &r->w, t);
 		if (!e)
 			walk_want(r->w, want & ~(unsigned)WANT_HEADERS);
@@ -287,6 +292,7 @@ void query_end(struct query_run **r)
 	free(c->batch_of);
 	set_free(&c->result);
 	set_free(&c->todo);
+	set_free(&c->all);
 	buf_free(&c->fold);
 	free(c);
 	*r = NULL;
@@ -432,6 +438,7 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 	enum truth truth;
 	enum err e = view_walk_next(r->w, &f, t);
 
+	r->looked_at++;
 	if (e)
 		return view_err_passes(e) ? ERR_OK : e; /* it does not match */
 	for (size_t i = 0; i < r->n; i++)
@@ -469,27 +476,13 @@ enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, s
 	return STEP_DONE;
 }
 
+void query_progress(const struct query_run *r, uint64_t *done_r, uint64_t *goal_r)
+{
+	*done_r = r->looked_at;
+	*goal_r = r->to_look_at;
+}
+
 uint64_t query_max_modseq(const struct query_run *r)
 {
 	return r->max_modseq;
-}
-
-/* A list of nodes still to free, threaded through next: the children of each are put in front. The tree is used up. */
-void query_free(struct query *q)
-{
-	struct query *list = q;
-
-	if (q)
-		q->next = NULL;
-	while (list) {
-		struct query *node = list, *tail = query_is_key(node->kind) ? NULL : node->first;
-
-		set_free(&node->uids);
-		list = node->next;
-		if (!tail)
-			continue;
-		for (list = node->first; tail->next; tail = tail->next)
-			;
-		tail->next = node->next;
-	}
 }

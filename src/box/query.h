@@ -31,8 +31,10 @@ struct query_run {
 	struct qnode *node;      /* own */
 	size_t n;
 	enum truth *stack;       /* own: n */
+	struct set all;          /* what is looked at */
 	struct set result, todo;
 	struct view_walk *w;
+	uint64_t looked_at, to_look_at; /* messages of todo */
 	int64_t now;
 	bool modseq;             /* Q_MODSEQ is used */
 	uint64_t max_modseq;

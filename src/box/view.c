@@ -107,6 +107,11 @@ const struct set *view_uids(const struct view *v)
 	return &v->uids;
 }
 
+const struct set *view_gone(const struct view *v)
+{
+	return &v->gone;
+}
+
 /* Adds the members of from whose positions (1 = smallest) are first..last; pos is that of *range's first member. */
 void view_seqs_to_uids(const struct view *v, const struct set *seqs, struct set *uids_r)
 {

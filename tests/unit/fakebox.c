@@ -41,6 +41,7 @@ struct view {
 	struct fake_box *box;
 	bool readonly, updated, keywords_grew;
 	struct set uids, recent, pending, quiet;
+	struct set gone; /* of view_gone */
 	uint64_t modseq;
 	struct view_state st;
 	const char *keywords[MAIL_KEYWORDS_MAX];
@@ -54,7 +55,7 @@ struct acct {
 	struct acct_ns ns;
 	struct acct_mailbox mailbox[1];
 	struct acct_config config;
-	unsigned locked;
+	unsigned locked, slow;
 	bool hidden;
 	uint32_t uidvalidity;
 };
@@ -359,6 +360,11 @@ void fake_hide_until_refresh(struct acct *a)
 	a->hidden = true;
 }
 
+void fake_slow(struct acct *a, unsigned n)
+{
+	a->slow = n;
+}
+
 void fake_lock(struct acct *a, unsigned n)
 {
 	a->locked = n;
@@ -509,6 +515,7 @@ void view_close(struct view **v)
 	set_free(&(*v)->recent);
 	set_free(&(*v)->pending);
 	set_free(&(*v)->quiet);
+	set_free(&(*v)->gone);
 	free(*v);
 	*v = NULL;
 }
@@ -550,6 +557,17 @@ enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errte
 	v->a->hidden = false;
 	*err_r = ERR_OK;
 	return STEP_DONE;
+}
+
+const struct set *view_gone(const struct view *v)
+{
+	struct set *gone = &((struct view *)v)->gone;
+
+	set_clear(gone);
+	for (size_t i = 0; i < v->box->msgs; i++)
+		if (v->box->msg[i].gone && set_has(&v->uids, v->box->msg[i].uid))
+			set_add(gone, v->box->msg[i].uid);
+	return gone;
 }
 
 bool view_watch(struct view *v)
@@ -916,6 +934,7 @@ void view_copy_free(struct view_copy *job)
 struct query_run {
 	struct view *v;
 	const struct query *q;
+	struct set among; /* own */
 };
 
 static bool text_in(const struct fake_msg *m, struct span text)
@@ -975,9 +994,11 @@ static bool hit(struct view *v, const struct query *q, const struct fake_msg *m)
 	}
 }
 
-enum err query_start(struct view *v, const struct query *q, struct query_run **r_r, struct errtext *t)
+enum err query_start(struct view *v, const struct query *q, const struct set *among, struct query_run **r_r,
+		     struct errtext *t)
 {
 	*r_r = mem_alloc(sizeof(**r_r));
+	set_copy(&(*r_r)->among, among ? among : &v->uids);
 	(*r_r)->v = v;
 	(*r_r)->q = q;
 	return ERR_OK;
@@ -985,14 +1006,24 @@ enum err query_start(struct view *v, const struct query *q, struct query_run **r
 
 enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, struct errtext *t)
 {
+	if (r->v->a->slow) {
+		r->v->a->slow--;
+		return STEP_SLICE;
+	}
 	for (size_t i = 0; i < r->v->box->msgs; i++) {
 		const struct fake_msg *m = &r->v->box->msg[i];
 
-		if (!m->gone && set_has(&r->v->uids, m->uid) && hit(r->v, r->q, m))
+		if (!m->gone && set_has(&r->v->uids, m->uid) && set_has(&r->among, m->uid) && hit(r->v, r->q, m))
 			set_add(uids_r, m->uid);
 	}
 	*err_r = ERR_OK;
 	return STEP_DONE;
+}
+
+void query_progress(const struct query_run *r, uint64_t *done_r, uint64_t *goal_r)
+{
+	*done_r = r->v->box->msgs - r->v->a->slow - 1;
+	*goal_r = r->v->box->msgs;
 }
 
 uint64_t query_max_modseq(const struct query_run *r)
@@ -1002,6 +1033,8 @@ uint64_t query_max_modseq(const struct query_run *r)
 
 void query_end(struct query_run **r)
 {
+	if (*r)
+		set_free(&(*r)->among);
 	free(*r);
 	*r = NULL;
 }
@@ -1017,6 +1050,30 @@ static void free_sets(struct query *q)
 void query_free(struct query *q)
 {
 	free_sets(q);
+}
+
+static void free_set(void *arg)
+{
+	set_free(arg);
+}
+
+struct query *query_copy(const struct query *q, struct arena *a)
+{
+	struct query *c = arena_alloc(a, sizeof(*c)), **link;
+	bool ok = true;
+
+	if (!c || !arena_cleanup(a, free_set, &c->uids))
+		return NULL;
+	*c = (struct query){ .kind = q->kind, .flag = q->flag, .day = q->day, .number = q->number };
+	set_copy(&c->uids, &q->uids);
+	c->name = arena_copy(a, q->name, &ok);
+	c->text = arena_copy(a, q->text, &ok);
+	link = &c->first;
+	for (const struct query *kid = q->first; ok && kid; kid = kid->next, link = &(*link)->next) {
+		*link = query_copy(kid, a);
+		ok = *link != NULL;
+	}
+	return ok ? c : NULL;
 }
 
 /* ---- sorting, threading: by UID, and nobody answers anybody ---- */

@@ -22,6 +22,8 @@ void fake_notify(struct acct *a, const char *mailbox); /* calls the notify funct
 void fake_hide_until_refresh(struct acct *a);
 /* The next n calls of steps that may wait say STEP_WAITING. */
 void fake_lock(struct acct *a, unsigned n);
+/* The next n calls of a search's step say STEP_SLICE. */
+void fake_slow(struct acct *a, unsigned n);
 /* From now on the bytes of this message are gone although its facts are there. */
 void fake_lose_bytes(struct acct *a, const char *mailbox, uint32_t uid);
 

@@ -66,7 +66,7 @@ static const char *found(struct query *q)
 	size_t n = 0;
 	enum err e;
 
-	assert_int_equal(query_start(v, q, &r, &t), ERR_OK);
+	assert_int_equal(query_start(v, q, NULL, &r, &t), ERR_OK);
 	while (query_step(r, &uids, &e, &t) != STEP_DONE)
 		;
 	if (e)
@@ -198,7 +198,7 @@ static void test_modseq(void **state)
 	view_flag(v, 3, VIEW_FLAGS_ADD, MAIL_ANSWERED, NULL);
 	view_quiet(&h, v);
 	q = join(Q_AND, number(Q_MODSEQ, before + 1), key(Q_ALL));
-	assert_int_equal(query_start(v, q, &r, &t), ERR_OK);
+	assert_int_equal(query_start(v, q, NULL, &r, &t), ERR_OK);
 	while (query_step(r, &uids, &e, &t) != STEP_DONE)
 		;
 	assert_int_equal(e, ERR_OK);
@@ -220,7 +220,7 @@ static void test_too_complex(void **state)
 	v = house_view(&h, "INBOX", false);
 	for (int i = 0; i < 30000; i++)
 		q = join(Q_NOT, q, NULL);
-	assert_int_equal(query_start(v, q, &r, &t), ERR_LIMIT);
+	assert_int_equal(query_start(v, q, NULL, &r, &t), ERR_LIMIT);
 	query_free(q);
 	view_close(&v);
 }
