@@ -1,8 +1,10 @@
-"""Figures of SEARCH, SORT and THREAD: each command warm, several times a run."""
+"""SEARCH, SORT and THREAD, each command warm."""
 import os
 import random
+import tempfile
 
-from client import Clock, Imap, make_maildir, message
+from bench import figure
+from client import Clock, Imap, message
 
 TIMES = 5  # commands a run: some take a few milliseconds only
 
@@ -30,43 +32,47 @@ def threaded(path, count):
     return path
 
 
-def measure(args, both, show, box, commands):
-    wall, cpu = {}, {}
-    for server in both():
+def measure(bench, box, commands):
+    """commands: row -> text."""
+    for server in bench.servers():
         server.fill("user0", box)
         with server:
             imap = Imap(server.imap_port, "user0")
             imap.command("SELECT INBOX")
-            for name, text in commands.items():
+            for row, text in commands.items():
                 imap.command(text)
                 imap.command(text)
-                for _ in range(args.runs):
+                for _ in range(bench.runs):
                     with Clock(server) as clock:
                         for _ in range(TIMES):
                             imap.command(text)
-                    wall.setdefault(name, {}).setdefault(server.name, []).append(clock.wall * 1e3 / TIMES)
-                    cpu.setdefault(name, {}).setdefault(server.name, []).append(clock.cpu * 1e3 / TIMES)
+                    row.clock(server, clock, TIMES)
             imap.close()
-    for name in commands:
-        show(f"{name}, wall", "ms", wall[name])
-        show(f"{name}, cpu", "ms", cpu[name])
 
 
-def figures(both, show):
-    def flags(args, work):
-        measure(args, both, show, make_maildir(f"{work}/m", 100000 // args.scale, 200), {
-            "SEARCH FLAGGED": "SEARCH FLAGGED", "SEARCH UNSEEN": "SEARCH UNSEEN", "SORT DATE": "SORT (DATE) UTF-8 ALL"})
+@figure("search flags, sort")
+def flags(bench):
+    measure(bench, bench.maildir(bench.size(100000)), {
+        bench.row("SEARCH FLAGGED over 100,000", 2): "SEARCH FLAGGED",
+        bench.row("SEARCH UNSEEN over 100,000", 2): "SEARCH UNSEEN",
+        bench.row("SORT DATE over 100,000", 2): "SORT (DATE) UTF-8 ALL"})
 
-    def headers(args, work):
-        measure(args, both, show, make_maildir(f"{work}/m", 10000 // args.scale), {
-            "SEARCH HEADER Message-ID": "SEARCH HEADER Message-ID 77.bench", "SEARCH FROM": "SEARCH FROM person7",
-            "SEARCH HEADER Received": "SEARCH HEADER Received mx3.example.net"})
 
-    def body(args, work):
-        measure(args, both, show, make_maildir(f"{work}/m", 10000 // args.scale, 9300), {"SEARCH BODY": "SEARCH BODY xyzzyplugh"})
+@figure("search headers")
+def headers(bench):
+    measure(bench, bench.maildir(bench.size(10000)), {
+        bench.row("SEARCH HEADER Message-ID over 10,000", 3): "SEARCH HEADER Message-ID 77.bench",
+        bench.row("SEARCH HEADER Received over 10,000", 3): "SEARCH HEADER Received mx3.example.net",
+        bench.row("SEARCH FROM over 10,000", 3): "SEARCH FROM person7"})
 
-    def thread(args, work):
-        measure(args, both, show, threaded(f"{work}/m", 10000 // args.scale), {
-            "THREAD REFERENCES": "THREAD REFERENCES UTF-8 ALL"})
 
-    return {"search flags sort": flags, "search header": headers, "search body": body, "search thread": thread}
+@figure("search bodies")
+def bodies(bench):
+    measure(bench, bench.maildir(bench.size(10000), 9300), {
+        bench.row("SEARCH BODY without a hit, 10,000 of 10 kB", 5): "SEARCH BODY xyzzyplugh"})
+
+
+@figure("thread")
+def thread(bench):
+    measure(bench, threaded(tempfile.mkdtemp() + "/m", bench.size(10000)), {
+        bench.row("THREAD REFERENCES over 10,000", 2): "THREAD REFERENCES UTF-8 ALL"})
