@@ -6,9 +6,11 @@
  * Tables end with a row whose name is NULL. Lookups take the first match in the order of the list. Nothing
  * is registered at run time; a table that does not change how others speak is all that most extensions need.
  *
- * Extensions that change how others speak get two hooks, set by their enable function or command, and no more:
+ * Extensions that change how others speak get these hooks, set by their enable function or command, and no more:
  *   vanished   how messages that disappeared are announced (EXPUNGE lines; VANISHED after QRESYNC)
  *   unsolicited which FETCH items a flag change carries (FLAGS; MODSEQ after CONDSTORE; UID)
+ * and a third for what is derived from the mailbox and must be told between those:
+ *   follow     results that the client follows (RFC 5267)
  *
  * Pipelining: one command runs at a time, in the order of arrival; a command's answer is complete before the next
  * begins. So no command can be ambiguous (RFC 3501 section 5.5), and clients that rely on order are served.
@@ -204,6 +206,17 @@ extern const struct imap_module *const imap_modules[];
  */
 typedef enum step imap_vanished_fn(struct imap_session *s, const struct view_changes *c, size_t *pos);
 
+/*
+ * What is told of results in a round of announcements; called until STEP_DONE, or STEP_OUTPUT_FULL or STEP_SLICE come first.
+ * removed: behind the flags, before what vanished is told: the client still has the old numbers, the view has the new
+ * ones already. added: behind EXISTS.
+ */
+struct imap_follow {
+	enum step (*removed)(struct imap_session *s, const struct view_changes *c);
+	enum step (*added)(struct imap_session *s);
+	void (*drop)(struct imap_session *s); /* the mailbox is left */
+};
+
 enum { IMAP_UNSOLICITED_MAX = 4 };
 
 struct imap_hooks {
@@ -213,6 +226,7 @@ struct imap_hooks {
 	 * the others are told.
 	 */
 	const struct imap_fetch_item *unsolicited[IMAP_UNSOLICITED_MAX + 1];
+	const struct imap_follow *follow; /* NULL: nothing is followed */
 	bool uid; /* and UID in front of them also outside of UID commands */
 };
 
@@ -225,6 +239,11 @@ struct imap_cmd {
 	enum step (*step)(struct imap_cmd *c);
 	void *state;                         /* the command's own, in the arena */
 	uint64_t deadline_us;                /* end of the present time slice */
+
+	/* For INPROGRESS (RFC 9585): */
+	uint64_t done, goal;                 /* things done so far, of how many; 0: not known */
+	bool midway;                         /* a response is half written: nothing may come between */
+	uint64_t noted_ms;                   /* when the command began, or its progress was told */
 
 	void (*after)(struct imap_session *s); /* may be NULL: called behind the tagged answer */
 

@@ -31,6 +31,8 @@ struct imap_settings {
 	uint64_t idle_notify_ms;       /* imap_idle_notify_interval: "* OK Still here" in IDLE; 0: never */
 	uint64_t idle_check_ms;        /* mailbox_idle_check_interval: look at the folder when no watch tells; 0: never */
 	uint64_t inactivity_ms;        /* 30 min (RFC 3501 section 5.4); IDLE is exempt */
+	uint64_t search_ms;            /* 10 s: processor time of one SEARCH, SORT or THREAD */
+	uint64_t progress_ms;          /* 12 s: how often a long command tells how far it is */
 	uint64_t append_max;           /* octets of one appended message; 0: no limit of ours */
 	size_t line_max;               /* octets of a command without its literals; at least 1 MiB is used */
 	unsigned keyword_max;          /* mail_max_keyword_length */

@@ -1,7 +1,7 @@
 /*
  * What happened in the selected mailbox, told in the order that keeps every number right (law 10):
- * keyword names, flag FETCHes under the old numbers, what vanished (descending), then EXISTS and
- * RECENT.
+ * keyword names, flag FETCHes under the old numbers, what left followed results, what vanished
+ * (descending), then EXISTS and RECENT, then what came into followed results.
  *
  * view_update has already renumbered when the flag FETCHes are written. The expunged numbers come
  * descending, each as it was before, so the old number of a message is its new one plus how many of
@@ -240,11 +240,15 @@ static enum step do_phase(struct imap_session *s, bool expunge)
 		return STEP_DONE;
 	case ANNOUNCE_FLAGS:
 		return step_flags(s);
+	case ANNOUNCE_REMOVED:
+		return s->hooks.follow ? s->hooks.follow->removed(s, &a->changes) : STEP_DONE;
 	case ANNOUNCE_VANISHED:
 		return s->hooks.vanished(s, &a->changes, &a->pos);
 	case ANNOUNCE_COUNTS:
 		write_counts(s);
 		return STEP_DONE;
+	case ANNOUNCE_ADDED:
+		return s->hooks.follow ? s->hooks.follow->added(s) : STEP_DONE;
 	case ANNOUNCE_IDLE:
 	case ANNOUNCE_DONE:
 		break;

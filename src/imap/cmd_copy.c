@@ -88,6 +88,7 @@ static enum step copy_step(struct imap_cmd *c)
 	struct copy *cp = c->state;
 	enum step step = view_copy(c->s->view, &cp->job);
 
+	c->done = cp->job.done;
 	return step == STEP_DONE ? copy_done(c, cp) : step;
 }
 
@@ -111,6 +112,7 @@ enum step imap_copy_start(struct imap_cmd *c, bool move)
 		return imap_ok(c, NULL, "No messages found.");
 	cp->job.uids = &cp->uids;
 	cp->job.move = move;
+	c->goal = set_count(&cp->uids);
 	cp->job.skip_gone = c->row->flags & IMAP_CMD_UID; /* no error (RFC 3501 section 6.4.8) */
 	if (!arena_cleanup(c->arena, copy_free, cp))
 		return imap_fail(c, ERR_MEMORY, NULL);

@@ -234,6 +234,7 @@ static bool next_message(struct imap_fetch *f)
 {
 	enum err e = view_walk_next(f->walk, &f->m, &f->text);
 
+	f->c->done++;
 	while (view_err_passes(e)) {
 		imap_fetch_failed(f, e);
 		e = view_walk_next(f->walk, &f->m, &f->text);
@@ -312,6 +313,7 @@ static enum step begin_walk(struct imap_fetch *f)
 		return step;
 	e = view_walk_begin(f->c->s->view, &f->uids, f->want, &f->walk, &f->text);
 	imap_emit_init(&f->emit, f->c->s->view);
+	f->c->goal = set_count(&f->uids);
 	return e ? imap_fail(f->c, e, f->text.text) : STEP_DONE;
 }
 
@@ -329,6 +331,7 @@ static enum step fetch_step(struct imap_cmd *c)
 			step = walk_on(f);
 	} while (step == STEP_OUTPUT_FULL && f->msg && !imap_out_full(c->s) && !imap_slice_over(c));
 	pause_walk(f);
+	c->midway = f->msg != NULL;
 	if (step == STEP_OUTPUT_FULL && !imap_out_full(c->s))
 		step = STEP_SLICE;
 	return step == STEP_DONE ? fetch_done(f) : step;

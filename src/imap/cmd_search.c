@@ -88,35 +88,52 @@ static void take_result(struct imap_search *s)
 		view_uids_to_seqs(s->c->s->view, &s->uids, &s->numbers);
 }
 
-static enum step run_on(struct imap_search *s, enum err *e, struct errtext *t)
+/* The search, then what SORT or THREAD make of it: STEP_DONE without an answer when the result can be written. */
+static enum step work_on(struct imap_search *s)
 {
-	uint64_t from = clock_us();
-	enum step step = query_step(s->run, &s->uids, e, t);
-
-	s->spent_us += clock_us() - from;
-	return step;
-}
-
-static enum step search_step(struct imap_cmd *c)
-{
-	struct imap_search *s = c->state;
+	struct imap_cmd *c = s->c;
 	struct errtext t = { "" };
 	enum err e = ERR_OK;
 	enum step step;
 
 	if (!s->found) {
-		step = run_on(s, &e, &t);
-		if (s->spent_us > IMAP_SEARCH_MS * 1000ull)
-			return imap_fail(c, ERR_LIMIT, "Search takes too long.");
+		step = query_step(s->run, &s->uids, &e, &t);
+		query_progress(s->run, &c->done, &c->goal);
 		if (step != STEP_DONE)
 			return step;
 		if (e)
 			return imap_fail(c, e, t.text);
 		take_result(s);
 	}
-	step = s->result ? s->result(s) : write_result(s);
+	return s->refine ? s->refine(s) : STEP_DONE;
+}
+
+/* Counts the time, which a client could ask for without end. */
+static enum step work_limited(struct imap_search *s)
+{
+	uint64_t from = clock_cpu_us();
+	enum step step = work_on(s);
+
+	s->spent_us += clock_cpu_us() - from;
+	if (step != STEP_DONE && s->spent_us >= s->c->s->cfg.settings.search_ms * 1000)
+		return imap_fail(s->c, ERR_LIMIT, "The search takes too long.");
+	return step;
+}
+
+static enum step search_step(struct imap_cmd *c)
+{
+	struct imap_search *s = c->state;
+	enum step step = c->midway ? STEP_DONE : work_limited(s);
+
 	if (step != STEP_DONE || c->cond)
 		return step;
+	c->midway = true;
+	step = s->result ? s->result(s) : write_result(s);
+	if (step != STEP_DONE)
+		return step;
+	c->midway = false;
+	if (s->keep)
+		s->keep(s);
 	return imap_ok(c, NULL, s->done ? s->done : "Search completed.");
 }
 
@@ -188,7 +205,7 @@ enum step imap_search_run(struct imap_search *s, const struct imap_arg *a)
 
 	if (!imap_search_parse(s, a))
 		return STEP_DONE;
-	e = query_start(c->s->view, s->query, &s->run, &t);
+	e = query_start(c->s->view, s->query, NULL, &s->run, &t);
 	if (e)
 		return imap_fail(c, e, t.text);
 	c->step = search_step;

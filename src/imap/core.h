@@ -16,7 +16,6 @@ enum {
 	IMAP_WAIT_MS = 30 * 1000,         /* STEP_WAITING is answered with NO [INUSE] after this */
 	IMAP_STALL_MS = 5 * 60 * 1000,    /* a client that takes no output */
 	IMAP_REFRESH_MS = 1000,           /* how often ordinary commands look at the folder */
-	IMAP_SEARCH_MS = 60 * 1000,       /* processor time of one SEARCH */
 	IMAP_ARENA_MAX = 16 << 20,        /* memory of one command: a line of 1 MiB as a tree, results */
 	IMAP_LINE_MAX = 1 << 20,
 	IMAP_LITERALS_MAX = 1 << 20,
@@ -36,8 +35,10 @@ enum imap_announce_phase {
 	ANNOUNCE_REFRESH,
 	ANNOUNCE_UPDATE,
 	ANNOUNCE_FLAGS,
+	ANNOUNCE_REMOVED,
 	ANNOUNCE_VANISHED,
 	ANNOUNCE_COUNTS,
+	ANNOUNCE_ADDED,
 	ANNOUNCE_DONE,
 };
 
@@ -67,6 +68,7 @@ struct imap_session {
 	struct imap_announce announce;
 	struct set echo;             /* own: UIDs whose flags are told in any case */
 	struct set quiet;            /* own: UIDs whose silent change is told without FLAGS */
+	void *followed;              /* of hooks.follow */
 	struct set saved;            /* own: "$", the last saved search result, as UIDs (RFC 5182) */
 	uint32_t told_exists, told_recent;
 	uint64_t refreshed_ms;
@@ -103,6 +105,10 @@ void imap_session_unselect(struct imap_session *s);
 /* Does what can be done now; what it answers is what the session waits for (STEP_DONE: it is ending). */
 enum step imap_dispatch(struct imap_session *s);
 void imap_dispatch_drop(struct imap_session *s); /* forgets the present command without an answer */
+
+/* ---- ext_inprogress.c ---- */
+
+void imap_progress(struct imap_cmd *c); /* between slices: tells how far the command is, if that is due */
 
 /* ---- announce.c ---- */
 

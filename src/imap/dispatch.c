@@ -132,6 +132,7 @@ static bool cmd_frame(struct imap_session *s)
 	struct span name;
 
 	c->s = s;
+	c->noted_ms = loop_now(s->cfg.loop);
 	c->tag = cmd->tag;
 	name = full_name(s, cmd, &c->args);
 	c->row = imap_row_find(s, name);
@@ -244,6 +245,8 @@ static enum step do_run(struct imap_session *s)
 		must(c->cond);
 		s->phase = IMAP_SYNCING;
 	}
+	if (step == STEP_SLICE || step == STEP_WAITING)
+		imap_progress(c);
 	return step;
 }
 

@@ -9,20 +9,33 @@ enum esearch_item {
 	ESEARCH_MAX = 0x2,
 	ESEARCH_ALL = 0x4,
 	ESEARCH_COUNT = 0x8,
-	ESEARCH_OTHER = 0x10, /* a module's own item stands for ALL where nothing else was asked for */
+	ESEARCH_PARTIAL = 0x10,
+	ESEARCH_UPDATE = 0x20, /* shows nothing, but ALL is not meant then */
 };
+
+/* PARTIAL's range (RFC 9394). */
+struct esearch_range {
+	uint32_t first, last; /* 1 and up, first <= last */
+	bool from_end;        /* 1 is the last result */
+	struct span text;     /* arena: as the client wrote it */
+};
+
+/* Where the range lies among n results: *n_r from position *from_r (0 is the first) on. */
+void imap_range_place(const struct esearch_range *r, uint64_t n, uint64_t *from_r, uint64_t *n_r);
 
 /*
  * What RETURN asked for; s->option. A modifier of IMAP_OF_RETURN gets the struct imap_search as its state and
  * sets bits here.
  */
 struct esearch {
-	unsigned items;            /* enum esearch_item */
-	const uint32_t *order;     /* borrowed: the numbers as sorted (RFC 5267); NULL: ascending */
-	/* Appends " NAME value" of a module's own item; NULL: none. */
-	void (*other)(struct imap_search *s, struct buf *out);
-	size_t at;                 /* writing order: what comes next */
-	bool begun;
+	unsigned items;               /* enum esearch_item */
+	struct esearch_range partial;
+	const uint32_t *order;        /* borrowed: the numbers as sorted (RFC 5267); NULL: ascending */
+	size_t at, end;               /* writing order: what comes next, and where it ends */
+	bool begun, comma;
 };
+
+/* "* ESEARCH (TAG "x") UID": how every such line begins. */
+void imap_esearch_head(struct buf *out, struct span tag, bool uid);
 
 #endif

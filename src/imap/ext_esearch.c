@@ -38,34 +38,89 @@ static uint32_t uid_of(const struct imap_search *s, uint32_t number)
 	return s->c->row->flags & IMAP_CMD_UID ? number : view_uid(s->c->s->view, number);
 }
 
+void imap_range_place(const struct esearch_range *r, uint64_t n, uint64_t *from_r, uint64_t *n_r)
+{
+	uint64_t last = r->last < n ? r->last : n;
+
+	*n_r = r->first <= last ? last - r->first + 1 : 0;
+	*from_r = r->from_end ? n - last : r->first - 1;
+}
+
+/* The results of PARTIAL's range, as UIDs. */
+static void add_partial(const struct imap_search *s, const struct esearch *es, struct set *uids)
+{
+	struct set part = SET_EMPTY;
+	uint64_t from, n;
+
+	imap_range_place(&es->partial, count(s), &from, &n);
+	for (uint64_t i = 0; es->order && i < n; i++)
+		set_add(uids, uid_of(s, es->order[from + i]));
+	if (!es->order) {
+		set_copy(&part, &s->uids);
+		set_slice(&part, from, n);
+		set_add_set(uids, &part);
+		set_free(&part);
+	}
+}
+
 /*
- * With nothing but MIN and MAX, one or two messages are the result: what "$" becomes (RFC 5182
- * section 2.4), and whose modseq is told (RFC 4731 section 3.2).
+ * With nothing but MIN, MAX and PARTIAL, the messages shown are the result: what "$" becomes
+ * (RFC 5182 section 2.4, RFC 9394 section 3.2), and whose modseq is told (RFC 4731 section 3.2).
  */
 static void narrow(struct imap_search *s, const struct esearch *es)
 {
-	struct set ends = SET_EMPTY;
+	const unsigned some = ESEARCH_MIN | ESEARCH_MAX | ESEARCH_PARTIAL;
+	struct set shown = SET_EMPTY;
 	struct view_walk *w = NULL;
 	struct message_facts m;
 
-	if (!s->numbers.n || es->items & ~(unsigned)(ESEARCH_MIN | ESEARCH_MAX))
+	if (!s->numbers.n || !(es->items & some) || es->items & (ESEARCH_ALL | ESEARCH_COUNT))
 		return;
 	if (es->items & ESEARCH_MIN)
-		set_add(&ends, uid_of(s, first(s, es)));
+		set_add(&shown, uid_of(s, first(s, es)));
 	if (es->items & ESEARCH_MAX)
-		set_add(&ends, uid_of(s, last(s, es)));
+		set_add(&shown, uid_of(s, last(s, es)));
+	if (es->items & ESEARCH_PARTIAL)
+		add_partial(s, es, &shown);
 	if (s->save)
-		set_copy(&s->c->s->saved, &ends);
-	if (s->max_modseq && !view_walk_begin(s->c->s->view, &ends, 0, &w, NULL)) {
+		set_copy(&s->c->s->saved, &shown);
+	if (s->max_modseq && !view_walk_begin(s->c->s->view, &shown, 0, &w, NULL)) {
 		s->max_modseq = 0;
 		while (!view_walk_next(w, &m, NULL))
 			s->max_modseq = m.modseq > s->max_modseq ? m.modseq : s->max_modseq;
 		view_walk_end(&w);
 	}
-	set_free(&ends);
+	set_free(&shown);
 }
 
-/* Everything but ALL, which may be long and comes last. */
+void imap_esearch_head(struct buf *out, struct span tag, bool uid)
+{
+	buf_add_str(out, "* ESEARCH (TAG ");
+	imap_write_string(out, tag);
+	buf_add_char(out, ')');
+	if (uid)
+		buf_add_str(out, " UID");
+}
+
+/* What of the numbers is listed: all, or PARTIAL's range of them. */
+static void begin_list(struct imap_search *s, struct esearch *es, struct buf *out)
+{
+	uint64_t from = 0, n = count(s);
+
+	if (es->items & ESEARCH_PARTIAL) {
+		imap_range_place(&es->partial, n, &from, &n);
+		set_slice(&s->numbers, from, n);
+		buf_add_str(out, " PARTIAL (");
+		buf_add_span(out, es->partial.text);
+		buf_add_str(out, n ? " " : " NIL");
+	} else if (n) {
+		buf_add_str(out, " ALL ");
+	}
+	es->at = (size_t)from;
+	es->end = (size_t)(from + n);
+}
+
+/* Everything but the list, which may be long and comes last. */
 static void write_head(struct imap_search *s, struct esearch *es)
 {
 	struct buf *out = imap_out(s->c->s);
@@ -73,31 +128,23 @@ static void write_head(struct imap_search *s, struct esearch *es)
 
 	es->begun = true;
 	narrow(s, es);
-	buf_add_str(out, "* ESEARCH (TAG ");
-	imap_write_string(out, s->c->tag);
-	buf_add_char(out, ')');
-	if (s->c->row->flags & IMAP_CMD_UID)
-		buf_add_str(out, " UID");
+	imap_esearch_head(out, s->c->tag, s->c->row->flags & IMAP_CMD_UID);
 	if (any && es->items & ESEARCH_MIN)
 		add_item(out, "MIN", first(s, es));
 	if (any && es->items & ESEARCH_MAX)
 		add_item(out, "MAX", last(s, es));
 	if (es->items & ESEARCH_COUNT)
 		add_item(out, "COUNT", count(s));
-	if (es->other)
-		es->other(s, out);
 	if (s->max_modseq)
 		add_item(out, "MODSEQ", s->max_modseq);
-	if (any && es->items & ESEARCH_ALL)
-		buf_add_str(out, " ALL ");
+	if (es->items & (ESEARCH_ALL | ESEARCH_PARTIAL))
+		begin_list(s, es, out);
 }
 
 /* The set as sorted; runs that ascend by one become ranges (RFC 5267 section 3.2). */
 static enum step write_order(struct imap_search *s, struct esearch *es)
 {
-	size_t n = (size_t)count(s);
-
-	for (size_t done = 0; es->at < n; done++) {
+	for (size_t done = 0; es->at < es->end; done++) {
 		size_t i = es->at, end = i + 1;
 		struct buf *out = imap_out(s->c->s);
 
@@ -107,10 +154,11 @@ static enum step write_order(struct imap_search *s, struct esearch *es)
 				return STEP_OUTPUT_FULL;
 			done = 0;
 		}
-		while (end < n && es->order[end] == es->order[end - 1] + 1)
+		while (end < es->end && es->order[end] == es->order[end - 1] + 1)
 			end++;
-		if (i)
+		if (es->comma)
 			buf_add_char(out, ',');
+		es->comma = true;
 		buf_add_u64(out, es->order[i]);
 		if (end > i + 1) {
 			buf_add_char(out, ':');
@@ -128,10 +176,10 @@ static enum step write_esearch(struct imap_search *s)
 
 	if (!es->begun)
 		write_head(s, es);
-	if (es->items & ESEARCH_ALL)
+	if (es->items & (ESEARCH_ALL | ESEARCH_PARTIAL))
 		step = es->order ? write_order(s, es) : imap_search_write_set(s, &s->numbers);
 	if (step == STEP_DONE)
-		buf_add_str(imap_out(s->c->s), "\r\n");
+		buf_add_str(imap_out(s->c->s), es->items & ESEARCH_PARTIAL ? ")\r\n" : "\r\n");
 	stream_push(s->c->s->stream);
 	return step;
 }
@@ -153,6 +201,8 @@ static enum err parse_return(struct imap_cmd *c, void *state, const struct imap_
 	if (!imap_args_modifiers(c, *a, IMAP_OF_RETURN, s))
 		return ERR_SYNTAX;
 	*a = (*a)->next;
+	if (es->items & ESEARCH_ALL && es->items & ESEARCH_PARTIAL)
+		return ERR_SYNTAX;
 	if (!es->items && !s->save)
 		es->items = ESEARCH_ALL;
 	s->result = es->items ? write_esearch : write_nothing;

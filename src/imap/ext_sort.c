@@ -6,7 +6,6 @@
 #include "esearch.h"
 #include "modules.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "box/sort.h"
 
@@ -18,7 +17,7 @@ struct sort {
 	struct sort_run *run; /* own */
 	uint32_t *order;      /* own: the result as answered */
 	size_t n, at;         /* at: what is written next */
-	enum step (*answer)(struct imap_search *s);
+	struct imap_sorted sorted;
 };
 
 static const struct {
@@ -107,38 +106,41 @@ static enum step write_sort(struct imap_search *s)
 static void take_order(struct imap_search *s, struct sort *so)
 {
 	const uint32_t *uid = sort_result(so->run, &so->n);
+	struct set_ranks ranks = { NULL, NULL };
 
+	so->sorted = (struct imap_sorted){ so->by, so->by_n, uid, so->n };
+	s->sorted = &so->sorted;
 	so->order = mem_array(so->n + 1, sizeof(*so->order));
-	for (size_t i = 0; i < so->n; i++)
-		so->order[i] =
-			s->c->row->flags & IMAP_CMD_UID ? uid[i] : view_seq(s->c->s->view, uid[i]);
-	sort_end(&so->run);
+	if (s->c->row->flags & IMAP_CMD_UID) {
+		memcpy(so->order, uid, so->n * sizeof(*uid));
+	} else {
+		set_ranks_init(&ranks, view_uids(s->c->s->view));
+		for (size_t i = 0; i < so->n; i++)
+			so->order[i] = (uint32_t)set_ranks_of(&ranks, uid[i]) + 1;
+		set_ranks_free(&ranks);
+	}
 	if (s->option)
 		((struct esearch *)s->option)->order = so->order;
 }
 
-static enum step sort_more(struct imap_search *s)
+static enum step sort_on(struct imap_search *s)
 {
 	struct sort *so = s->variant;
 	struct errtext t = { "" };
 	enum err e = ERR_OK;
-	uint64_t from = clock_us();
 	enum step step;
 
-	if (so->order)
-		return so->answer(s);
 	if (!so->run)
 		e = sort_start(s->c->s->view, &s->uids, so->by, so->by_n, &so->run, &t);
 	if (e)
 		return imap_fail(s->c, e, t.text);
 	step = sort_step(so->run, &e, &t);
-	s->spent_us += clock_us() - from;
 	if (step != STEP_DONE)
 		return step;
 	if (e)
 		return imap_fail(s->c, e, t.text);
 	take_order(s, so);
-	return so->answer(s);
+	return STEP_DONE;
 }
 
 static enum step sort_begin(struct imap_cmd *c)
@@ -156,9 +158,10 @@ static enum step sort_begin(struct imap_cmd *c)
 		return imap_bad(c, "Invalid sort criteria.");
 	if (!imap_search_charset(s, &a))
 		return STEP_DONE;
-	so->answer = s->result ? s->result : write_sort;
 	s->variant = so;
-	s->result = sort_more;
+	s->refine = sort_on;
+	if (!s->result)
+		s->result = write_sort;
 	s->done = "Sort completed.";
 	return imap_search_run(s, a);
 }

@@ -3,14 +3,14 @@
 #include "modules.h"
 #include "search.h"
 
-#include "base/clock.h"
 #include "box/thread.h"
 
 struct thread {
 	enum thread_algorithm how;
 	struct thread_run *run; /* own */
-	bool threaded, begun;
+	bool begun;
 	size_t at; /* the item to be written next */
+	struct set_ranks ranks; /* sequence numbers; begun only */
 };
 
 static const struct {
@@ -28,6 +28,7 @@ static void thread_free(void *arg)
 	struct thread *th = arg;
 
 	thread_end(&th->run);
+	set_ranks_free(&th->ranks);
 }
 
 /* Closes what was opened from item i upwards, to below parent. */
@@ -41,6 +42,7 @@ static void close_to(struct buf *out, const struct thread_item *item, uint32_t i
 /* One item: what stands before it is closed, then "(" or a blank, then its number. */
 static void write_item(struct imap_search *s, const struct thread_item *item, uint32_t i)
 {
+	const struct thread *th = s->variant;
 	struct buf *out = imap_out(s->c->s);
 	bool real_parent = item[i].parent != UINT32_MAX && item[item[i].parent].uid;
 	bool first_child = i > 0 && item[i].parent == i - 1;
@@ -55,8 +57,8 @@ static void write_item(struct imap_search *s, const struct thread_item *item, ui
 	if (item[i].split)
 		buf_add_char(out, '(');
 	if (uid)
-		buf_add_u64(out,
-			    s->c->row->flags & IMAP_CMD_UID ? uid : view_seq(s->c->s->view, uid));
+		buf_add_u64(out, s->c->row->flags & IMAP_CMD_UID ? uid
+								 : set_ranks_of(&th->ranks, uid) + 1);
 }
 
 static enum step write_threads(struct imap_search *s)
@@ -67,8 +69,10 @@ static enum step write_threads(struct imap_search *s)
 	size_t n;
 
 	item = thread_result(th->run, &n);
-	if (!th->begun)
+	if (!th->begun) {
 		buf_add_str(imap_out(ses), "* THREAD");
+		set_ranks_init(&th->ranks, view_uids(ses->view));
+	}
 	th->begun = true;
 	while (th->at < n) {
 		write_item(s, item, (uint32_t)th->at++);
@@ -85,15 +89,13 @@ static enum step write_threads(struct imap_search *s)
 	return STEP_DONE;
 }
 
-static enum step thread_more(struct imap_search *s)
+static enum step thread_on(struct imap_search *s)
 {
 	struct thread *th = s->variant;
 	struct errtext t = { "" };
 	enum err e = ERR_OK;
 	enum step step;
 
-	if (th->threaded)
-		return write_threads(s);
 	if (!th->run)
 		e = thread_start(s->c->s->view, &s->uids, th->how, &th->run, &t);
 	if (e)
@@ -101,10 +103,7 @@ static enum step thread_more(struct imap_search *s)
 	step = thread_step(th->run, &e, &t);
 	if (step != STEP_DONE)
 		return step;
-	if (e)
-		return imap_fail(s->c, e, t.text);
-	th->threaded = true;
-	return write_threads(s);
+	return e ? imap_fail(s->c, e, t.text) : STEP_DONE;
 }
 
 static bool read_algorithm(struct thread *th, const struct imap_arg **a)
@@ -136,7 +135,8 @@ static enum step thread_begin(struct imap_cmd *c)
 	if (!imap_search_charset(s, &a))
 		return STEP_DONE;
 	s->variant = th;
-	s->result = thread_more;
+	s->refine = thread_on;
+	s->result = write_threads;
 	s->done = "Thread completed.";
 	return imap_search_run(s, a);
 }

@@ -52,6 +52,7 @@ struct imap_fetch {
 	/* Set by a modifier: called until STEP_DONE before the walk; may take uids away, write, answer the command. */
 	enum step (*before)(struct imap_fetch *f);
 	struct imap_since *since;            /* arena: of CHANGEDSINCE */
+	bool partial;                        /* PARTIAL was given: uids are that part already */
 	struct view_walk *walk;              /* own, likewise */
 	struct imap_emit emit;
 	struct message_facts m;              /* of the present message; spans only until the walk pauses */

@@ -27,6 +27,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_catenate.c \
 	src/imap/ext_compress.c \
 	src/imap/condstore.h src/imap/ext_condstore.c \
+	src/imap/ext_context.c \
 	src/imap/ext_enable.c \
 	src/imap/esearch.h src/imap/ext_esearch.c \
 	src/imap/ext_i18nlevel.c \
@@ -34,10 +35,12 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_idle.c \
 	src/imap/ext_list_extended.c \
 	src/imap/ext_list_status.c \
+	src/imap/ext_inprogress.c \
 	src/imap/ext_literal.c \
 	src/imap/ext_move.c \
 	src/imap/ext_multiappend.c \
 	src/imap/ext_namespace.c \
+	src/imap/ext_partial.c \
 	src/imap/ext_qresync.c \
 	src/imap/ext_searchres.c \
 	src/imap/ext_preview.c \

@@ -45,6 +45,9 @@
 	X(ext_within)        \
 	X(ext_sort)          \
 	X(ext_thread)        \
+	X(ext_partial)       \
+	X(ext_context)       \
+	X(ext_inprogress)    \
 	X(ext_i18nlevel)     \
 	X(ext_condstore)     \
 	X(ext_qresync)

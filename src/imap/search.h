@@ -6,6 +6,14 @@
 
 struct mime_charsets;
 
+/* What SORT made of the result. */
+struct imap_sorted {
+	const struct sort_by *by;        /* borrowed, as uid */
+	size_t by_n;
+	const uint32_t *uid;
+	size_t n;
+};
+
 struct imap_search {
 	struct imap_cmd *c;
 	struct span charset;             /* arena: "" for US-ASCII and UTF-8 */
@@ -19,14 +27,18 @@ struct imap_search {
 	bool found;                      /* the run is done */
 	bool modseq;                     /* set by the MODSEQ key (RFC 7162): the answer carries the highest one */
 	uint64_t max_modseq;             /* then, once found: among the result */
-	uint64_t spent_us;               /* time used by the run */
+	uint64_t spent_us;               /* processor time used so far */
 	const char *done;                /* the tagged answer's text */
 	bool save;                       /* RETURN (SAVE): the result becomes "$" (RFC 5182) */
 	/*
-	 * Answers instead of "* SEARCH ..."; called until STEP_DONE, from when the result is there. May answer the
-	 * command itself, with a failure. Set by result options and by the variants of SEARCH.
+	 * Of SORT and THREAD: called until STEP_DONE from when the result is there, before it is answered. May answer
+	 * the command itself, with a failure.
 	 */
+	enum step (*refine)(struct imap_search *s);
+	/* Answers instead of "* SEARCH ...", likewise; set by result options and by the variants of SEARCH. */
 	enum step (*result)(struct imap_search *s);
+	void (*keep)(struct imap_search *s); /* NULL, or called when all is answered well */
+	const struct imap_sorted *sorted; /* arena: of SORT, once it is done */
 	void *option;                    /* arena: of the result options */
 	void *variant;                   /* arena: of SORT and THREAD */
 };

@@ -37,6 +37,9 @@ void imap_session_unselect(struct imap_session *s)
 	set_clear(&s->echo);
 	set_clear(&s->quiet);
 	set_clear(&s->saved);
+	if (s->hooks.follow)
+		s->hooks.follow->drop(s);
+	s->hooks.follow = NULL;
 	view_close(&s->view);
 	s->told_exists = s->told_recent = 0;
 	s->changed = s->look = false;

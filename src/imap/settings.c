@@ -4,7 +4,11 @@
 #include "base/must.h"
 #include "conf/conf.h"
 
-enum { HALF_HOUR_MS = 30 * 60 * 1000 };
+enum {
+	HALF_HOUR_MS = 30 * 60 * 1000,
+	SEARCH_MS = 10 * 1000,
+	PROGRESS_MS = 12 * 1000, /* RFC 9585 section 4: every 10 to 15 s */
+};
 
 void imap_settings_default(struct imap_settings *s_r)
 {
@@ -15,6 +19,8 @@ void imap_settings_default(struct imap_settings *s_r)
 		.idle_notify_ms = 2 * 60 * 1000,
 		.idle_check_ms = 30 * 1000,
 		.inactivity_ms = HALF_HOUR_MS,
+		.search_ms = SEARCH_MS,
+		.progress_ms = PROGRESS_MS,
 		.line_max = IMAP_LINE_MAX,
 		.keyword_max = 50,
 	};
@@ -29,6 +35,8 @@ void imap_settings_read(const struct conf *c, struct imap_settings *s_r)
 		.idle_notify_ms = conf_u64(c, CONF_IMAP_IDLE_NOTIFY_INTERVAL),
 		.idle_check_ms = conf_u64(c, CONF_MAILBOX_IDLE_CHECK_INTERVAL),
 		.inactivity_ms = HALF_HOUR_MS,
+		.search_ms = SEARCH_MS,
+		.progress_ms = PROGRESS_MS,
 		.append_max = conf_u64(c, CONF_MESSAGE_SIZE_MAX),
 		.line_max = (size_t)conf_u64(c, CONF_IMAP_MAX_LINE_LENGTH),
 		.keyword_max = (unsigned)conf_u64(c, CONF_MAIL_MAX_KEYWORD_LENGTH),

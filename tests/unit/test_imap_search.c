@@ -137,6 +137,68 @@ static void test_large_result(void **state)
 	harness_free(&h);
 }
 
+/* A search that used its time is ended, and with it what it would have saved; the session goes on. */
+static void test_limit(void **state)
+{
+	struct harness h;
+
+	harness_init(&h);
+	h.settings.search_ms = 0;
+	fake_add(h.acct, "INBOX", "Subject: alpha\r\n\r\nfirst\r\n", MAIL_SEEN);
+	harness_open(&h, 0);
+	harness_say(&h, 0, "SELECT INBOX");
+	check(&h, "ALL", " 1");
+	harness_say(&h, 0, "SEARCH RETURN (SAVE) ALL");
+	check(&h, "$", " 1");
+	for (int i = 0; i < 3; i++) {
+		static const char *const commands[] = { "SEARCH RETURN (SAVE) ALL", "SORT (DATE) UTF-8 ALL",
+							"THREAD REFS UTF-8 ALL" };
+
+		fake_slow(h.acct, 1);
+		assert_string_equal(harness_say(&h, 0, commands[i]), "x NO [LIMIT] The search takes too long.\r\n");
+	}
+	check(&h, "$", "");
+	/* A result that takes too long to be kept up to date is given up. */
+	harness_send(&h, 0, "u SEARCH RETURN (UPDATE) UNSEEN\r\n");
+	assert_string_equal(harness_expect(&h, 0, "u OK"), "* ESEARCH (TAG \"u\")\r\nu OK Search completed.\r\n");
+	fake_slow(h.acct, 1);
+	assert_string_equal(harness_say(&h, 0, "STORE 1 -FLAGS.SILENT (\\Seen)"),
+			    "* NO [NOUPDATE \"u\"] This result is no longer kept up to date.\r\nx OK Store completed.\r\n");
+	fake_slow(h.acct, 0);
+	assert_string_equal(harness_say(&h, 0, "CANCELUPDATE \"u\""), "x NO Unknown tag.\r\n");
+	harness_free(&h);
+}
+
+/* Long commands say how far they are (RFC 9585): between slices, at intervals. */
+static void test_progress(void **state)
+{
+	struct harness h;
+
+	begin(&h);
+	fake_slow(h.acct, 2);
+	assert_string_equal(harness_say(&h, 0, "SEARCH ALL"), "* SEARCH 1 2 3\r\nx OK Search completed.\r\n");
+	harness_free(&h);
+
+	harness_init(&h);
+	h.settings.progress_ms = 0;
+	for (int i = 0; i < 3; i++)
+		fake_add(h.acct, "INBOX", "A: b\r\n\r\n", 0);
+	harness_open(&h, 0);
+	fake_lock(h.acct, 1);
+	harness_send(&h, 0, "a SELECT INBOX\r\n");
+	assert_memory_equal(harness_expect(&h, 0, "a OK"), "* OK [INPROGRESS (\"a\" NIL NIL)] Still working on this.\r\n* FLAGS", 63);
+	fake_slow(h.acct, 2);
+	assert_string_equal(harness_say(&h, 0, "SEARCH ALL"),
+			    "* OK [INPROGRESS (\"x\" 1 3)] Still working on this.\r\n"
+			    "* OK [INPROGRESS (\"x\" 2 3)] Still working on this.\r\n"
+			    "* SEARCH 1 2 3\r\nx OK Search completed.\r\n");
+	/* A bracket would end the response code. */
+	fake_slow(h.acct, 1);
+	harness_send(&h, 0, "b] SEARCH ALL\r\n");
+	assert_memory_equal(harness_expect(&h, 0, "OK Search"), "* OK [INPROGRESS (NIL 2 3)] Still", 33);
+	harness_free(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +208,8 @@ int main(void)
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_charset),
 		cmocka_unit_test(test_large_result),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
