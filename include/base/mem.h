@@ -18,6 +18,12 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void mem_wipe(void *p, size_t n);
 
 /*
+ * For a process that will be idle most of its life, called first: large blocks come from the system and go back to
+ * it, for ever, and do not tear the heap of small ones apart (the C library would stop doing so after a while).
+ */
+void mem_thrifty(void);
+
+/*
  * Gives back to the system what this process used and no longer needs: free heap, and the stack below the caller, which
  * deeper calls of the past have touched. For a process that expects to be idle; costs a few system calls.
  */

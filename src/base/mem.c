@@ -9,6 +9,7 @@ enum {
 	STACK_KEEP = 8192,      /* below our frame: what the calls from here on use */
 	STACK_DEPTH = 512 << 10, /* no call of ours goes deeper; no mapping lies so close below a stack */
 	PAGE = 4096,
+	LARGE = 128 << 10,
 };
 
 static _Noreturn void mem_short(size_t n)
@@ -78,6 +79,11 @@ void mem_wipe(void *p, size_t n)
 {
 	if (n)
 		explicit_bzero(p, n);
+}
+
+void mem_thrifty(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE);
 }
 
 void mem_rest(void)

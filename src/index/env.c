@@ -389,6 +389,7 @@ void idx_rest(struct idx *i)
 		return;
 	detach(i);
 	free_spare(i);
+	guard_rest(&i->guard);
 }
 
 void idx_close(struct idx **ip)

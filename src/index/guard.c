@@ -249,6 +249,12 @@ void guard_busy(struct guard *g, bool busy)
 	__atomic_store_n(&g->page->slot[g->slot], busy ? SLOT_BUSY : SLOT_OPEN, __ATOMIC_RELAXED);
 }
 
+/* The file keeps what the page says, and gives it back at the next look. */
+void guard_rest(struct guard *g)
+{
+	madvise(g->page, FILE_SIZE, MADV_DONTNEED);
+}
+
 /*
  * Each process waits for the mark to be on disk before its first commit, also when another is just
  * about to sync it. Only this page is synced, and only when the mark is new.

@@ -57,6 +57,8 @@ void guard_settle(struct guard *g); /* opened: idle, unlocks the door */
 enum err guard_check(const struct guard *g);
 void guard_busy(struct guard *g, bool busy);
 
+void guard_rest(struct guard *g);   /* nothing goes on: the page is no longer ours to hold in memory */
+
 /* Before the first commit: the synced mark. No-op when this process made sure before. */
 enum err guard_mark(struct guard *g);
 

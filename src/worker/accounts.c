@@ -13,6 +13,8 @@ enum {
 	WORK_MS = 200, /* flag changes reach the file names within a second */
 	WORK_AGAIN_MS = 50,
 	HOUSE_MS = 60000,
+	REST_MS = 2000,       /* after the last coming or going */
+	REST_POOLED_MS = 300, /* each open index holds what hundreds of idle sessions need */
 	CLOSE_MS = 60000, /* a pooled worker forgets a user after this */
 };
 
@@ -173,6 +175,7 @@ static void account_free(struct account *a)
 	log_notes(a);
 	loop_timer_stop(a->w->h.loop, &a->work);
 	loop_timer_stop(a->w->h.loop, &a->close);
+	loop_timer_stop(a->w->h.loop, &a->rest);
 	acct_close(&a->acct);
 	arena_free(&a->arena);
 	free(a->user);
@@ -203,20 +206,37 @@ enum err account_get(struct worker *w, const struct msg_user *u, struct account 
 		HASH_ADD_KEYPTR(hh, w->accounts, a->user, u->user.n, a);
 	}
 	loop_timer_stop(w->h.loop, &a->close);
+	account_stir(a);
 	*a_r = a;
 	return ERR_OK;
+}
+
+static void rest(void *ctx)
+{
+	struct account *a = ctx;
+	acct_rest(a->acct);
+	worker_rest(a->w);
+}
+
+void account_stir(struct account *a)
+{
+	uint64_t ms = a->w->kind == WORKER_POOLED ? REST_POOLED_MS : REST_MS;
+	loop_timer_set(a->w->h.loop, &a->rest, ms, rest, a);
 }
 
 static void close_idle(void *ctx)
 {
 	struct account *a = ctx;
-	HASH_DELETE(hh, a->w->accounts, a);
+	struct worker *w = a->w;
+	HASH_DELETE(hh, w->accounts, a);
 	account_free(a);
+	worker_rest(w);
 }
 
 void account_release(struct account *a)
 {
 	log_notes(a);
+	account_stir(a);
 	if (--a->jobs > 0)
 		return;
 	if (acct_busy(a->acct))

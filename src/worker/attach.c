@@ -65,7 +65,6 @@ static struct job *job_new(struct worker *w, uint32_t number, const struct msg_c
 	j->name = job_name(j, user->user);
 	DL_APPEND(w->jobs, j);
 	loop_timer_stop(w->h.loop, &w->linger);
-	worker_stir(w);
 	return j;
 }
 

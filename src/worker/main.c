@@ -18,7 +18,7 @@ enum {
 	GROUPS_MAX = 64,
 	PATH_LEN = 4096,
 	TICK_MS = 60000,
-	REST_MS = 2000, /* after the last coming or going */
+	REST_MS = 500, /* several accounts that go quiet together */
 	FILES_MAX = 20000,
 };
 
@@ -45,16 +45,13 @@ static enum err on_quit(void *ctx, struct chan *c, struct msg_in *m)
  */
 static void rest(void *ctx)
 {
-	struct worker *w = ctx;
-	struct account *a, *next;
-	HASH_ITER (hh, w->accounts, a, next)
-		acct_rest(a->acct);
 	mem_rest();
 }
 
-void worker_stir(struct worker *w)
+void worker_rest(struct worker *w)
 {
-	loop_timer_set(w->h.loop, &w->rest, REST_MS, rest, w);
+	if (!loop_timer_armed(&w->rest))
+		loop_timer_set(w->h.loop, &w->rest, REST_MS, rest, w);
 }
 
 /* The minute's house-keeping: caches and stale readers of the open accounts. */
@@ -62,9 +59,10 @@ static void tick(void *ctx)
 {
 	struct worker *w = ctx;
 	struct account *a, *next;
-	HASH_ITER (hh, w->accounts, a, next)
+	HASH_ITER (hh, w->accounts, a, next) {
 		account_busy(a);
-	worker_stir(w);
+		account_stir(a);
+	}
 	loop_timer_set(w->h.loop, &w->tick, TICK_MS, tick, w);
 }
 
@@ -191,6 +189,7 @@ static void find_hostname(struct worker *w)
 int main(int argc, char **argv)
 {
 	struct worker w = { 0 };
+	mem_thrifty();
 	helper_init(&w.h, argc, argv);
 	if (conf_import(w.h.conf, CONF_WORKER, &w.conf) != ERR_OK)
 		log_fatal(1, "the configuration handed over cannot be read");

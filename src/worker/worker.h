@@ -41,7 +41,7 @@ struct account {
 	struct acct *acct; /* own */
 	unsigned jobs;
 	bool busy; /* the work timer is armed */
-	struct loop_timer work, close;
+	struct loop_timer work, close, rest;
 	UT_hash_handle hh;
 };
 
@@ -50,6 +50,7 @@ enum err account_get(struct worker *w, const struct msg_user *u, struct account 
 		     struct errtext *t);
 void account_release(struct account *a); /* one job less */
 void account_busy(struct account *a);    /* disk work is owed: do it within a second */
+void account_stir(struct account *a);    /* something goes on: what it takes goes back when it has gone quiet */
 void accounts_close(struct worker *w);   /* at exit: drains */
 
 /* --- attach.c: what is attached --- */
@@ -71,8 +72,8 @@ enum err kick(void *ctx, struct chan *c, struct msg_in *m);   /* MSG_KICK */
 void job_end(struct job *j);                                  /* tells the master, frees */
 void jobs_quit(struct worker *w);                             /* says BYE to all */
 
-/* Somebody came or went: when it has become quiet, memory that was needed for a moment goes back. */
-void worker_stir(struct worker *w);
+/* Memory that was needed for a moment goes back to the system soon, also when others never pause. */
+void worker_rest(struct worker *w);
 
 /* --- imap.c, deliver.c, admin.c: the three services --- */
 
