@@ -96,5 +96,6 @@ void loop_child_remove(struct loop_child **c); /* NULL allowed; the child is sti
  */
 enum { LOOP_SCRATCH = 65536 };
 char *loop_scratch(struct loop *l);
+void loop_rest(struct loop *l); /* no callback is in progress that uses it: its memory goes back until it is used again */
 
 #endif

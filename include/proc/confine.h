@@ -46,6 +46,7 @@ struct confine {
 	const struct confine_path *paths;
 	size_t npaths;
 	unsigned calls;            /* enum confine_calls */
+	const struct confine_filter *filter; /* borrowed; of these calls, made in advance; NULL: it is made now */
 	unsigned files_max;        /* RLIMIT_NOFILE, 0: as it is; lowered to the hard limit */
 	uint64_t memory_max;       /* RLIMIT_AS in bytes, 0: as it is; ignored under sanitizers */
 };
@@ -53,6 +54,14 @@ struct confine {
 struct confine_note {
 	char text[256]; /* what was left out and why; "" when nothing */
 };
+
+/* The filter of a set of calls, for confine.filter: making one costs more than all the rest. */
+struct confine_filter;
+enum err confine_compile(unsigned calls, struct confine_filter **f_r, struct errtext *why);
+void confine_filter_free(struct confine_filter **f); /* NULL allowed; nulls */
+
+/* Opens what libraries open late; confine_self does it too. */
+void confine_preload(void);
 
 /* Any error leaves the process half confined: the caller exits. */
 enum err confine_self(const struct confine *c, struct confine_note *note_r, struct errtext *why);

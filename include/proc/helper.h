@@ -34,6 +34,14 @@ struct helper {
 void helper_init(struct helper *h, int argc, char **argv);
 
 /*
+ * When the master has started the program as a template (proc/template.h): waits for orders and returns in each copy, which is
+ * a helper called name from then on. Else returns at once. Before it, everything that copies may share; a template
+ * has no loop.
+ */
+bool helper_is_template(const struct helper *h);
+void helper_copies(struct helper *h, const char *name);
+
+/*
  * Opens the channel. The context of its handlers is h (h->ctx is the program's own). When the
  * channel closes, the process exits: the master's death ends everybody. timestamp: strftime
  * format of log lines; borrowed for ever.

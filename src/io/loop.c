@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -312,6 +313,11 @@ char *loop_scratch(struct loop *l)
 	return l->scratch;
 }
 
+void loop_rest(struct loop *l)
+{
+	madvise(l->scratch, LOOP_SCRATCH, MADV_DONTNEED);
+}
+
 /* Signals. */
 
 static void loop_call_signals(struct loop *l)
@@ -437,7 +443,8 @@ struct loop *loop_new(void)
 	loop_ring_init(&l->later);
 	loop_ring_init(&l->finish);
 	l->now = clock_ms();
-	l->scratch = mem_alloc(LOOP_SCRATCH);
+	l->scratch = mmap(NULL, LOOP_SCRATCH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(l->scratch != MAP_FAILED);
 	return l;
 }
 
@@ -463,7 +470,7 @@ void loop_free(struct loop **loop)
 		close(l->sigfd);
 	close(l->epfd);
 	free(l->heap);
-	free(l->scratch);
+	munmap(l->scratch, LOOP_SCRATCH);
 	free(l);
 	*loop = NULL;
 }

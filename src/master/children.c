@@ -136,6 +136,16 @@ static void quit_orphans(struct master *m, const struct generation *g)
 			child_quit(c);
 }
 
+/* Who made one worker crash knows something of its copies: what is to come gets another layout of memory. */
+static void renew_workers(struct master *m)
+{
+	struct child *c;
+	template_drop(m);
+	DL_FOREACH (m->children, c)
+		if (c->row == PROC_WORKER && c->worker == NULL)
+			child_quit(c);
+}
+
 static void child_ended(void *ctx, pid_t pid, int status)
 {
 	struct child *c = ctx;
@@ -143,6 +153,8 @@ static void child_ended(void *ctx, pid_t pid, int status)
 	c->watch = NULL;
 	loop_timer_stop(m->loop, &c->end);
 	log_end(c, status);
+	if (c->row == PROC_WORKER && template_crashed(status))
+		renew_workers(m);
 	if (!c->quitting && !m->stopping)
 		backoff_note(m, c);
 	if (c->worker != NULL)
@@ -237,7 +249,8 @@ static struct child *child_start(struct master *m, unsigned row)
 	};
 	pid_t pid;
 	int fd;
-	enum err e = proc_spawn(&s, &pid, &fd, &why);
+	enum err e = row == PROC_WORKER ? template_spawn(m, &s, &pid, &fd, &why) :
+					 proc_spawn(&s, &pid, &fd, &why);
 	free(program);
 	if (e != ERR_OK) {
 		log_error("service(%s): cannot start: %s", proc_rows[row].name, why.text);
@@ -351,6 +364,7 @@ static void kill_rest(void *ctx)
 void children_quit_all(struct master *m)
 {
 	struct child *c;
+	template_drop(m);
 	DL_FOREACH (m->children, c)
 		child_quit(c);
 	loop_timer_set(m->loop, &m->kill_timer, QUIT_GRACE_MS, kill_rest, m);

@@ -10,6 +10,7 @@ src_master_libmaster_a_SOURCES = \
 	src/master/owner.c \
 	src/master/procs.c \
 	src/master/sessions.c \
+	src/master/template.c \
 	src/master/tickets.c \
 	src/master/workers.c
 MASTER_LIBS = src/master/libmaster.a $(PROC_LIBS) $(CONF_LIBS)

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -249,6 +250,7 @@ static bool prepare(struct master *m, bool foreground, int *pid_fd_r)
 static void serve(struct master *m)
 {
 	m->loop = loop_new();
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* whose children the template's copies become */
 	loop_signal_add(m->loop, SIGTERM, on_stop, m);
 	loop_signal_add(m->loop, SIGINT, on_stop, m);
 	loop_signal_add(m->loop, SIGHUP, on_reload, m);

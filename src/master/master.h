@@ -29,6 +29,7 @@ enum {
 struct master;
 struct child;
 struct worker;
+struct proc_spawn;
 
 /* --- generation.c: one state of the configuration file --- */
 
@@ -89,6 +90,20 @@ void child_quit(struct child *c);
 void children_quit_old(struct master *m); /* after a reload */
 void children_quit_all(struct master *m);
 struct child *child_find(struct master *m, uint32_t number);
+
+/* --- template.c: where workers come from --- */
+
+struct template {
+	pid_t pid; /* 0: none */
+	int fd;    /* own; for orders */
+	unsigned generation;
+	uint64_t not_before; /* loop_now */
+};
+
+/* A worker, as proc_spawn; a copy of the template if there can be one. */
+enum err template_spawn(struct master *m, const struct proc_spawn *s, pid_t *pid_r, int *fd_r, struct errtext *why);
+void template_drop(struct master *m);  /* the next worker needs a new one */
+bool template_crashed(int status);     /* a copy that ended so has told somebody something of the layout of its like */
 
 /* --- listeners.c --- */
 
@@ -233,6 +248,7 @@ struct master {
 	struct generation *gen;
 	struct listener *listeners;
 	struct child *children;
+	struct template template;
 	struct worker *workers;
 	struct ticket *tickets;
 	struct early *early; /* handoffs that wait for their ticket */

@@ -26,7 +26,7 @@ void confine_note_add(struct confine_note *note, const char *fmt, ...)
 }
 
 /* What libraries open at first use, and would not find later: the time zone and the list of character sets. */
-static void confine_preload(void)
+void confine_preload(void)
 {
 	iconv_t cd = iconv_open("UTF-8", "US-ASCII"); /* reads the list, loads no module */
 
@@ -152,7 +152,7 @@ enum err confine_self(const struct confine *c, struct confine_note *note_r, stru
 	if (!e && c->landlock)
 		e = sandbox_files(c, &note, why);
 	if (!e && c->calls != CALLS_ANY)
-		e = sandbox_calls(c->calls, &note, why);
+		e = sandbox_calls(c, &note, why);
 	if (!e)
 		*note_r = note;
 	return e;

@@ -2,10 +2,13 @@
 #include "proc/helper.h"
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "proc/template.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +43,29 @@ void helper_init(struct helper *h, int argc, char **argv)
 			  why.text);
 	log_name(h->self.name);
 	h->conf = read_conf(CHILD_FD_CONF);
+	if (!helper_is_template(h))
+		h->loop = loop_new();
+	else
+		prctl(PR_SET_NAME, "roost-" CHILD_TEMPLATE, 0, 0, 0);
+}
+
+bool helper_is_template(const struct helper *h)
+{
+	return strcmp(h->self.name, CHILD_TEMPLATE) == 0;
+}
+
+void helper_copies(struct helper *h, const char *name)
+{
+	char program[16]; /* all that the kernel keeps */
+	if (!helper_is_template(h))
+		return;
+	h->self.child = template_serve();
+	free((char *)(uintptr_t)h->self.name);
+	h->self.name = mem_str(name);
+	log_name(h->self.name);
+	snprintf(program, sizeof(program), "roost-%s", name);
+	prctl(PR_SET_NAME, program, 0, 0, 0);
+	proc_title(&h->self, "");
 	h->loop = loop_new();
 }
 

@@ -2,14 +2,39 @@
  * System call filters, as lists of what is allowed. By name, resolved for the machine that
  * runs; a name that it does not have is passed over.
  */
+#include "base/mem.h"
 #include "base/must.h"
 #include "sandbox.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct confine_filter {
+	struct sock_fprog prog; /* own */
+};
+
+void confine_filter_free(struct confine_filter **f)
+{
+	if (*f)
+		free((*f)->prog.filter);
+	free(*f);
+	*f = NULL;
+}
 
 #ifdef ROOST_SANITIZE
 
-enum err sandbox_calls(unsigned calls, struct confine_note *note, struct errtext *why)
+enum err confine_compile(unsigned calls, struct confine_filter **f_r, struct errtext *why)
+{
+	*f_r = NULL;
+	return ERR_OK;
+}
+
+enum err sandbox_calls(const struct confine *c, struct confine_note *note, struct errtext *why)
 {
 	return ERR_OK;
 }
@@ -94,25 +119,66 @@ static bool calls_allow(scmp_filter_ctx filter, unsigned calls)
 	       calls_rule(filter, SCMP_ACT_KILL_PROCESS, "execveat");
 }
 
-enum err sandbox_calls(unsigned calls, struct confine_note *note, struct errtext *why)
+/* The library writes a program into a file only. */
+static enum err filter_read(scmp_filter_ctx lib, struct confine_filter *f, struct errtext *why)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int res;
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct stat st;
+	enum err e = ERR_OK;
 
-	if (!filter)
-		return err_say(why, ERR_MEMORY, "seccomp: no filter");
-	if (!calls_allow(filter, calls)) {
-		seccomp_release(filter);
-		return err_say(why, ERR_CANNOT, "seccomp: a rule was refused");
+	if (fd < 0)
+		return err_sys(why, "seccomp");
+	if (seccomp_export_bpf(lib, fd) != 0 || fstat(fd, &st) < 0 ||
+	    st.st_size > (off_t)(BPF_MAXINSNS * sizeof(*f->prog.filter))) {
+		close(fd);
+		return err_say(why, ERR_CANNOT, "seccomp: the filter cannot be made");
 	}
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree instead of a list */
-	res = seccomp_load(filter);
-	seccomp_release(filter);
-	if (res == -EINVAL || res == -ENOSYS || res == -EOPNOTSUPP)
-		confine_note_add(note, "seccomp is not available: system calls are not confined");
-	else if (res < 0)
-		return err_say(why, ERR_CANNOT, "seccomp: %s", strerror(-res));
+	f->prog.len = (unsigned short)((size_t)st.st_size / sizeof(*f->prog.filter));
+	f->prog.filter = mem_alloc((size_t)st.st_size);
+	if (pread(fd, f->prog.filter, (size_t)st.st_size, 0) != st.st_size)
+		e = err_sys(why, "seccomp");
+	close(fd);
+	return e;
+}
+
+enum err confine_compile(unsigned calls, struct confine_filter **f_r, struct errtext *why)
+{
+	scmp_filter_ctx lib = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	struct confine_filter *f;
+	enum err e;
+
+	if (!lib)
+		return err_say(why, ERR_MEMORY, "seccomp: no filter");
+	f = mem_alloc(sizeof(*f));
+	seccomp_attr_set(lib, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree instead of a list */
+	e = calls_allow(lib, calls) ? filter_read(lib, f, why) : err_say(why, ERR_CANNOT, "seccomp: a rule was refused");
+	seccomp_release(lib);
+	if (e)
+		confine_filter_free(&f);
+	else
+		*f_r = f;
+	return e;
+}
+
+static enum err filter_load(const struct confine_filter *f, struct confine_note *note, struct errtext *why)
+{
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &f->prog) == 0)
+		return ERR_OK;
+	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+		return err_sys(why, "seccomp");
+	confine_note_add(note, "seccomp is not available: system calls are not confined");
 	return ERR_OK;
+}
+
+enum err sandbox_calls(const struct confine *c, struct confine_note *note, struct errtext *why)
+{
+	struct confine_filter *own = NULL;
+	enum err e = c->filter ? ERR_OK : confine_compile(c->calls, &own, why);
+
+	if (!e)
+		e = filter_load(c->filter ? c->filter : own, note, why);
+	confine_filter_free(&own);
+	return e;
 }
 
 #endif

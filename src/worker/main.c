@@ -20,6 +20,7 @@ enum {
 	TICK_MS = 60000,
 	REST_MS = 500, /* several accounts that go quiet together */
 	FILES_MAX = 20000,
+	CALLS = CALLS_BASE | CALLS_SOCKET | CALLS_FILE_READ | CALLS_FILE_WRITE | CALLS_WATCH,
 };
 
 static void stop(struct worker *w)
@@ -45,6 +46,8 @@ static enum err on_quit(void *ctx, struct chan *c, struct msg_in *m)
  */
 static void rest(void *ctx)
 {
+	struct worker *w = ctx;
+	loop_rest(w->h.loop);
 	mem_rest();
 }
 
@@ -148,8 +151,8 @@ static enum err on_assign(void *ctx, struct chan *c, struct msg_in *m)
 	add_system_paths(a);
 	a->confine.landlock = true;
 	a->confine.paths = a->path;
-	a->confine.calls =
-		CALLS_BASE | CALLS_SOCKET | CALLS_FILE_READ | CALLS_FILE_WRITE | CALLS_WATCH;
+	a->confine.calls = CALLS;
+	a->confine.filter = w->filter;
 	a->confine.files_max = FILES_MAX;
 	a->confine.memory_max = 0;
 	a->confine.prepare = make_roots;
@@ -186,6 +189,18 @@ static void find_hostname(struct worker *w)
 		snprintf(w->hostname, sizeof(w->hostname), "localhost");
 }
 
+/* What every worker would do for itself a template does for all. */
+static void prepare(struct worker *w)
+{
+	struct errtext why;
+	if (!helper_is_template(&w->h))
+		return;
+	if (confine_compile(CALLS, &w->filter, &why) != ERR_OK)
+		log_fatal(EXIT_INTERNAL, "cannot prepare the confinement: %s", why.text);
+	confine_preload();
+	helper_copies(&w->h, "worker");
+}
+
 int main(int argc, char **argv)
 {
 	struct worker w = { 0 };
@@ -196,12 +211,14 @@ int main(int argc, char **argv)
 	imap_settings_read(conf_protocol(w.conf, "imap"), &w.imap);
 	find_hostname(&w);
 	log_debug_enable(conf_bool(w.conf, CONF_MAIL_DEBUG));
+	prepare(&w);
 	helper_start(&w.h, ROLE_WORKER, rows, ARRAY_LEN(rows), conf_str(w.conf, CONF_LOG_TIMESTAMP),
 		     &w);
 	chan_send_empty(w.h.master, MSG_READY, 0);
 	loop_run(w.h.loop);
 	accounts_close(&w);
 	watch_set_free(&w.watches);
+	confine_filter_free(&w.filter);
 	conf_free(&w.conf);
 	helper_free(&w.h);
 	return 0;

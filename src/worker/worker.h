@@ -20,6 +20,7 @@ struct job;
 struct worker {
 	struct helper h;
 	struct conf *conf;     /* own */
+	struct confine_filter *filter; /* own; NULL: not made in advance */
 	enum worker_kind kind; /* 0: a spare */
 	bool quitting;
 	struct account *accounts;  /* by user name */

@@ -100,6 +100,38 @@ def test_reload(site):
     imap.logout()
 
 
+def test_template(site):
+    """Workers are copies of a template. Killed, it comes back; a worker that crashes takes it along, one that is killed does not."""
+    (old,) = wait_for(lambda: site.kids("roost-template"))
+    os.kill(old, signal.SIGKILL)
+    for n in range(3):
+        wait_for(lambda: can_login(site))
+        for pid in site.kids("roost-worker"):  # its user's among them: the next login needs another
+            os.kill(pid, signal.SIGKILL)
+    (second,) = wait_for(lambda: site.kids("roost-template"))
+    assert second != old
+    wait_for(lambda: can_login(site))
+    assert site.kids("roost-template") == [second], "a kill is no crash"
+    spares = site.kids("roost-worker")
+    imap = site.imap(USER)
+    os.kill(next(p for p in site.kids("roost-worker") if process_status(p)["Uid"].split()[0] == str(UID)), signal.SIGILL)
+    wait_for(lambda: can_login(site))
+    (third,) = wait_for(lambda: [p for p in site.kids("roost-template") if p != second])
+    wait_for(lambda: not set(spares) & set(site.kids("roost-worker")))
+    assert can_login(site) and site.kids("roost-template") == [third]
+    imap.shutdown()
+
+
+def test_template_mute(site):
+    """A template that does not answer costs time, no login."""
+    (pid,) = site.kids("roost-template")
+    os.kill(pid, signal.SIGSTOP)
+    for worker in site.kids("roost-worker"):
+        os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: can_login(site), 20)
+    assert "the template does not answer" in site.log()
+
+
 def test_limits(site):
     open_ones = [site.imap(USER) for _ in range(10)]
     try:
@@ -118,6 +150,9 @@ with Site({USER: "secret"}) as site:
     test_admin(site)
     test_reload(site)
     test_limits(site)
+    if ROOT:
+        test_template(site)
+    test_template_mute(site)
     imap = site.imap(USER)
     stopped = site.adm("stop")
     assert stopped.returncode == 0, stopped
