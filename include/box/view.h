@@ -180,6 +180,7 @@ enum err view_store(struct view *v, const struct set *uids, struct view_store *s
 /* Removes those of uids (NULL: all) that carry \Deleted: facts with a to-do, then the disk, then STEP_DONE. */
 struct view_expunge {
 	const struct set *uids;
+	bool unflagged;      /* also those without \Deleted */
 	enum err err;
 	struct errtext text;
 	struct set expunged; /* out; set_free */

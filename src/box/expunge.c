@@ -216,7 +216,7 @@ enum step view_expunge(struct view *v, struct view_expunge *job)
 		set_copy(&uids, &v->uids);
 		if (job->uids)
 			set_intersect(&uids, job->uids);
-		r = job->priv = removal_new(v->mb, &uids, true);
+		r = job->priv = removal_new(v->mb, &uids, !job->unflagged);
 		set_free(&uids);
 	}
 	step = removal_step(r, &job->err, &job->text);

@@ -152,12 +152,16 @@ static bool cmd_frame(struct imap_session *s)
 	return false;
 }
 
+/* Of UID it is not known yet which command it is; what no row takes is collected all the same. */
 static void want_literals(struct imap_session *s)
 {
-	const struct imap_command_row *row = imap_row_find(s, imap_lex_command(s->lex)->name);
+	struct span name = imap_lex_command(s->lex)->name;
+	const struct imap_command_row *row = imap_row_find(s, name);
 
-	if (row && row->literal && row->flags & IMAP_CMD_STREAM &&
-	    row->states & (s->view ? IMAP_SELECTED : IMAP_AUTH))
+	if (span_eq_str(name, "UID"))
+		imap_lex_stream(s->lex, 2);
+	else if (row && row->literal && row->flags & IMAP_CMD_STREAM &&
+		 row->states & (s->view ? IMAP_SELECTED : IMAP_AUTH))
 		imap_lex_stream(s->lex, 1);
 }
 

@@ -44,6 +44,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_qresync.c \
 	src/imap/ext_searchres.c \
 	src/imap/ext_preview.c \
+	src/imap/ext_replace.c \
 	src/imap/ext_savedate.c \
 	src/imap/ext_sort.c \
 	src/imap/ext_special_use.c \

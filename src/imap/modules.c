@@ -32,6 +32,7 @@
 	X(ext_multiappend)   \
 	X(ext_appendlimit)   \
 	X(ext_catenate)      \
+	X(ext_replace)       \
 	X(ext_savedate)      \
 	X(ext_preview)       \
 	X(ext_compress)      \

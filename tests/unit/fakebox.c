@@ -56,6 +56,8 @@ struct acct {
 	struct acct_mailbox mailbox[1];
 	struct acct_config config;
 	unsigned locked, slow;
+	unsigned fail_after;
+	enum err fail;
 	bool hidden;
 	uint32_t uidvalidity;
 };
@@ -370,6 +372,21 @@ void fake_lock(struct acct *a, unsigned n)
 	a->locked = n;
 }
 
+void fake_fail(struct acct *a, unsigned after, enum err e)
+{
+	a->fail_after = after;
+	a->fail = e;
+}
+
+static bool fails(struct acct *a, enum err *err_r)
+{
+	if (!a->fail || a->fail_after--)
+		return false;
+	*err_r = a->fail;
+	a->fail = ERR_OK;
+	return true;
+}
+
 void fake_lose_bytes(struct acct *a, const char *mailbox, uint32_t uid)
 {
 	msg_of(find(a, mailbox), uid)->lost = true;
@@ -454,6 +471,8 @@ enum step append_finish(struct append *p, bool number, enum err *err_r, struct e
 		p->a->locked--;
 		return STEP_WAITING;
 	}
+	if (fails(p->a, err_r))
+		return STEP_DONE;
 	for (size_t i = 0; i < p->n; i++)
 		set_add(&p->uids, add(p->box, buf_span(&p->m[i].bytes), p->m[i].flags, p->m[i].keywords, p->m[i].date));
 	notify(p->a, p->box, NULL);
@@ -874,11 +893,15 @@ enum step view_expunge(struct view *v, struct view_expunge *job)
 		v->a->locked--;
 		return STEP_WAITING;
 	}
+	if (fails(v->a, &job->err))
+		return STEP_DONE;
 	v->box->modseq++;
 	for (size_t i = 0; i < v->box->msgs; i++) {
 		struct fake_msg *m = &v->box->msg[i];
 
-		if (m->gone || !(m->flags.system & MAIL_DELETED) || (job->uids && !set_has(job->uids, m->uid)))
+		if (m->gone || (job->uids && !set_has(job->uids, m->uid)))
+			continue;
+		if (!job->unflagged && !(m->flags.system & MAIL_DELETED))
 			continue;
 		m->gone = true;
 		m->modseq = v->box->modseq;

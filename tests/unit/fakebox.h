@@ -24,6 +24,8 @@ void fake_hide_until_refresh(struct acct *a);
 void fake_lock(struct acct *a, unsigned n);
 /* The next n calls of a search's step say STEP_SLICE. */
 void fake_slow(struct acct *a, unsigned n);
+/* Of the calls that finish an append or expunge, the one after so many others fails. */
+void fake_fail(struct acct *a, unsigned after, enum err e);
 /* From now on the bytes of this message are gone although its facts are there. */
 void fake_lose_bytes(struct acct *a, const char *mailbox, uint32_t uid);
 

@@ -142,6 +142,32 @@ static void test_append_limit(void **state)
 	harness_free(&h);
 }
 
+/* The old message goes only when the new one is there; what fails is told, and what there is then. */
+static void test_replace(void **state)
+{
+	struct harness h;
+
+	begin(&h);
+	harness_say(&h, 0, "SELECT INBOX");
+	harness_send(&h, 0, "a REPLACE 1 INBOX {22+}\r\nSubject: x\r\n\r\nHello.\r\n\r\n");
+	assert_string_equal(harness_expect(&h, 0, "a OK"),
+			    "* OK [APPENDUID 1001 3] Replacement message ready.\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n"
+			    "a OK Replace completed.\r\n");
+	fake_fail(h.acct, 0, ERR_NOSPACE);
+	harness_send(&h, 0, "b UID REPLACE 2 INBOX {22+}\r\nSubject: x\r\n\r\nHello.\r\n\r\n");
+	assert_string_equal(harness_expect(&h, 0, "b NO"), "b NO [OVERQUOTA] Not enough disk space.\r\n");
+	fake_fail(h.acct, 1, ERR_IO);
+	harness_send(&h, 0, "c UID REPLACE 2 INBOX {22+}\r\nSubject: x\r\n\r\nHello.\r\n\r\n");
+	assert_string_equal(harness_expect(&h, 0, "c NO"),
+			    "* OK [APPENDUID 1001 4] Replacement message ready.\r\n* 3 EXISTS\r\n* 3 RECENT\r\n"
+			    "c NO [SERVERBUG] The new message was added; the old one could not be removed.\r\n");
+	fake_lock(h.acct, 2);
+	harness_send(&h, 0, "d UID REPLACE 2 Drafts {22+}\r\nSubject: x\r\n\r\nHello.\r\n\r\n");
+	assert_string_equal(harness_expect(&h, 0, "d OK"),
+			    "* OK [APPENDUID 1002 1] Replacement message ready.\r\n* 1 EXPUNGE\r\n* 2 RECENT\r\nd OK Replace completed.\r\n");
+	harness_free(&h);
+}
+
 static void test_copy_and_move(void **state)
 {
 	struct harness h;
@@ -252,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_append_limit),
+		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_copy_and_move),
 		cmocka_unit_test(test_uid_expunge),
 		cmocka_unit_test(test_small_extensions),
