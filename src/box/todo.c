@@ -8,7 +8,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { TODO_BATCH = 64 };
+enum {
+	TODO_BATCH = 256, /* a slice of renames */
+	TODO_TEXT = 1 << 20,
+};
 
 struct owed {
 	uint64_t seq;
@@ -16,8 +19,8 @@ struct owed {
 	enum idx_todo_kind kind;
 	struct mail_flags flags;
 	bool absent;              /* the record is gone: nothing to do */
-	char key[255], hint[1024], hint_now[1024];
-	size_t key_n, hint_n, hint_now_n;
+	struct span key, hint;    /* arena */
+	struct span hint_now;     /* arena; empty: as it was */
 	enum err err;
 };
 
@@ -29,23 +32,16 @@ struct batch {
 	size_t name_n;
 	struct owed *o;
 	size_t n;
+	struct arena *ar;         /* own */
+	bool renamed, removed;    /* some */
 };
-
-static bool hold(char *to, size_t most, size_t *n_r, struct span s)
-{
-	if (s.n > most)
-		return false;
-	if (s.n)
-		memcpy(to, s.p, s.n);
-	*n_r = s.n;
-	return true;
-}
 
 /* --- reading a batch ---------------------------------------------------------------- */
 
-static enum err take_one(struct idx_txn *x, const struct idx_todo *todo, struct owed *o)
+static enum err take_one(struct idx_txn *x, const struct idx_todo *todo, struct owed *o, struct arena *ar)
 {
 	struct idx_msg m = { .key = todo->key, .hint = todo->hint, .flags = todo->flags };
+	bool held[2];
 	enum err e = ERR_OK;
 
 	*o = (struct owed){ .seq = todo->seq, .uid = todo->uid, .kind = todo->kind };
@@ -58,9 +54,9 @@ static enum err take_one(struct idx_txn *x, const struct idx_todo *todo, struct 
 	if (e)
 		return e;
 	o->flags = m.flags;
-	if (!hold(o->key, sizeof(o->key), &o->key_n, m.key) || !hold(o->hint, sizeof(o->hint), &o->hint_n, m.hint))
-		return ERR_CORRUPT;
-	return ERR_OK;
+	o->key = arena_copy(ar, m.key, &held[0]);
+	o->hint = arena_copy(ar, m.hint, &held[1]);
+	return held[0] && held[1] ? ERR_OK : ERR_MEMORY;
 }
 
 static enum err batch_read(struct idx_txn *x, void *arg, struct errtext *t)
@@ -78,7 +74,7 @@ static enum err batch_read(struct idx_txn *x, void *arg, struct errtext *t)
 		if (b->box && todo.box != b->box)
 			break;
 		b->box = todo.box;
-		e = take_one(x, &todo, &b->o[b->n]);
+		e = take_one(x, &todo, &b->o[b->n], b->ar);
 		if (e)
 			return e;
 		b->n++;
@@ -88,68 +84,57 @@ static enum err batch_read(struct idx_txn *x, void *arg, struct errtext *t)
 	if (!b->n)
 		return ERR_OK;
 	e = idx_box_get(x, b->box, &box);
-	if (!e && !hold(b->name, sizeof(b->name) - 1, &b->name_n, box.name))
-		e = ERR_CORRUPT;
-	return e;
+	if (e || box.name.n >= sizeof(b->name))
+		return e ? e : ERR_CORRUPT;
+	memcpy(b->name, box.name.p, box.name.n);
+	b->name_n = box.name.n;
+	return ERR_OK;
 }
 
 /* --- doing it ------------------------------------------------------------------------- */
 
-static enum err rename_one(struct store_box *sb, struct owed *o, struct arena *ar, struct errtext *t)
+/* Later entries of the same message are covered by the first (seen): all have the record's flags. */
+static enum err do_one(struct store_box *sb, struct batch *b, struct owed *o, struct set *seen, struct errtext *t)
 {
-	struct span hint = { NULL, 0 };
-	enum err e = sb->ops->set_flags(sb, span_of(o->key, o->key_n), span_of(o->hint, o->hint_n), o->flags, ar,
-					&hint, t);
-
-	if (!e && !hold(o->hint_now, sizeof(o->hint_now), &o->hint_now_n, hint))
-		o->hint_now_n = 0;
-	return e;
-}
-
-/* Later entries of the same message are covered by the first: all have the record's flags. */
-static bool covered(const struct batch *b, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (b->o[k].uid == b->o[i].uid && b->o[k].kind == b->o[i].kind && !b->o[k].absent)
-			return true;
-	return false;
+	if (o->kind == IDX_TODO_EXPUNGE) {
+		b->removed = true;
+		return sb->ops->expunge(sb, o->key, o->hint, t);
+	}
+	if (set_has(seen, o->uid)) {
+		o->absent = true;
+		return ERR_OK;
+	}
+	set_add(seen, o->uid);
+	b->renamed = true;
+	return sb->ops->set_flags(sb, o->key, o->hint, o->flags, b->ar, &o->hint_now, t);
 }
 
 static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 {
-	struct arena *ar = arena_new(1 << 20);
+	struct set seen = SET_EMPTY;
 	struct store_box *sb;
-	bool renamed = false, removed = false;
 	enum err e = mailbox_store(mb, &sb, t);
 
 	mailbox_guard(mb);
 	for (size_t i = 0; !e && i < b->n; i++) {
 		struct owed *o = &b->o[i];
 
-		if (o->absent || covered(b, i)) {
-			o->absent = true;
+		if (o->absent)
 			continue;
-		}
-		if (o->kind == IDX_TODO_EXPUNGE) {
-			o->err = sb->ops->expunge(sb, span_of(o->key, o->key_n), span_of(o->hint, o->hint_n), t);
-			removed = true;
-		} else {
-			o->err = rename_one(sb, o, ar, t);
-			renamed = true;
-		}
+		o->err = do_one(sb, b, o, &seen, t);
 		if (o->err == ERR_EXPUNGED) {
 			o->err = ERR_OK;
 			o->absent = true;
 			mailbox_look_again(mb);
 		}
 	}
-	if (!e && renamed)
+	set_free(&seen);
+	if (!e && b->renamed)
 		e = sb->ops->flags_done(sb, t);
-	if (!e && removed)
+	if (!e && b->removed)
 		e = sb->ops->expunge_done(sb, t);
-	if (renamed || removed)
+	if (b->renamed || b->removed)
 		mailbox_guarded(mb);
-	arena_free(&ar);
 	return e;
 }
 
@@ -158,12 +143,12 @@ static enum err put_hint(struct idx_txn *x, uint32_t box, const struct owed *o)
 	struct idx_msg m;
 	enum err e;
 
-	if (o->absent || o->kind != IDX_TODO_FLAGS || !o->hint_now_n)
+	if (o->absent || o->kind != IDX_TODO_FLAGS || !o->hint_now.n)
 		return ERR_OK;
 	e = idx_msg_get(x, box, o->uid, &m);
 	if (e)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	m.hint = span_of(o->hint_now, o->hint_now_n);
+	m.hint = o->hint_now;
 	return idx_msg_put(x, box, &m);
 }
 
@@ -234,10 +219,12 @@ static enum err next_batch(struct acct *a, struct mailbox *mb, bool *empty_r, bo
 	b->acct = a;
 	b->only = mb;
 	b->o = mem_array(TODO_BATCH, sizeof(*b->o));
+	b->ar = arena_new(TODO_TEXT);
 	e = acct_read(a, batch_read, b, t);
 	*empty_r = !e && !b->n;
 	if (!e && b->n)
 		e = run_batch(a, b, left_r, t);
+	arena_free(&b->ar);
 	free(b->o);
 	free(b);
 	return e;

@@ -72,6 +72,7 @@ struct maildir_box {
 	char *cur_path, *new_path; /* own; for watchers; made on demand */
 	struct list_state list;
 	struct extra *extra;       /* own; NULL until needed */
+	bool extra_fresh;          /* read since the batch of flags under way began */
 	struct names *names;       /* own; NULL: no listing kept */
 	uint32_t letters_seen;     /* keyword letters met in file names */
 	/* list records without a file at the last scan, and expunged since */

@@ -398,8 +398,9 @@ static enum err set_extra_keywords(struct maildir_box *b, struct span key, uint6
 				   struct errtext *t)
 {
 	uint64_t high = keywords & ~MAILDIR_LETTER_MASK;
-	enum err e = maildir_extra(b, t);
+	enum err e = b->extra_fresh ? ERR_OK : maildir_extra(b, t);
 
+	b->extra_fresh = !e; /* once a batch */
 	if (e || extra_keywords_of(b->extra, key) == high)
 		return e;
 	e = maildir_control_make(b, t);
@@ -438,5 +439,6 @@ enum err maildir_flags_done(struct store_box *sb, struct errtext *t)
 	enum err e = sync_dirs(b, b->m->sync == STORE_SYNC_ALWAYS, t);
 
 	maildir_names_drop(b);
+	b->extra_fresh = false;
 	return e;
 }
