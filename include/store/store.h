@@ -226,8 +226,9 @@ struct store_ops {
 	/*
 	 * May be NULL: stage a copy of a message of another mailbox of the same driver without
 	 * copying bytes (hard link).
-	 * ERR_CANNOT: not possible here, copy the bytes. The copy keeps the original's
-	 * INTERNALDATE.
+	 * ERR_CANNOT: not possible here, copy the bytes (commit_many may say so, too). The copy keeps the original's
+	 * INTERNALDATE. from stays open until commit or abort; a message that goes before the commit fails it with
+	 * ERR_EXPUNGED.
 	 */
 	enum err (*link)(struct store_box *from, struct span key, struct span hint,
 			 struct store_box *to, struct store_stage *st_r, struct errtext *t);

@@ -47,16 +47,21 @@ static void make_room(struct arrivals *r)
 	r->uid = mem_grow(r->uid, r->cap, sizeof(*r->uid));
 }
 
+void arrival_init(struct arrival *a)
+{
+	*a = (struct arrival){ .savedate = clock_wall() };
+	buf_init(&a->text, 16 << 20);
+	for (int i = 0; i < IDX_FIELDS; i++)
+		a->n[i] = SIZE_MAX;
+}
+
 void arrivals_add(struct arrivals *r, const struct store_stage *stage)
 {
 	struct arrival *a;
 
 	make_room(r);
 	a = &r->arrival[r->n];
-	*a = (struct arrival){ .savedate = clock_wall() };
-	buf_init(&a->text, 16 << 20);
-	for (int i = 0; i < IDX_FIELDS; i++)
-		a->n[i] = SIZE_MAX;
+	arrival_init(a);
 	r->uid[r->n] = 0;
 	r->commit[r->n] = (struct store_commit){ .stage = mem_alloc(sizeof(*stage)), .vsize = STORE_SIZE_UNKNOWN };
 	*r->commit[r->n].stage = *stage;

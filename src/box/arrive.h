@@ -38,6 +38,7 @@ void arrivals_init(struct arrivals *r, struct mailbox *mb); /* takes over the re
 void arrivals_free(struct arrivals *r); /* aborts what is not committed */
 /* Takes over the stage; the caller fills commit and arrival of the last one. */
 void arrivals_add(struct arrivals *r, const struct store_stage *stage);
+void arrival_init(struct arrival *a);
 void arrival_cache(struct arrival *a, const struct idx_cache *c);
 /* Makes durable and visible what is staged; on failure everything is taken back. */
 enum err arrivals_commit(struct arrivals *r, struct errtext *t);

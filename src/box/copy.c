@@ -14,49 +14,89 @@ enum {
 	OPEN_STAGES = 128,     /* staged files open at once */
 	COPY_PIECE = 256 << 10,
 	LOCK_PATIENCE_MS = 8000,
+	SOURCES = 64,          /* messages read out of the index at once */
+	SOURCES_TEXT = 1 << 20,
+	AGAIN_MAX = 3,
+};
+
+/* A message on its way, out of the source's index. */
+struct source {
+	uint32_t uid;
+	bool gone;
+	struct idx_msg m;       /* key and hint in the arena */
+	struct arrival cache;   /* the cached fields */
 };
 
 struct copying {
 	struct arrivals in;
 	struct set uids;
-	uint32_t at;            /* the next to stage; 0: all are */
+	uint32_t at;            /* the next to read; 0: all are */
+	struct source *source;  /* own: SOURCES, of which [next, sources) are to be staged */
+	size_t sources, next;
+	struct arena *keys;     /* own: of the sources */
+	bool bytes;             /* links are not possible */
+	unsigned again;
 	size_t open;            /* stages with a descriptor since the last commit */
 	uint64_t since;         /* clock_ms of the first wait for a lock */
 	bool arrived;
 	struct removal *out;    /* own */
 };
 
-/* The message on its way, out of the source's index. */
-struct source {
-	struct view *v;
-	uint32_t uid;
-	char key[255], hint[1024];
-	struct idx_msg m;       /* key and hint above */
-	struct arrival *cache;  /* where the cached fields go */
-};
+/* --- reading the source ---------------------------------------------------------------- */
 
-static enum err source_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+static enum err read_one(struct idx_txn *x, uint32_t box, struct source *s, struct arena *keys)
 {
-	struct source *s = arg;
+	bool held[2];
 	struct idx_cache c;
-	enum err e = idx_msg_get(x, r->b.id, s->uid, &s->m);
+	enum err e = idx_msg_get(x, box, s->uid, &s->m);
 
+	s->gone = e == ERR_NOTFOUND;
 	if (e)
-		return e == ERR_NOTFOUND ? err_say(t, ERR_EXPUNGED, "Some of the messages no longer exist") : e;
-	if (s->m.key.n > sizeof(s->key) || s->m.hint.n > sizeof(s->hint))
-		return ERR_CORRUPT;
-	memcpy(s->key, s->m.key.p, s->m.key.n);
-	if (s->m.hint.n)
-		memcpy(s->hint, s->m.hint.p, s->m.hint.n);
-	s->m.key.p = s->key;
-	s->m.hint.p = s->hint;
-	if (!s->cache)
-		return ERR_OK;
-	e = idx_cache_get(x, r->b.id, s->uid, &c);
+		return s->gone ? ERR_OK : e;
+	s->m.key = arena_copy(keys, s->m.key, &held[0]);
+	s->m.hint = arena_copy(keys, s->m.hint, &held[1]);
+	if (!held[0] || !held[1])
+		return ERR_MEMORY;
+	e = idx_cache_get(x, box, s->uid, &c);
 	if (!e)
-		arrival_cache(s->cache, &c);
+		arrival_cache(&s->cache, &c);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
+
+static void sources_drop(struct copying *c)
+{
+	for (size_t i = 0; i < c->sources; i++)
+		buf_free(&c->source[i].cache.text);
+	c->sources = c->next = 0;
+	arena_reset(c->keys);
+}
+
+static enum err sources_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct copying *c = arg;
+	uint32_t uid = c->at;
+	enum err e = ERR_OK;
+
+	for (sources_drop(c); !e && uid && c->sources < SOURCES; uid = set_next(&c->uids, uid + 1)) {
+		struct source *s = &c->source[c->sources++];
+
+		*s = (struct source){ .uid = uid };
+		arrival_init(&s->cache);
+		e = read_one(x, r->b.id, s, c->keys);
+	}
+	return e;
+}
+
+static enum err read_sources(struct view *v, struct copying *c, struct errtext *t)
+{
+	enum err e = mailbox_read(v->mb, sources_run, c, t);
+
+	if (!e)
+		c->at = set_next(&c->uids, c->source[c->sources - 1].uid + 1);
+	return e;
+}
+
+/* --- staging ---------------------------------------------------------------------------- */
 
 static enum err map_keywords(const struct mailbox *from, struct mailbox *to, struct mail_flags *f, struct errtext *t)
 {
@@ -131,11 +171,11 @@ static enum err stage_bytes(struct store_box *from, struct store_box *to, const 
 	return e;
 }
 
-static enum err stage(struct copying *c, const struct source *s, int64_t *date_r, struct errtext *t)
+static enum err stage(struct view *v, struct copying *c, const struct source *s, int64_t *date_r, struct errtext *t)
 {
 	struct store_box *from, *to;
 	struct store_stage st;
-	enum err e = mailbox_store(s->v->mb, &from, t);
+	enum err e = mailbox_store(v->mb, &from, t);
 
 	if (!e)
 		e = mailbox_store(c->in.mb, &to, t);
@@ -143,41 +183,74 @@ static enum err stage(struct copying *c, const struct source *s, int64_t *date_r
 		return e;
 	*date_r = s->m.internaldate;
 	e = ERR_CANNOT;
-	if (from->ops == to->ops && to->ops->link)
+	if (!c->bytes && from->ops == to->ops && to->ops->link)
 		e = to->ops->link(from, s->m.key, s->m.hint, to, &st, t);
 	if (e == ERR_CANNOT) {
 		e = stage_bytes(from, to, s, &st, date_r, t);
 		c->open++;
 	}
 	if (e == ERR_EXPUNGED)
-		mailbox_look_again(s->v->mb);
+		mailbox_look_again(v->mb);
 	if (!e)
 		arrivals_add(&c->in, &st);
 	return e;
 }
 
-static enum err stage_one(struct view *v, struct copying *c, uint32_t uid, struct errtext *t)
+static enum err stage_one(struct view *v, struct copying *c, struct source *s, struct errtext *t)
 {
-	struct source s = { .v = v, .uid = uid };
 	struct store_commit *commit;
+	struct arrival *a;
 	int64_t date;
-	enum err e = mailbox_read(v->mb, source_run, &s, t);
+	enum err e = ERR_OK;
 
+	if (s->gone)
+		return err_say(t, ERR_EXPUNGED, "Some of the messages no longer exist");
+	e = map_keywords(v->mb, c->in.mb, &s->m.flags, t);
 	if (!e)
-		e = map_keywords(v->mb, c->in.mb, &s.m.flags, t);
-	if (!e)
-		e = stage(c, &s, &date, t);
+		e = stage(v, c, s, &date, t);
 	if (e)
 		return e;
 	commit = &c->in.commit[c->in.n - 1];
-	commit->flags = s.m.flags;
+	commit->flags = s->m.flags;
 	commit->internaldate = date;
-	commit->vsize = s.m.vsize;
-	s.cache = &c->in.arrival[c->in.n - 1];
-	s.cache->internaldate = date;
-	/* Only cached fields: what cannot be read again is made again. */
-	(void)mailbox_read(v->mb, source_run, &s, NULL);
+	commit->vsize = s->m.vsize;
+	a = &c->in.arrival[c->in.n - 1];
+	s->cache.savedate = a->savedate;
+	s->cache.internaldate = date;
+	buf_free(&a->text);
+	*a = s->cache; /* and its text with it */
+	arrival_init(&s->cache);
 	return ERR_OK;
+}
+
+/* The next message; its turn stays its own while the folder's lock is waited for. */
+static enum err stage_next(struct view *v, struct copying *c, struct view_copy *job)
+{
+	struct errtext *t = &job->text;
+	struct source *s;
+	enum err e = ERR_OK;
+
+	if (c->next == c->sources)
+		e = read_sources(v, c, t);
+	if (e)
+		return e;
+	s = &c->source[c->next];
+	e = stage_one(v, c, s, t);
+	if (e == ERR_EXPUNGED && job->skip_gone) {
+		set_remove_range(&c->uids, s->uid, s->uid);
+		e = ERR_OK;
+	}
+	c->next += !e;
+	job->done += !e;
+	if (e || c->open < OPEN_STAGES)
+		return e;
+	c->open = 0;
+	return arrivals_commit(&c->in, t);
+}
+
+static bool all_staged(const struct copying *c)
+{
+	return !c->at && c->next == c->sources;
 }
 
 static enum step stage_some(struct view *v, struct copying *c, struct view_copy *job)
@@ -185,20 +258,8 @@ static enum step stage_some(struct view *v, struct copying *c, struct view_copy 
 	uint64_t end = clock_us() + SLICE_US;
 	enum err e = ERR_OK;
 
-	while (!e && c->at && clock_us() < end) {
-		e = stage_one(v, c, c->at, &job->text);
-		if (e == ERR_EXPUNGED && job->skip_gone) {
-			set_remove_range(&c->uids, c->at, c->at);
-			e = ERR_OK;
-		}
-		if (!e)
-			c->at = set_next(&c->uids, c->at + 1);
-		job->done += !e;
-		if (!e && c->open >= OPEN_STAGES) {
-			e = arrivals_commit(&c->in, &job->text);
-			c->open = 0;
-		}
-	}
+	while (!e && !all_staged(c) && clock_us() < end)
+		e = stage_next(v, c, job);
 	if (e == ERR_INUSE) {
 		if (!c->since)
 			c->since = clock_ms();
@@ -222,10 +283,37 @@ static void take_back_committed(struct copying *c)
 
 static void copying_free(struct copying *c)
 {
+	sources_drop(c);
+	arena_free(&c->keys);
+	free(c->source);
 	arrivals_free(&c->in);
 	set_free(&c->uids);
 	removal_free(&c->out);
 	free(c);
+}
+
+/*
+ * The folder did not take the links: then it gets the bytes. Or a message went between staging and commit, which did
+ * not happen at all then: where that is no failure it begins again without it.
+ */
+static bool start_again(struct view_copy *job, struct copying *c)
+{
+	struct mailbox *dest = c->in.mb;
+
+	if (!(job->err == ERR_CANNOT && !c->bytes) && !(job->err == ERR_EXPUNGED && job->skip_gone))
+		return false;
+	if (c->again++ == AGAIN_MAX)
+		return false;
+	c->bytes = c->bytes || job->err == ERR_CANNOT;
+	dest->refs++;
+	arrivals_free(&c->in);
+	arrivals_init(&c->in, dest);
+	c->in.number = true;
+	c->at = set_min(&c->uids);
+	c->open = 0;
+	job->done = 0;
+	job->err = ERR_OK;
+	return true;
 }
 
 static enum err begin(struct view *v, struct view_copy *job)
@@ -249,6 +337,8 @@ static enum err begin(struct view *v, struct view_copy *job)
 	set_copy(&c->uids, job->uids);
 	set_intersect(&c->uids, &v->uids);
 	c->at = set_min(&c->uids);
+	c->source = mem_array(SOURCES, sizeof(*c->source));
+	c->keys = arena_new(SOURCES_TEXT);
 	job->priv = c;
 	return ERR_OK;
 }
@@ -267,7 +357,7 @@ static enum step copy_step(struct view *v, struct view_copy *job, struct copying
 {
 	enum step step;
 
-	if (c->at) {
+	if (!all_staged(c)) {
 		step = stage_some(v, c, job);
 		if (step == STEP_DONE)
 			take_back_committed(c);
@@ -275,6 +365,8 @@ static enum step copy_step(struct view *v, struct view_copy *job, struct copying
 	}
 	if (!c->arrived) {
 		step = arrivals_step(&c->in, &job->err, &job->text);
+		if (step == STEP_DONE && start_again(job, c))
+			return STEP_SLICE;
 		if (step != STEP_DONE || job->err)
 			return step;
 		take_result(job, c);

@@ -32,6 +32,7 @@ struct maildir {
 	enum store_sync sync;
 	mode_t dir_mode, file_mode;
 	uint32_t counter;             /* of names made by this process */
+	uint64_t random;              /* likewise */
 };
 
 /* What is known of dovecot-uidlist, up to the offset end. */
@@ -69,6 +70,7 @@ struct maildir_box {
 	char *dirname;             /* own; "" for INBOX */
 	int dir_fd, cur_fd, new_fd; /* own; dir_fd is the store's for INBOX */
 	int control_fd;            /* own when not dir_fd; -1: not made yet */
+	dev_t dev;                 /* of cur/; 0: not looked at yet */
 	char *cur_path, *new_path; /* own; for watchers; made on demand */
 	struct list_state list;
 	struct extra *extra;       /* own; NULL until needed */
@@ -183,6 +185,11 @@ static inline int maildir_dir_fd(const struct maildir_box *b, char dir)
 enum err maildir_locate(struct store_box *sb, struct span key, struct span hint,
 			struct store_object *o_r, struct arena *a, struct span *hint_r,
 			struct errtext *t);
+/* Where the message is, and its file as statx sees it. */
+enum err maildir_look(struct maildir_box *b, struct span key, struct span hint, struct found *f_r,
+		      struct statx *st_r, struct errtext *t);
+/* Another name for the file that was found; looked for again if need be. ERR_CANNOT: no links here; ERR_EXISTS. */
+enum err maildir_link_to(struct maildir_box *b, const struct found *f, int dir_fd, const char *name);
 enum err maildir_expunge(struct store_box *sb, struct span key, struct span hint,
 			 struct errtext *t);
 enum err maildir_expunge_done(struct store_box *sb, struct errtext *t);

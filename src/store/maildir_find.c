@@ -300,6 +300,52 @@ enum err maildir_locate(struct store_box *sb, struct span key, struct span hint,
 	return ERR_OK;
 }
 
+static enum err try_look(struct maildir_box *b, struct found *f, void *arg)
+{
+	struct statx *st = arg;
+
+	if (statx(maildir_dir_fd(b, f->dir), f->file, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC,
+		  STATX_BASIC_STATS | STATX_BTIME, st) < 0)
+		return err_from_errno(errno);
+	return S_ISREG(st->stx_mode) ? ERR_OK : ERR_NOTFOUND;
+}
+
+enum err maildir_look(struct maildir_box *b, struct span key, struct span hint, struct found *f_r,
+		      struct statx *st_r, struct errtext *t)
+{
+	enum err e = with_file(b, key, hint, f_r, try_look, st_r);
+
+	return e ? say(b, e, "found", t) : ERR_OK;
+}
+
+struct link_to {
+	int dir_fd;
+	const char *name;
+};
+
+static enum err try_link(struct maildir_box *b, struct found *f, void *arg)
+{
+	const struct link_to *l = arg;
+
+	if (linkat(maildir_dir_fd(b, f->dir), f->file, l->dir_fd, l->name, 0) == 0)
+		return ERR_OK;
+	return errno == EXDEV || errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP
+		       ? ERR_CANNOT
+		       : err_from_errno(errno);
+}
+
+enum err maildir_link_to(struct maildir_box *b, const struct found *f, int dir_fd, const char *name)
+{
+	struct link_to l = { dir_fd, name };
+	char hint[MAILDIR_NAME_MAX + 2];
+	struct span rest = found_rest(f);
+	struct found at;
+
+	hint[0] = f->dir;
+	memcpy(hint + 1, rest.p, rest.n);
+	return with_file(b, span_of(f->file, f->base_n), span_of(hint, 1 + rest.n), &at, try_link, &l);
+}
+
 static enum err try_unlink(struct maildir_box *b, struct found *f, void *arg)
 {
 	if (unlinkat(maildir_dir_fd(b, f->dir), f->file, 0) < 0)

@@ -80,7 +80,7 @@ static void own_name(struct maildir *m, const char *prefix, char out[MAILDIR_NAM
 {
 	char unique[200];
 
-	maildir_name_unique(unique, sizeof(unique), m->counter++, m->host);
+	maildir_name_unique(unique, sizeof(unique), m->counter++, m->random, m->host);
 	snprintf(out, MAILDIR_NAME_MAX + 1, "%s%s", prefix, unique);
 }
 

@@ -172,9 +172,9 @@ void maildir_name_host(char *out, size_t size, const char *host)
 	out[n] = '\0';
 }
 
-void maildir_name_unique(char *out, size_t size, uint32_t counter, const char *host)
+uint64_t maildir_name_random(void)
 {
-	uint64_t now = clock_wall_us(), random = 0;
+	uint64_t random = 0;
 
 	/*
 	 * Never short for 8 bytes; were it refused, time, pid and counter still make the name
@@ -182,6 +182,13 @@ void maildir_name_unique(char *out, size_t size, uint32_t counter, const char *h
 	 */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = clock_us();
+	return random;
+}
+
+void maildir_name_unique(char *out, size_t size, uint32_t counter, uint64_t random, const char *host)
+{
+	uint64_t now = clock_wall_us();
+
 	snprintf(out, size, "%llu.M%lluP%ldQ%uR%016llx.%s", (unsigned long long)(now / 1000000),
 		 (unsigned long long)(now % 1000000), (long)getpid(), counter,
 		 (unsigned long long)random, host);

@@ -46,6 +46,8 @@ int maildir_name_cmp(struct span a, struct span b);
 void maildir_name_host(char *out, size_t size, const char *host);
 
 /* A base name that nobody else has; without sizes. */
-void maildir_name_unique(char *out, size_t size, uint32_t counter, const char *host);
+void maildir_name_unique(char *out, size_t size, uint32_t counter, uint64_t random, const char *host);
+/* For one process and mail root: where pids mean little (containers on one file system), it still tells them apart. */
+uint64_t maildir_name_random(void);
 
 #endif

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -27,6 +28,8 @@ enum {
 	TMP_SWEEP_MAX = 1000,    /* entries looked at */
 	NAME_TRIES = 5,
 	SPACE_SPARE = 1 << 20,   /* bytes left for lists and directories */
+	SYNC_YOUNG = 120,        /* seconds */
+	LINKS_MAX = 30000,       /* names of one file: ext4 allows twice as many */
 };
 
 /* store_stage.priv */
@@ -36,6 +39,8 @@ struct staged {
 	size_t base_n;
 	uint64_t size;
 	char dir;                        /* 'c', 'n'; 0: not renamed */
+	struct maildir_box *from;        /* borrowed: of a link; else NULL, as what follows */
+	struct found source;
 };
 
 static int tmp_open(struct maildir_box *b)
@@ -51,7 +56,7 @@ static struct staged *staged_new(struct maildir *m)
 {
 	struct staged *s = mem_alloc(sizeof(*s));
 
-	maildir_name_unique(s->unique, sizeof(s->unique), m->counter++, m->host);
+	maildir_name_unique(s->unique, sizeof(s->unique), m->counter++, m->random, m->host);
 	return s;
 }
 
@@ -102,56 +107,63 @@ enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_st
 	return ERR_OK;
 }
 
-/* Another name for the file in our tmp/. ERR_CANNOT: not across file systems, or too many links. */
-static enum err link_open(struct maildir_box *from, const struct found *f, struct maildir_box *to,
-			  struct staged *s)
+/*
+ * A link needs no sync of the bytes when they are old: written two minutes ago, the kernel has written them
+ * back (it waits half a minute), and the sync of the directory takes them through the disk's cache. Neither a
+ * time set by hand nor a rename makes the birth of a file look older.
+ */
+static bool bytes_young(const struct statx *st)
 {
-	int tmp = tmp_open(to);
-	enum err e = ERR_OK;
+	int64_t born = st->stx_mask & STATX_BTIME ? st->stx_btime.tv_sec : st->stx_ctime.tv_sec;
+	int64_t last = born > st->stx_mtime.tv_sec ? born : st->stx_mtime.tv_sec;
 
-	if (tmp < 0)
-		return err_from_errno(errno);
-	if (linkat(maildir_dir_fd(from, f->dir), f->file, tmp, s->unique, 0) < 0) {
-		bool never =
-			errno == EXDEV || errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP;
-		e = never ? ERR_CANNOT : err_from_errno(errno);
-	}
-	close(tmp);
+	return last > clock_wall() - SYNC_YOUNG;
+}
+
+/* Whoever delivered it may not have synced it. */
+static enum err sync_young(struct maildir_box *b, const struct found *f)
+{
+	struct stat st;
+	int fd;
+	enum err e = file_open_read(maildir_dir_fd(b, f->dir), f->file, &fd, &st);
+
+	if (e)
+		return e;
+	e = file_sync_data(fd);
+	close(fd);
 	return e;
 }
 
+/* Nothing is on disk before the commit, which makes the link where it belongs. */
 enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 		      struct store_box *to, struct store_stage *st_r, struct errtext *t)
 {
 	struct maildir_box *src = maildir_box_of(from), *dst = maildir_box_of(to);
-	struct store_object o;
-	struct found f;
 	enum err e = stage_ready(dst, t);
+	struct stat dir;
+	struct statx st;
+	struct found f;
 
+	if (!e)
+		e = maildir_look(src, key, hint, &f, &st, t);
 	if (e)
 		return e;
-	/*
-	 * locate proves the hint and gives the true one; the descriptor proves that it is a regular
-	 * file.
-	 */
-	struct arena *a = arena_new(64 * 1024);
-	e = maildir_locate(from, key, hint, &o, a, &hint, t);
-	bool usable = !e && maildir_found_hint(key, hint, &f);
-	arena_free(&a);
+	if (!dst->dev && fstat(dst->cur_fd, &dir) < 0)
+		return err_sys(t, "%s/cur", dst->name);
+	if (!dst->dev)
+		dst->dev = dir.st_dev;
+	if (makedev(st.stx_dev_major, st.stx_dev_minor) != dst->dev || st.stx_nlink >= LINKS_MAX)
+		return ERR_CANNOT;
+	if (dst->m->sync != STORE_SYNC_NEVER && bytes_young(&st))
+		e = sync_young(src, &f);
 	if (e)
-		return e;
-	must(usable);
+		return err_say(t, e == ERR_NOTFOUND ? ERR_INUSE : e, "cannot link a message from %s",
+			       src->name);
 	struct staged *s = staged_new(dst->m);
-	e = link_open(src, &f, dst, s);
-	/* Whoever delivered it may not have synced it; costs nothing when it is on disk. */
-	if (!e && dst->m->sync != STORE_SYNC_NEVER)
-		e = file_sync_data(o.fd);
-	close(o.fd);
+	s->from = src;
+	s->source = f;
+	s->size = st.stx_size;
 	*st_r = (struct store_stage){ .box = to, .fd = -1, .priv = s };
-	if (e) {
-		maildir_abort(st_r);
-		return err_say(t, e, "cannot link a message from %s to %s", src->name, dst->name);
-	}
 	return ERR_OK;
 }
 
@@ -168,7 +180,7 @@ void maildir_abort(struct store_stage *st)
 {
 	struct maildir_box *b = maildir_box_of(st->box);
 	struct staged *s = st->priv;
-	int tmp = s ? file_open_dir(b->dir_fd, "tmp") : -1;
+	int tmp = s && !s->from ? file_open_dir(b->dir_fd, "tmp") : -1;
 
 	if (tmp >= 0) {
 		unlinkat(tmp, s->unique, 0);
@@ -180,23 +192,20 @@ void maildir_abort(struct store_stage *st)
 /* --- committing --- */
 
 /* Size and date of one file; starts its write-back when others follow. */
-static enum err file_prepare(struct store_commit *c, int tmp, bool several)
+static enum err file_prepare(struct store_commit *c, bool several)
 {
 	struct staged *s = c->stage->priv;
 	struct timespec times[2] = { { 0, UTIME_OMIT }, { c->internaldate, 0 } };
 	struct stat st;
 
-	if (c->stage->fd < 0) {
-		if (fstatat(tmp, s->unique, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return err_from_errno(errno);
-	} else {
-		if (c->internaldate && futimens(c->stage->fd, times) < 0)
-			return err_from_errno(errno);
-		if (fstat(c->stage->fd, &st) < 0)
-			return err_from_errno(errno);
-		if (several)
-			sync_file_range(c->stage->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	}
+	if (c->stage->fd < 0)
+		return ERR_OK;
+	if (c->internaldate && futimens(c->stage->fd, times) < 0)
+		return err_from_errno(errno);
+	if (fstat(c->stage->fd, &st) < 0)
+		return err_from_errno(errno);
+	if (several)
+		sync_file_range(c->stage->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	s->size = (uint64_t)st.st_size;
 	return ERR_OK;
 }
@@ -221,25 +230,36 @@ static bool commit_name(struct store_commit *c, struct staged *s, char dir)
 	return true;
 }
 
+/* ERR_EXISTS: another name is needed. */
+static enum err commit_file(struct maildir_box *b, struct staged *s, int tmp, const char *old, char dir)
+{
+	int fd = maildir_dir_fd(b, dir);
+
+	if (s->from)
+		return maildir_link_to(s->from, &s->source, fd, s->final);
+	return file_rename_new(tmp, old, fd, s->final) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
 /* What carries flags goes to cur/, where flags live; an arrival without any to new/. */
 static enum err commit_rename(struct maildir_box *b, struct store_commit *c, int tmp)
 {
 	struct staged *s = c->stage->priv;
 	char dir = c->recent && c->flags.system == 0 && c->flags.keywords == 0 ? 'n' : 'c';
 	char old[sizeof(s->unique)];
+	enum err e;
 
 	memcpy(old, s->unique, sizeof(old));
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (!commit_name(c, s, dir))
 			return ERR_LIMIT;
-		if (file_rename_new(tmp, old, maildir_dir_fd(b, dir), s->final) == 0) {
+		e = commit_file(b, s, tmp, old, dir);
+		if (!e) {
 			s->dir = dir;
 			b->made++;
-			return ERR_OK;
 		}
-		if (errno != EEXIST)
-			return err_from_errno(errno);
-		maildir_name_unique(s->unique, sizeof(s->unique), b->m->counter++, b->m->host);
+		if (e != ERR_EXISTS)
+			return e;
+		maildir_name_unique(s->unique, sizeof(s->unique), b->m->counter++, b->m->random, b->m->host);
 	}
 	memcpy(s->unique, old, sizeof(old));
 	return ERR_EXISTS;
@@ -270,7 +290,7 @@ static void commit_undo(struct maildir_box *b, struct store_commit *c, int tmp)
 
 	if (s->dir)
 		b->made += unlinkat(maildir_dir_fd(b, s->dir), s->final, 0) == 0;
-	else
+	else if (!s->from)
 		unlinkat(tmp, s->unique, 0);
 }
 
@@ -322,7 +342,7 @@ static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n
 	enum err e;
 
 	for (size_t i = 0; i < n; i++)
-		c[i].err = file_prepare(&c[i], tmp, sync && n > 1);
+		c[i].err = file_prepare(&c[i], sync && n > 1);
 	for (size_t i = 0; sync && i < n; i++)
 		if (!c[i].err && c[i].stage->fd >= 0 && fsync(c[i].stage->fd) < 0)
 			c[i].err = errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE : ERR_IO;

@@ -267,7 +267,7 @@ static void pass_part(struct pass *p, const struct twin *w)
 
 	if (k == SIZE_MAX || m->readonly || !other_file(p, w, &p->entry[k], old))
 		return;
-	maildir_name_unique(unique, sizeof(unique), m->counter++, m->host);
+	maildir_name_unique(unique, sizeof(unique), m->counter++, m->random, m->host);
 	int n = snprintf(name, sizeof(name), "%s%.*s", unique, (int)w->rest.n,
 			 w->rest.p ? w->rest.p : "");
 	int fd = maildir_dir_fd(p->b, w->dir);

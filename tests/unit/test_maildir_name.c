@@ -105,8 +105,8 @@ static void test_unique(void **state)
 	assert_string_equal(host, "a\\057b\\072c\\054d\\040e");
 	maildir_name_host(host, sizeof(host), NULL);
 	assert_string_equal(host, "localhost");
-	maildir_name_unique(a, sizeof(a), 1, host);
-	maildir_name_unique(b, sizeof(b), 1, host);
+	maildir_name_unique(a, sizeof(a), 1, maildir_name_random(), host);
+	maildir_name_unique(b, sizeof(b), 1, maildir_name_random(), host);
 	assert_string_not_equal(a, b);
 	assert_true(strstr(a, ".localhost") && strchr(a, 'M') && strchr(a, 'R'));
 }

@@ -112,6 +112,18 @@ static void test_link(void **state)
 	assert_int_equal(to->ops->link(r->box, orig.key, orig.hint, to, &st, &r->text), ERR_OK);
 	to->ops->abort(&st);
 	assert_int_equal(room_count(r, ".To/tmp"), 0);
+
+	/* Between staging and commit others rename it, then remove it. */
+	assert_int_equal(to->ops->link(r->box, orig.key, orig.hint, to, &st, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->set_flags(r->box, orig.key, orig.hint, (struct mail_flags){ MAIL_SEEN, 0 },
+						r->arena, &orig.hint, &r->text), ERR_OK);
+	assert_int_equal(to->ops->commit_many(to, &c, 1, r->arena, &r->text), ERR_OK);
+	assert_int_equal(room_count(r, ".To/cur"), 2);
+	assert_int_equal(to->ops->link(r->box, orig.key, orig.hint, to, &st, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->expunge(r->box, orig.key, orig.hint, &r->text), ERR_OK);
+	room_age(r);
+	assert_int_equal(to->ops->commit_many(to, &c, 1, r->arena, &r->text), ERR_EXPUNGED);
+	assert_int_equal(room_count(r, ".To/cur"), 2);
 	r->store->ops->box_close(to);
 }
 
