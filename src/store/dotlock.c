@@ -114,11 +114,11 @@ enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const cha
 	*l = (struct dotlock){ .dir_fd = dir_fd, .fd = -1 };
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	int fd = lock_create(dir_fd, name, host, mode);
-	if (fd < 0 && errno == EEXIST && lock_is_stale(dir_fd, name, host, stale, &st) &&
+	if (fd < 0 && errno != EEXIST)
+		return err_sys(t, "%s", name);
+	if (fd < 0 && lock_is_stale(dir_fd, name, host, stale, &st) &&
 	    break_stale(dir_fd, name, &st))
 		fd = lock_create(dir_fd, name, host, mode);
-	else if (fd < 0 && errno != EEXIST)
-		return err_sys(t, "%s", name);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		if (fd >= 0)
 			close(fd);

@@ -28,6 +28,19 @@ static void test_guard(void **state)
 	close(dir);
 }
 
+/* What stands in the way and cannot be judged is somebody's lock, whatever looking at it says. */
+static void test_unreadable(void **state)
+{
+	struct room *r = *state;
+	int dir = open(r->root, O_RDONLY);
+	struct dotlock l;
+
+	assert_int_equal(symlinkat("nowhere", dir, "x.lock"), 0);
+	take(r, dir, "me", 120, ERR_INUSE, &l);
+	take(r, dir, NULL, 120, ERR_INUSE, &l);
+	close(dir);
+}
+
 static void test_stale(void **state)
 {
 	struct room *r = *state;
@@ -86,7 +99,7 @@ static void test_replace(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { ROOM_TEST(test_guard), ROOM_TEST(test_stale),
+	const struct CMUnitTest tests[] = { ROOM_TEST(test_guard), ROOM_TEST(test_unreadable), ROOM_TEST(test_stale),
 					    ROOM_TEST(test_replace) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
