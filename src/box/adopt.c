@@ -187,11 +187,58 @@ static void move_recent(struct rec *r, const struct sync *s, size_t to)
 			r->b.recent_from = s->op[i].m->uid + 1;
 }
 
+/* What happened to the messages since the scan began is newer than the scan. */
+static enum err take_later(struct idx_txn *x, const struct rec *r, struct sync *s)
+{
+	struct set changed = SET_EMPTY, vanished = SET_EMPTY;
+	bool complete = true;
+	enum err e = ERR_OK;
+
+	if (r->b.highestmodseq != s->since)
+		e = idx_changes(x, &r->b, s->since, &changed, &vanished, &complete);
+	set_add_set(&s->owed, &changed);
+	set_add_set(&s->skip, &vanished);
+	set_free(&changed);
+	set_free(&vanished);
+	s->outrun = !e && !complete;
+	return e;
+}
+
+/* The names that the folder had at the scan, and those that were added since. */
+static bool merge_keywords(struct rec *r, const struct sync *s, struct buf *out)
+{
+	struct span ours = buf_span(&s->keywords), theirs = r->b.keywords, a, b;
+
+	while (ours.n || theirs.n) {
+		a = b = (struct span){ NULL, 0 };
+		(void)span_split(&ours, '\0', &a);
+		(void)span_split(&theirs, '\0', &b);
+		buf_add_span(out, a.n ? a : b);
+		buf_add_char(out, '\0');
+	}
+	r->b.keywords = buf_span(out);
+	return !out->failed;
+}
+
+static enum err put_rec(struct idx_txn *x, struct rec *r, const struct sync *s)
+{
+	struct buf names;
+	enum err e = ERR_LIMIT;
+
+	buf_init(&names, REC_TEXT);
+	if (merge_keywords(r, s, &names))
+		e = idx_box_put(x, &r->b);
+	buf_free(&names);
+	return e;
+}
+
 static enum err apply_batch(struct idx_txn *x, struct rec *r, struct sync *s, size_t to, struct set *news)
 {
 	uint64_t modseq = 0;
-	enum err e = ERR_OK;
+	enum err e = take_later(x, r, s);
 
+	if (s->outrun)
+		return ERR_OK;
 	for (size_t i = s->at; !e && i < to; i++)
 		e = decide(x, r, s, &s->op[i], news);
 	if (!e && news->n)
@@ -204,8 +251,8 @@ static enum err apply_batch(struct idx_txn *x, struct rec *r, struct sync *s, si
 	move_recent(r, s, to);
 	if (news->n && set_max(news) >= r->b.uidnext)
 		r->b.uidnext = set_max(news) + 1;
-	r->b.keywords = buf_span(&s->keywords);
-	return idx_box_put(x, &r->b);
+	s->since = r->b.highestmodseq;
+	return put_rec(x, r, s);
 }
 
 static size_t apply_end(const struct sync *s)
@@ -234,6 +281,8 @@ enum err adopt_apply(struct mailbox *mb, bool *more_r, struct errtext *t)
 	e = rec_update(mb, REC_FACTS, apply_run, s, t);
 	if (e)
 		return e;
+	if (s->outrun)
+		return ERR_OK;
 	s->at = apply_end(s);
 	s->wrote = true;
 	*more_r = s->at < s->ops;
@@ -295,14 +344,13 @@ static enum err finish_run(struct idx_txn *x, struct rec *r, void *arg, struct e
 
 	/* As long as something is missing the next look must not trust the token. */
 	r->b.token = mb->missing.n ? (struct span){ NULL, 0 } : s->scan.token;
-	r->b.keywords = buf_span(&s->keywords);
 	memcpy(r->b.guid, s->id.guid, sizeof(r->b.guid));
 	if (s->id.uidnext > r->b.uidnext)
 		r->b.uidnext = s->id.uidnext;
 	if (s->fresh && s->whole)
 		r->b.recent_from = recent_from(s);
 	r->b.flags &= ~(uint32_t)BOX_ADOPTING;
-	return idx_box_put(x, &r->b);
+	return put_rec(x, r, s);
 }
 
 static enum err trim_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)

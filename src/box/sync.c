@@ -116,7 +116,7 @@ static enum err reset_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	r->b.uidvalidity = id->uidvalidity;
 	r->b.uidnext = 1;
 	r->b.recent_from = 1;
-	r->b.token = (struct span){ NULL, 0 };
+	r->b.token = r->b.keywords = (struct span){ NULL, 0 };
 	r->b.flags = BOX_ADOPTING;
 	r->b.highestmodseq++;
 	if (modseq_start(id) > r->b.highestmodseq)
@@ -125,12 +125,15 @@ static enum err reset_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	return idx_box_put(x, &r->b);
 }
 
+/* What the folder does not show yet, and from where on the log is to be asked. */
 static enum err owed_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct sync *s = arg;
 	struct idx_todo todo = { .seq = 0 };
 	enum err e;
 
+	s->since = r->b.highestmodseq;
+	s->outrun = false;
 	while ((e = idx_todo_next(x, r->b.id, todo.seq, &todo)) == ERR_OK)
 		set_add(todo.kind == IDX_TODO_EXPUNGE ? &s->skip : &s->owed, todo.uid);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
@@ -166,8 +169,6 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 		e = acct_update(mb->acct, make_run, mb, t);
 	} else if (r->b.uidvalidity != s->id.uidvalidity) {
 		e = rec_update(mb, REC_FACTS, reset_run, &s->id, t);
-	} else {
-		e = rec_read(mb, owed_run, s, t);
 	}
 	if (!s->fresh) {
 		/* take_rec copied the record with its text: the token lies at its front. */
@@ -205,8 +206,10 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 {
 	struct sync *s = mb->sync;
 	uint32_t arrivals_from = s->uid;
-	enum err e = ERR_CANNOT;
+	enum err e = rec_read(mb, owed_run, s, t);
 
+	if (e)
+		return e;
 	arena_reset(s->arena);
 	s->began = clock_ms();
 	s->foreign = mailbox_foreign(mb);
@@ -216,7 +219,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 	s->whole = s->passes > 0 || !s->token.n || !sb->ops->scan_new;
 	if (!s->whole)
 		e = sb->ops->scan_new(sb, buf_span(&s->token), s->arena, &s->scan, t);
-	if (e == ERR_CANNOT) {
+	if (s->whole || e == ERR_CANNOT) {
 		arena_reset(s->arena);
 		s->whole = true;
 		e = sb->ops->scan(sb, s->arena, &s->scan, t);
@@ -414,7 +417,7 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 	case SYNC_APPLY:
 		e = adopt_apply(mb, more_r, t);
 		if (!e && !*more_r)
-			next_phase(s, SYNC_MISSING);
+			next_phase(s, s->outrun ? SYNC_SCAN : SYNC_MISSING);
 		return e;
 	case SYNC_MISSING:
 		e = find_missing(mb, sb, more_r, t);

@@ -3,7 +3,8 @@
  * compares and writes.
  *
  * Invariants: scan.msg is ascending by UID from SYNC_DIFF on; op holds what the comparison found, in that order.
- * What sessions do meanwhile is newer than the scan: owed and skip say which UIDs to leave alone.
+ * What sessions do meanwhile, of this process or another, is newer than the scan: owed and skip say which UIDs to leave
+ * alone; the to-do list before the scan and the change log since are where that is known from.
  */
 #ifndef BOX_SYNC_H
 #define BOX_SYNC_H
@@ -30,6 +31,8 @@ struct sync {
 	bool fresh;                /* the index is filled from nothing */
 	bool lost;                 /* the index knew nothing of the mailbox */
 	bool wrote;                /* something changed: tell the views */
+	bool outrun;               /* the log no longer reaches back to the scan: it is made anew */
+	uint64_t since;            /* the modseq before the scan; later changes of others are newer than it */
 	unsigned passes;
 	uint64_t foreign;          /* what others had done when the scan began (mailbox_foreign) */
 	uint64_t began;            /* clock_ms of the scan */
