@@ -111,8 +111,9 @@ enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const
 	p->open = true;
 	p->lf = (struct lf_form)LF_FORM_START;
 	current(p)->flags = f;
-	current(p)->internaldate = internaldate;
-	p->arrivals.arrival[p->arrivals.n - 1].internaldate = internaldate ? internaldate : clock_wall();
+	/* Given to the file in any case: it may be written for seconds, and a rebuilt index has the date from it. */
+	current(p)->internaldate = internaldate ? internaldate : clock_wall();
+	p->arrivals.arrival[p->arrivals.n - 1].internaldate = current(p)->internaldate;
 	return ERR_OK;
 }
 
