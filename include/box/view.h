@@ -58,7 +58,7 @@ struct view_state {
 	uint32_t first_unseen;  /* sequence number as of view_open's first update; 0: none */
 	uint64_t highestmodseq; /* all up to here has been told */
 	bool behind;            /* messages vanished that could not be told yet: highestmodseq waits for them */
-	const char *const *keywords; /* MAIL_KEYWORDS_MAX slots, NULL where free; valid until the next update */
+	const char *const *keywords; /* MAIL_KEYWORDS_MAX slots, NULL where free; valid until the next update or new_keywords */
 	uint8_t guid[16];
 };
 const struct view_state *view_state(const struct view *v);
@@ -106,6 +106,7 @@ enum view_want {
 struct message_facts {
 	uint32_t seq, uid;
 	struct mail_flags flags; /* MAIL_RECENT included for this view */
+	bool new_keywords;       /* view_state has just got names that these flags need */
 	uint64_t modseq;
 	int64_t internaldate, savedate;
 	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */

@@ -129,8 +129,11 @@ struct view {
 	uint64_t want_scans;
 	struct message *last;    /* own: the message opened last */
 	const char *keyword[MAIL_KEYWORDS_MAX];
+	uint64_t named;          /* the bits of those that have a name, or were found to have none */
 	struct view_state state;
 };
+
+void view_name_keywords(struct view *v); /* takes the mailbox's names */
 
 /* A mailbox record whose spans outlive writes. */
 struct rec {

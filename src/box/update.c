@@ -168,7 +168,7 @@ static bool take_keywords(struct view *v)
 {
 	if (v->opened && v->keywords_serial == v->mb->keywords_serial)
 		return false;
-	memcpy(v->keyword, v->mb->keyword, sizeof(v->keyword));
+	view_name_keywords(v);
 	v->keywords_serial = v->mb->keywords_serial;
 	return true;
 }

@@ -36,6 +36,16 @@ enum err view_open(struct acct *a, const char *name, bool readonly, struct view 
 	return ERR_OK;
 }
 
+void view_name_keywords(struct view *v)
+{
+	v->named = 0;
+	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++) {
+		v->keyword[i] = v->mb->keyword[i];
+		if (v->keyword[i])
+			v->named |= UINT64_C(1) << i;
+	}
+}
+
 void view_close(struct view **v)
 {
 	struct view *c = *v, **link;

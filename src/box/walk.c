@@ -210,9 +210,28 @@ static enum err start_reading(struct view_walk *w, struct errtext *t)
 	return e;
 }
 
+/* A keyword that came after the view's last update is named in the same snapshot. The next update tells of it once more:
+ * not everybody who walks tells flags. */
+static bool learn_keywords(struct view_walk *w, uint64_t bits)
+{
+	struct view *v = w->v;
+	uint64_t before = v->named;
+	struct idx_box b;
+
+	if (!(bits & ~before))
+		return false;
+	if (w->x && !idx_box_get(w->x, v->mb->id, &b))
+		mailbox_take_keywords(v->mb, b.keywords);
+	view_name_keywords(v);
+	bits &= ~v->named;
+	v->named |= bits;
+	return (v->named & ~bits) != before;
+}
+
 static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c, struct message_facts *f)
 {
 	f->flags = m->flags;
+	f->new_keywords |= learn_keywords(w, m->flags.keywords);
 	if (w->v->recent.n && set_has(&w->v->recent, m->uid))
 		f->flags.system |= MAIL_RECENT;
 	f->modseq = m->modseq;

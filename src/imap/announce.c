@@ -64,6 +64,12 @@ void imap_write_flags_lines(struct imap_session *s)
 	stream_push(s->stream);
 }
 
+void imap_tell_keywords(struct imap_session *s, struct imap_emit *e)
+{
+	imap_write_flags_lines(s);
+	imap_emit_init(e, s->view);
+}
+
 /* The number that the client knows the message by; 0: it has not been told of it. */
 static uint32_t old_seq(struct imap_session *s, uint32_t seq)
 {
@@ -120,6 +126,8 @@ static enum step step_flags(struct imap_session *s)
 			return STEP_DONE;
 		}
 		seq = old_seq(s, m.seq);
+		if (m.new_keywords)
+			imap_tell_keywords(s, &e);
 		if (seq && !err) /* else it vanished since: that is told in time */
 			write_fetch(s, &e, &m, seq);
 		stream_push(s->stream);

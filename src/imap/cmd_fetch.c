@@ -176,11 +176,13 @@ static void pause_walk(struct imap_fetch *f)
 static void write_meta(struct imap_fetch *f, struct buf *out)
 {
 	bool newly = f->seen && !(f->m.flags.system & MAIL_SEEN);
+	bool later = imap_tells_own(f->c->s); /* with its modseq: this one's goes with the flags as they are */
 	size_t n = 0;
 
 	if (newly) {
-		f->m.flags.system |= MAIL_SEEN;
 		set_add(&f->mark, f->m.uid);
+		if (!later)
+			f->m.flags.system |= MAIL_SEEN;
 	}
 	buf_add(out, "* ", 2);
 	buf_add_u64(out, f->m.seq);
@@ -190,7 +192,7 @@ static void write_meta(struct imap_fetch *f, struct buf *out)
 		n++;
 		f->op[i].item->emit(&f->emit, &f->m, out);
 	}
-	if (newly && !f->has_flags && !imap_tells_own(f->c->s)) {
+	if (newly && !f->has_flags && !later) {
 		buf_add(out, " ", n > 0);
 		n++;
 		imap_emit_flags(&f->emit, f->m.flags, out);
@@ -280,6 +282,8 @@ static enum step walk_on(struct imap_fetch *f)
 	size_t from = out->n;
 
 	for (unsigned i = 1; next_message(f); i++) {
+		if (f->m.new_keywords)
+			imap_tell_keywords(s, &f->emit);
 		if (open_message(f)) {
 			write_meta(f, out);
 			if (f->msg) {

@@ -30,6 +30,7 @@ struct imap_emit {
 };
 
 void imap_emit_init(struct imap_emit *e, const struct view *v);
+void imap_tell_keywords(struct imap_session *s, struct imap_emit *e); /* names that a FETCH is going to show */
 void imap_emit_flags(struct imap_emit *e, struct mail_flags flags, struct buf *out);     /* "FLAGS (...)" */
 void imap_emit_date(struct imap_emit *e, const char *name, int64_t when, struct buf *out); /* name, blank, "..." quoted */
 void imap_emit_u64(struct buf *out, const char *name, uint64_t v);                       /* name, blank, number */
