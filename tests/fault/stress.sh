@@ -1,5 +1,11 @@
 #!/usr/bin/env bash
-# A short run of the random clients of tests/stress/imap; by hand it runs for hours.
+# Short runs of the random clients of tests/stress/imap; by hand they run for hours.
 set -eu
-"$ROOST_TOP/tests/stress/imap" --seconds "${STRESS_SECONDS:-12}" --clients 5
-"$ROOST_TOP/tests/stress/imap" --seconds "${STRESS_SECONDS:-12}" --clients 5 --servers 2 --foreign
+seconds=${STRESS_SECONDS:-8}
+stress() {
+	"$ROOST_TOP/tests/stress/imap" --seconds "$@"
+}
+stress "$seconds" --stdio --parallel 1
+stress "$seconds" --stdio --servers 2 --foreign
+stress "$((seconds + 4))" --users 3 --clients 12 --deliver --foreign --kill
+stress "$seconds" --pooled --deliver --foreign --delete-index

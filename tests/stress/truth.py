@@ -1,0 +1,117 @@
+"""What all clients together know: which messages were acknowledged, who tried to remove which, what can never change.
+
+Whoever is about to send what may remove a message dooms it first; only the doomed may be announced as gone, and everything
+acknowledged that is not doomed must be found at the end.
+"""
+import collections
+import random
+import re
+
+from wire import Wrong
+
+WORDS = "alpha beta gamma delta plan report lunch zeta Re: omega".split()
+MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+class Box:
+    """A mailbox: one user's, one UIDVALIDITY."""
+
+    def __init__(self, user, uidvalidity):
+        self.user, self.uidvalidity = user, uidvalidity
+        self.tokens = {}      # uid: which message
+        self.facts = {}       # (uid, item): what never changes
+        self.states = {}      # (uid, modseq): flags
+        self.recent = {}      # uid: the session that was told
+        self.acked = {}       # uid: who acknowledged it
+        self.flagged = set()  # uids that somebody tried to mark as \\Deleted: copies are marked, too
+        self.doomed = set()   # uids that somebody tried to remove
+        self.gone = set()     # uids that somebody was told to be gone
+        self.dead = False     # the mailbox itself may go
+        self.name = None      # of one that is never renamed
+
+    def __repr__(self):
+        return f"{self.user}/{self.name or self.uidvalidity}"
+
+    def fact(self, uid, item, value):
+        was = self.facts.setdefault((uid, item), value)
+        if was != value:
+            raise Wrong(f"{item} of UID {uid} of {self} was {was!r:.200} and is {value!r:.200}")
+
+    def token(self, uid, token):
+        was = self.tokens.setdefault(uid, token)
+        if was != token:
+            raise Wrong(f"UID {uid} of {self} was message {was} and is {token}")
+
+    def check(self, uids):
+        """At a checkpoint: what is there."""
+        lost = set(self.acked) - self.doomed - set(uids)
+        if lost and not self.dead:
+            uid = min(lost)
+            raise Wrong(f"{len(lost)} acknowledged messages of {self} are lost: UID {uid}, message {self.tokens.get(uid)}, by {self.acked[uid]}")
+        back = self.gone & set(uids)
+        if back:
+            raise Wrong(f"UIDs {sorted(back)[:9]} of {self} were announced as gone and are there")
+
+
+class Truth:
+    def __init__(self, seed):
+        self.boxes, self.texts = {}, {}
+        self.rng = random.Random(f"{seed}/texts")
+        self.count = 0
+        self.adopted = collections.defaultdict(set)        # (user, mailbox): tokens acknowledged without a UID
+        self.allowed = collections.Counter()               # (user, mailbox, token): so many copies may be there
+        self.doomed_tokens = collections.defaultdict(set)  # (user, mailbox)
+        self.copied_tokens = collections.defaultdict(set)  # (user, mailbox): may be there under several UIDs
+
+    def box(self, user, uidvalidity):
+        key = user, int(uidvalidity)
+        if key not in self.boxes:
+            self.boxes[key] = Box(*key)
+        return self.boxes[key]
+
+    def message(self, sender, line="\r\n"):
+        """A new message: (token, bytes)."""
+        self.count += 1
+        token, rng = self.count, self.rng
+        head = [f"Subject: s{token} {rng.choice(WORDS)}", f"From: {sender} <{sender}@example.org>", f"To: {rng.choice(WORDS)}@example.org",
+                f"Message-ID: <s{token}@stress>", f"Date: {rng.randint(1, 28)} {rng.choice(MONTHS)} 20{rng.randint(10, 25)} 12:00:00 +0000"]
+        if token > 3 and rng.random() < 0.4:
+            head.append(f"References: <s{rng.randint(max(1, token - 30), token - 1)}@stress>")
+        text = [f"{rng.choice(WORDS)} {rng.getrandbits(64):x}" for _ in range(rng.choice((0, 1, 3, 10, 10, 40, 1500) if rng.random() < 0.2 else (1, 3, 9)))]
+        if rng.random() < 0.2:
+            head += ["MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b"]
+            text = ["--b", "", *text, "--b", "Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: quoted-printable", "",
+                    "caf=C3=A9", "--b--"]
+        data = line.join(head + [""] + text + [""]).encode()
+        self.texts[token] = data.replace(b"\n", b"\r\n") if line == "\n" else data
+        return token, data
+
+    def new_token(self):
+        self.count += 1
+        return self.count
+
+    def verify(self, box, uid, data):
+        """BODY[] of a message; what a delivery put in front may be there, too."""
+        m = re.search(rb"^Subject: s(\d+)", data, re.M)
+        if not m:
+            raise Wrong(f"UID {uid} of {box} is no message of ours: {data[:200]}")
+        token = int(m[1])
+        box.token(uid, token)
+        if token in self.texts and not data.endswith(self.texts[token]):
+            raise Wrong(f"UID {uid} of {box}: message {token} has other bytes: {data[:200]} ... {data[-100:]}")
+
+
+    def check(self, user, name, box, uids):
+        """A mailbox at a checkpoint: nothing is lost, nothing is there too often, nothing was announced as gone that was not removed."""
+        box.check(uids)
+        here = collections.Counter(box.tokens[uid] for uid in uids if uid in box.tokens)
+        lost = self.adopted[user, name] - set(here) - self.doomed_tokens[user, name]
+        if lost:
+            raise Wrong(f"{len(lost)} delivered messages of {box} are lost: {sorted(lost)[:9]}")
+        for token, count in here.items():
+            if count > self.allowed[user, name, token]:
+                raise Wrong(f"message {token} is {count} times in {box}: UIDs {sorted(u for u in uids if box.tokens.get(u) == token)}")
+        for uid in box.gone - box.doomed:
+            token = box.tokens.get(uid)
+            if token in self.adopted[user, name] and token not in self.copied_tokens[user, name]:
+                raise Wrong(f"UID {uid} of {box} (message {token}) was announced as gone; nobody removed it")

@@ -1,0 +1,120 @@
+"""One IMAP connection of the stress program: whole responses in, commands out, COMPRESS, and the parser of what comes."""
+import asyncio
+import collections
+import re
+import zlib
+
+
+class Wrong(Exception):
+    """The server said what the model rules out."""
+
+
+class Lost(Exception):
+    """The connection ended."""
+
+
+TOKEN = re.compile(rb' |(\()|(\))|"((?:[^"\\]|\\.)*)"|~?\{(\d+)\}\r\n|((?:[^ ()"\[{]|\[[^\]]*\](?:<\d+>)?)+)')
+
+
+def parse(data):
+    """A response as nested lists: atoms are str, strings are bytes, NIL is None."""
+    here, stack, at = [], [], 0
+    while at < len(data):
+        m = TOKEN.match(data, at)
+        if not m:
+            raise Wrong(f"the response does not parse at {at}: {data[:300]}")
+        at = m.end()
+        if m[1]:
+            stack.append(here)
+            here.append([])
+            here = here[-1]
+        elif m[2]:
+            if not stack:
+                raise Wrong(f"parentheses: {data[:300]}")
+            here = stack.pop()
+        elif m[3] is not None:
+            here.append(re.sub(rb"\\(.)", rb"\1", m[3]))
+        elif m[4]:
+            here.append(data[at:at + int(m[4])])
+            at += int(m[4])
+        elif m[5]:
+            here.append(None if m[5] == b"NIL" else m[5].decode("utf-8", "replace"))
+    if stack:
+        raise Wrong(f"parentheses: {data[:300]}")
+    return here
+
+
+def numbers(text):
+    """A sequence set as a list, in its order."""
+    found = []
+    for part in text.split(","):
+        first, _, last = part.partition(":")
+        first, last = int(first), int(last or first)
+        found += range(first, last + 1) if first <= last else range(first, last - 1, -1)
+    return found
+
+
+def as_set(some):
+    """The other way round."""
+    parts = []
+    for n in sorted(some):
+        if parts and parts[-1][1] == n - 1:
+            parts[-1][1] = n
+        else:
+            parts.append([n, n])
+    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in parts)
+
+
+class Wire:
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.got, self.inflate, self.deflate = b"", None, None
+        self.trace = collections.deque(maxlen=80)
+
+    async def line(self, timeout=60):
+        """One response without its last line end, literals included."""
+        at = 0
+        while True:
+            end = self.got.find(b"\r\n", at)
+            if end < 0:
+                await self.more(timeout)
+                continue
+            literal = re.search(rb"\{(\d+)\}$", self.got[at:end])
+            if not literal:
+                break
+            at = end + 2 + int(literal[1])
+            while len(self.got) < at:
+                await self.more(timeout)
+        data, self.got = self.got[:end], self.got[end + 2:]
+        self.trace.append(b"S: " + (data if len(data) < 500 else data[:400] + b" ... " + data[-60:]))
+        return data
+
+    async def more(self, timeout):
+        try:
+            piece = await asyncio.wait_for(self.reader.read(1 << 18), timeout)
+        except asyncio.TimeoutError:  # an OSError, too
+            raise
+        except OSError as e:
+            raise Lost(str(e)) from e
+        if not piece:
+            raise Lost("the server closed the connection")
+        self.got += self.inflate.decompress(piece) if self.inflate else piece
+
+    async def send(self, data):
+        self.trace.append(b"C: " + data[:400])
+        data += b"\r\n"
+        if self.deflate:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        try:
+            self.writer.write(data)
+            await self.writer.drain()
+        except OSError as e:
+            raise Lost(str(e)) from e
+
+    def compress(self):
+        self.inflate, self.deflate = zlib.decompressobj(-15), zlib.compressobj(wbits=-15)
+        if self.got:
+            self.got = self.inflate.decompress(self.got)
+
+    def close(self):
+        self.writer.close()
