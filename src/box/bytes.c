@@ -37,7 +37,10 @@ struct message {
 	int fd;                /* own */
 	uint64_t offset, length;
 	uint64_t vsize;
+	bool described;        /* these are the bytes that the cache speaks of */
 	struct mime_tree tree; /* own; n 0: not there yet */
+	bool counted;          /* crlf is known */
+	uint64_t crlf;         /* of the whole, in CRLF form */
 	struct mark mark;
 	struct buf stored;     /* own: message_stored */
 	struct buf piece;      /* own */
@@ -85,7 +88,6 @@ struct opening {
 static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct opening *o = arg;
-	struct idx_cache c;
 	struct store_object object;
 	struct store_box *sb;
 	struct idx_msg im;
@@ -104,11 +106,18 @@ static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 	o->m->offset = object.offset;
 	o->m->length = object.length;
 	o->m->vsize = im.vsize;
-	if (im.size != object.length)
-		return ERR_OK; /* not the bytes that the cache describes */
-	e = idx_cache_get(x, r->b.id, o->uid, &c);
-	if (!e && c.field[IDX_PARTS].p && mime_tree_decode(c.field[IDX_PARTS], &o->m->tree))
-		mime_tree_free(&o->m->tree);
+	o->m->described = im.size == object.length;
+	return ERR_OK;
+}
+
+static enum err parts_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct message *m = arg;
+	struct idx_cache c;
+	enum err e = idx_cache_get(x, r->b.id, m->uid, &c);
+
+	if (!e && c.field[IDX_PARTS].p && mime_tree_decode(c.field[IDX_PARTS], &m->tree))
+		mime_tree_free(&m->tree);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
@@ -182,13 +191,16 @@ void message_close(struct message **m)
 /* The tree from the cache, else from the bytes. */
 static enum err message_tree(struct message *m, struct errtext *t)
 {
-	enum err e;
+	struct span stored;
+	enum err e = ERR_OK;
 
-	if (m->tree.n)
-		return ERR_OK;
-	e = bytes_load(m->fd, m->offset, m->length, &m->stored, t);
+	if (!m->tree.n && m->described)
+		e = mailbox_read(m->v->mb, parts_run, m, t);
+	if (e || m->tree.n)
+		return e;
+	e = message_stored(m, LOAD_MAX, &stored, t);
 	if (!e)
-		mime_tree_parse(buf_span(&m->stored), &m->tree);
+		mime_tree_parse(stored, &m->tree);
 	return e;
 }
 
@@ -241,6 +253,40 @@ static enum err make_fields(struct message *m, const struct mime_section *sectio
 	return e;
 }
 
+/* The whole of a small message, whose structure nobody has asked for: one reading gives its size and then its bytes. */
+static bool is_simple(const struct message *m, const struct mime_section *section)
+{
+	bool whole = !section || (section->kind == MIME_SECTION_ALL && !section->depth);
+
+	return whole && !m->tree.n && m->length <= PIECE;
+}
+
+static enum err whole_range(struct message *m, struct mime_range *range_r, struct errtext *t)
+{
+	struct span stored;
+	enum err e = m->counted ? ERR_OK : message_stored(m, PIECE, &stored, t);
+
+	if (e)
+		return e;
+	if (!m->counted)
+		m->crlf = mime_crlf_size(stored);
+	m->counted = true;
+	*range_r = (struct mime_range){ 0, m->length, m->crlf };
+	return ERR_OK;
+}
+
+static enum err find_range(struct message *m, const struct mime_section *section, struct mime_range *range_r,
+			   struct errtext *t)
+{
+	static const struct mime_section whole = { .kind = MIME_SECTION_ALL };
+	enum err e;
+
+	if (is_simple(m, section))
+		return whole_range(m, range_r, t);
+	e = message_tree(m, t);
+	return e ? e : mime_section_find(&m->tree, section ? section : &whole, range_r, NULL);
+}
+
 static void take_range(struct message *m, const struct mime_range *range, struct message_bytes *b)
 {
 	b->from = range->off;
@@ -258,14 +304,10 @@ static void take_range(struct message *m, const struct mime_range *range, struct
 enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,
 			 struct message_bytes *b_r, struct errtext *t)
 {
-	static const struct mime_section whole = { .kind = MIME_SECTION_ALL };
 	struct message_bytes b = { .msg = m };
 	struct mime_range range;
-	enum err e = message_tree(m, t);
+	enum err e = find_range(m, section, &range, t);
 
-	if (e)
-		return e;
-	e = mime_section_find(&m->tree, section ? section : &whole, &range, NULL);
 	if (e == ERR_NOTFOUND) {
 		b.nil = true;
 		*b_r = b;
@@ -294,6 +336,10 @@ static enum err state_at(struct message_bytes *b, uint64_t at_stored, struct mim
 	*st_r = (struct mime_crlf)MIME_CRLF_START;
 	if (at_stored == b->from)
 		return ERR_OK;
+	if (b->msg->stored.n == b->msg->length) {
+		st_r->after_cr = b->msg->stored.p[at_stored - 1] == '\r';
+		return ERR_OK;
+	}
 	if (pread(b->msg->fd, &before, 1, (off_t)(b->msg->offset + at_stored - 1)) != 1)
 		return ERR_IO;
 	st_r->after_cr = before == '\r';
@@ -306,6 +352,10 @@ static enum err next_piece(struct message_bytes *b, size_t most, struct span *pi
 	uint64_t left = b->to - b->at_stored;
 	enum err e;
 
+	if (m->stored.n == m->length) {
+		*piece_r = span_cut(buf_span(&m->stored), (size_t)b->at_stored, left < most ? (size_t)left : most);
+		return ERR_OK;
+	}
 	buf_clear(&m->piece);
 	e = read_at(m->fd, m->offset + b->at_stored, left < most ? (size_t)left : most, &m->piece, t);
 	*piece_r = buf_span(&m->piece);
@@ -378,6 +428,7 @@ static enum err read_range(struct message_bytes *b, uint64_t offset, size_t max,
 		b->at = 0;
 		b->at_stored = b->from;
 	}
+	buf_reserve(out, max);
 	e = skip_to(b, offset, t);
 	while (!e && out->n - start < max && b->at_stored < b->to) {
 		size_t drop = (size_t)(offset + (out->n - start) - b->at);

@@ -78,12 +78,43 @@ static void test_seek(void **state)
 	}
 }
 
+/* Longer than what is looked at at once, against one byte after the other. */
+static void test_long(void **state)
+{
+	static const char alphabet[] = "aaaaaa\r\n\n";
+	unsigned seed = 1;
+	char text[400];
+
+	for (int round = 0; round < 3000; round++) {
+		struct mime_crlf st = MIME_CRLF_START;
+		size_t n = (size_t)rand_r(&seed) % sizeof(text), want = 0;
+		struct buf out, model;
+
+		buf_init(&out, 1000);
+		buf_init(&model, 1000);
+		for (size_t i = 0; i < n; i++) {
+			text[i] = alphabet[rand_r(&seed) % (sizeof(alphabet) - 1)];
+			if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r'))
+				buf_add_char(&model, '\r');
+			buf_add_char(&model, text[i]);
+		}
+		want = model.n;
+		assert_int_equal(mime_crlf_size(span_of(text, n)), want);
+		mime_crlf_add(&st, span_of(text, n), &out);
+		assert_int_equal(out.n, want);
+		assert_memory_equal(buf_cstr(&out), buf_cstr(&model), want);
+		buf_free(&out);
+		buf_free(&model);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_seek),
+		cmocka_unit_test(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
