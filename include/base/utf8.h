@@ -18,4 +18,7 @@ void utf8_put(struct buf *out, uint32_t cp);
  */
 void utf8_fold(struct span s, struct buf *out);
 
+/* Appends s in normalization form C; false (nothing appended) when it is not valid UTF-8. */
+bool utf8_nfc(struct span s, struct buf *out);
+
 #endif

@@ -67,7 +67,8 @@
 	  "Our name in greetings and headers; empty is the name of the host.") \
 	X(IMAP_CAPABILITY, "imap_capability", NULL, STRING, "", L | W, 0, NULL, \
 	  "Replaces the CAPABILITY list; or, beginning with + or -, adds WORD and +WORD and takes -WORD " \
-	  "away. What is not in the list is not served either.") \
+	  "away. What is not in the list is not served either. +LITERAL- takes LITERAL+ away. " \
+	  "Without UTF8=ACCEPT, APPEND takes 8-bit headers from all clients.") \
 	X(IMAP_CLIENT_WORKAROUNDS, "imap_client_workarounds", NULL, WORDS, "", W, NOEFFECT, NULL, \
 	  "Concessions to clients.") \
 	X(IMAP_ID_SEND, "imap_id_send", NULL, STRING, "name *", L | W, 0, NULL, \

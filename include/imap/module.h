@@ -11,6 +11,7 @@
  *   unsolicited which FETCH items a flag change carries (FLAGS; MODSEQ after CONDSTORE; UID)
  * and a third for what is derived from the mailbox and must be told between those:
  *   follow     results that the client follows (RFC 5267)
+ * and a switch for how mailbox names are spelled (utf8: UTF-8 after UTF8=ACCEPT), which names.h alone looks at.
  *
  * Pipelining: one command runs at a time, in the order of arrival; a command's answer is complete before the next
  * begins. So no command can be ambiguous (RFC 3501 section 5.5), and clients that rely on order are served.
@@ -227,6 +228,7 @@ struct imap_hooks {
 	 */
 	const struct imap_fetch_item *unsolicited[IMAP_UNSOLICITED_MAX + 1];
 	const struct imap_follow *follow; /* NULL: nothing is followed */
+	bool utf8; /* mailbox names are UTF-8, in both directions: names.h */
 	bool uid; /* and UID in front of them also outside of UID commands */
 };
 

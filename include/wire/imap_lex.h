@@ -53,6 +53,7 @@ struct imap_lex_limits {
 	size_t literal_max;   /* collected literal bytes of a command, all together */
 	uint64_t skip_max;    /* largest non-synchronising literal that is skipped rather than FATAL */
 	uint64_t plus_max;    /* largest one that is taken (LITERAL-, RFC 7888 section 5); 0: any */
+	bool utf8;            /* quoted strings must be UTF-8 (RFC 9755 section 3) */
 	uint32_t args_max;    /* arguments of a command, all depths; at most 1,000,000 */
 	uint32_t depth_max;   /* nesting of lists and sections; 0: no lists at all */
 };
@@ -72,6 +73,8 @@ void imap_lex_free(struct imap_lex **lex);
 
 /* Forgets everything and begins a command; arena is borrowed until the next start or free. */
 void imap_lex_start(struct imap_lex *lex, struct arena *arena);
+
+void imap_lex_utf8(struct imap_lex *lex); /* limits.utf8, from the next start on */
 
 /* Takes *used_r bytes of in (always all of them for MORE). After COMMAND, BAD, FATAL: start before feeding again. */
 enum imap_lex_event imap_lex_feed(struct imap_lex *lex, struct span in, size_t *used_r);

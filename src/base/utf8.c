@@ -105,3 +105,17 @@ void utf8_fold(struct span s, struct buf *out)
 		s = span_from(s, n);
 	}
 }
+
+bool utf8_nfc(struct span s, struct buf *out)
+{
+	utf8proc_uint8_t *form = NULL;
+	utf8proc_ssize_t n;
+
+	if (!utf8_valid(s))
+		return false;
+	n = utf8proc_map((const utf8proc_uint8_t *)s.p, (utf8proc_ssize_t)s.n, &form, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	if (n >= 0)
+		buf_add(out, form, (size_t)n);
+	free(form);
+	return n >= 0;
+}

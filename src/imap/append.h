@@ -10,6 +10,7 @@
 
 #include "binary.h"
 #include "core.h"
+#include "header8.h"
 
 /* What a data item says of the literal that may come next in its list. */
 enum imap_append_want {
@@ -39,6 +40,9 @@ struct imap_append {
 	uint64_t left;
 	bool literal8;                  /* it may not be storable: */
 	struct imap_binary binary;
+
+	bool plain;                     /* the header must be without 8-bit octets: */
+	struct imap_header8 header;
 
 	enum err err;                   /* of writing: told when the bytes that are on their way have been dropped */
 	struct errtext text;

@@ -1,5 +1,6 @@
 #include "args.h"
 #include "modules.h"
+#include "names.h"
 
 #include "wire/imap_name.h"
 #include "wire/imap_set.h"
@@ -31,9 +32,10 @@ char imap_args_separator(const struct imap_session *s, struct span name)
 
 bool imap_args_mailbox(struct imap_cmd *c, const struct imap_arg **a, bool strict, const char **name_r)
 {
+	struct errtext t = { "" };
+	const char *name;
 	struct span s;
-	struct buf utf8;
-	char sep;
+	enum err e;
 
 	if (!imap_arg_astring(*a, &s)) {
 		imap_bad(c, "Invalid or missing mailbox name.");
@@ -44,20 +46,17 @@ bool imap_args_mailbox(struct imap_cmd *c, const struct imap_arg **a, bool stric
 		imap_bad(c, "Mailbox name holds a NUL.");
 		return false;
 	}
-	sep = imap_args_separator(c->s, s);
-	if (s.n > 1 && s.p[s.n - 1] == sep)
-		s.n--;
-	buf_init(&utf8, 4 * s.n + 16);
-	if (strict && (!imap_name_to_utf8(s, &utf8) || !imap_name_valid(buf_span(&utf8)))) {
-		buf_free(&utf8);
-		imap_fail(c, ERR_CANNOT, "Invalid mailbox name: it is not valid modified UTF-7 text.");
-		return false;
+	e = imap_name_heard(c, s, strict, &name, &t);
+	if (!e) {
+		s = span_str(name);
+		if (s.n > 1 && s.p[s.n - 1] == imap_args_separator(c->s, s))
+			s.n--;
+		*name_r = imap_name_is_inbox(s) ? "INBOX" : s.n < strlen(name) ? arena_span(c->arena, s) : name;
+		e = *name_r ? ERR_OK : ERR_MEMORY;
 	}
-	buf_free(&utf8);
-	*name_r = imap_name_is_inbox(s) ? "INBOX" : arena_span(c->arena, s);
-	if (!*name_r)
-		imap_fail(c, ERR_MEMORY, NULL);
-	return *name_r != NULL;
+	if (e)
+		imap_fail(c, e, t.text);
+	return !e;
 }
 
 static void free_set(void *arg)

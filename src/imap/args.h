@@ -8,7 +8,7 @@ bool imap_args_end(struct imap_cmd *c, const struct imap_arg *a); /* nothing may
 
 /*
  * A mailbox name for acct.h: INBOX in its one spelling, a trailing separator dropped. *name_r lives in the command's
- * arena. Names that cannot be spelled in modified UTF-7 are refused only when strict (for names to be made).
+ * arena. How the client spells it is names.h's matter; strict: a name to be made.
  */
 bool imap_args_mailbox(struct imap_cmd *c, const struct imap_arg **a, bool strict, const char **name_r);
 

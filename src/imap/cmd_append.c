@@ -101,6 +101,8 @@ static enum step open_message(struct imap_cmd *c, struct imap_append *ap, uint64
 		return STEP_WAITING;
 	ap->open = !e;
 	ap->size = 0;
+	ap->plain = imap_header8_refused(c->s);
+	ap->header = (struct imap_header8){ .body = false };
 	return e ? refuse(c, e, &t) : STEP_DONE;
 }
 
@@ -122,8 +124,18 @@ enum step imap_append_more(struct imap_cmd *c, struct imap_append *ap, uint64_t 
 	return step;
 }
 
+/* RFC 9755 section 4. */
+static void check_header(struct imap_append *ap, struct span in)
+{
+	imap_header8_watch(&ap->header, in);
+	if (!ap->err && ap->header.found)
+		ap->err = err_say(&ap->text, ERR_CANNOT, "8-bit octets in the header need ENABLE UTF8=ACCEPT.");
+}
+
 void imap_append_bytes(struct imap_append *ap, struct span bytes)
 {
+	if (ap->plain)
+		check_header(ap, bytes);
 	if (!ap->err)
 		ap->err = append_write(ap->p, bytes, &ap->text);
 }

@@ -6,6 +6,7 @@
 #include "args.h"
 #include "list.h"
 #include "modules.h"
+#include "names.h"
 
 #include "wire/imap_name.h"
 #include "wire/imap_write.h"
@@ -130,7 +131,7 @@ static bool read_args(struct imap_list *l, struct span *reference_r, bool *root_
 
 bool imap_list_matches(const struct imap_list *l, const struct folder *f)
 {
-	struct span name = span_str(f->name);
+	struct span name = span_str(l->told[f - l->folder]);
 
 	for (size_t i = 0; i < l->patterns; i++)
 		if (imap_name_match(l->pattern[i], name, f->separator))
@@ -241,7 +242,7 @@ static void write_folder(struct imap_list *l, const struct folder *f)
 	buf_printf(out, "* %s (", l->c->row->name);
 	write_attributes(l, f, out);
 	write_separator(out, f->separator);
-	imap_write_astring(out, span_str(f->name));
+	imap_name_write(l->c->s, out, f->name);
 	if (l->recursive && l->below[f - l->folder] & LIST_BELOW)
 		buf_add_str(out, " (CHILDINFO (\"SUBSCRIBED\"))");
 	buf_add_str(out, "\r\n");
@@ -253,10 +254,17 @@ static enum step write_root(struct imap_list *l, struct span reference, const ch
 	struct buf *out = imap_out(l->c->s);
 	char sep = imap_args_separator(l->c->s, reference);
 	size_t n = span_find(reference, sep);
+	struct errtext t = { "" };
+	const char *root = "";
+	enum err e = ERR_OK;
 
+	if (n != SIZE_MAX)
+		e = imap_name_heard(l->c, span_cut(reference, 0, n + 1), false, &root, &t);
+	if (e)
+		return imap_fail(l->c, e, t.text);
 	buf_printf(out, "* %s (\\Noselect", l->c->row->name);
 	write_separator(out, sep);
-	imap_write_string(out, n == SIZE_MAX ? SPAN("") : span_cut(reference, 0, n + 1));
+	imap_name_write_string(l->c->s, out, root);
 	buf_add_str(out, "\r\n");
 	return imap_ok(l->c, NULL, done);
 }
@@ -304,6 +312,20 @@ static enum step list_step(struct imap_cmd *c)
 	return imap_ok(c, NULL, done_text(l));
 }
 
+/* Patterns are compared with the names as the client knows them. */
+static enum err tell_names(struct imap_list *l)
+{
+	const char **told = arena_array(l->c->arena, l->folders + 1, sizeof(*told));
+
+	for (size_t i = 0; told && i < l->folders; i++) {
+		told[i] = imap_name_told(l->c->s, l->c->arena, l->folder[i].name);
+		if (!told[i])
+			return ERR_MEMORY;
+	}
+	l->told = told;
+	return told ? ERR_OK : ERR_MEMORY;
+}
+
 static enum step start(struct imap_cmd *c, enum imap_list_kind kind)
 {
 	struct imap_list *l = imap_cmd_state(c, sizeof(*l));
@@ -321,6 +343,8 @@ static enum step start(struct imap_cmd *c, enum imap_list_kind kind)
 	if (root)
 		return write_root(l, reference, done_text(l));
 	e = acct_folders(c->s->cfg.acct, c->arena, &l->folder, &l->folders, &t);
+	if (!e)
+		e = tell_names(l);
 	if (e)
 		return imap_fail(c, e, t.text);
 	if (l->recursive && !imap_list_mark_below(l))

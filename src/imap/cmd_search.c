@@ -143,7 +143,7 @@ static enum step bad_charset(struct imap_cmd *c)
 }
 
 /* US-ASCII and UTF-8 need no converter. */
-bool imap_search_charset(struct imap_search *s, const struct imap_arg **a)
+bool imap_search_charset(struct imap_search *s, const struct imap_arg **a, bool optional)
 {
 	struct span name;
 
@@ -152,6 +152,10 @@ bool imap_search_charset(struct imap_search *s, const struct imap_arg **a)
 		return false;
 	}
 	*a = (*a)->next;
+	if (s->c->s->hooks.utf8 && (optional || !span_ieq_str(name, "UTF-8"))) {
+		imap_bad(s->c, "Strings are UTF-8 since ENABLE UTF8=ACCEPT.");
+		return false;
+	}
 	if (span_ieq_str(name, "UTF-8") || span_ieq_str(name, "US-ASCII"))
 		return true;
 	s->charsets = mime_charsets_new();
@@ -221,7 +225,7 @@ static enum step search_start(struct imap_cmd *c)
 		return STEP_DONE;
 	if (imap_arg_word(a, "CHARSET")) {
 		a = a->next;
-		if (!imap_search_charset(s, &a))
+		if (!imap_search_charset(s, &a, true))
 			return STEP_DONE;
 	}
 	return imap_search_run(s, a);

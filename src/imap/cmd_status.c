@@ -1,6 +1,7 @@
 /* STATUS (RFC 3501 section 6.3.10). The items are rows of the modules. */
 #include "args.h"
 #include "modules.h"
+#include "names.h"
 #include "status.h"
 
 #include "wire/imap_write.h"
@@ -42,7 +43,7 @@ void imap_status_write(struct imap_session *s, const struct imap_status_ask *ask
 	struct buf *out = imap_out(s);
 
 	buf_add_str(out, "* STATUS ");
-	imap_write_astring(out, span_str(st->name));
+	imap_name_write(s, out, st->name);
 	buf_add_str(out, " (");
 	for (size_t i = 0; i < ask->items; i++) {
 		const struct imap_status_item *item = ask->item[i];

@@ -1,21 +1,23 @@
 /* NAMESPACE (RFC 2342): personal, other users', shared; hidden ones are not named. */
 #include "args.h"
+#include "names.h"
 
 #include "wire/imap_write.h"
 
-static void write_one(const struct acct_ns *ns, struct buf *out)
+static void write_one(const struct imap_session *s, const struct acct_ns *ns, struct buf *out)
 {
 	char sep[2] = { ns->separator ? ns->separator : ns->ops->separator, '\0' };
 
 	buf_add_char(out, '(');
-	imap_write_string(out, span_str(ns->prefix));
+	imap_name_write_string(s, out, ns->prefix);
 	buf_add_char(out, ' ');
 	imap_write_string(out, span_str(sep));
 	buf_add_char(out, ')');
 }
 
-static void write_kind(const struct acct_config *cfg, unsigned type, struct buf *out)
+static void write_kind(const struct imap_session *s, unsigned type, struct buf *out)
 {
+	const struct acct_config *cfg = acct_config_of(s->cfg.acct);
 	bool any = false;
 
 	for (size_t i = 0; i < cfg->namespaces; i++) {
@@ -26,24 +28,23 @@ static void write_kind(const struct acct_config *cfg, unsigned type, struct buf 
 		if (!any)
 			buf_add_char(out, '(');
 		any = true;
-		write_one(ns, out);
+		write_one(s, ns, out);
 	}
 	buf_add_str(out, any ? ")" : "NIL");
 }
 
 static enum step namespace_start(struct imap_cmd *c)
 {
-	const struct acct_config *cfg = acct_config_of(c->s->cfg.acct);
 	struct buf *out = imap_out(c->s);
 
 	if (!imap_args_end(c, c->args))
 		return STEP_DONE;
 	buf_add_str(out, "* NAMESPACE ");
-	write_kind(cfg, ACCT_PRIVATE, out);
+	write_kind(c->s, ACCT_PRIVATE, out);
 	buf_add_char(out, ' ');
-	write_kind(cfg, ACCT_SHARED, out);
+	write_kind(c->s, ACCT_SHARED, out);
 	buf_add_char(out, ' ');
-	write_kind(cfg, ACCT_PUBLIC, out);
+	write_kind(c->s, ACCT_PUBLIC, out);
 	buf_add_str(out, "\r\n");
 	return imap_ok(c, NULL, "Namespace completed.");
 }

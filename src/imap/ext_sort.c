@@ -156,7 +156,7 @@ static enum step sort_begin(struct imap_cmd *c)
 		return imap_fail(c, ERR_MEMORY, NULL);
 	if (!read_criteria(so, &a))
 		return imap_bad(c, "Invalid sort criteria.");
-	if (!imap_search_charset(s, &a))
+	if (!imap_search_charset(s, &a, false))
 		return STEP_DONE;
 	s->variant = so;
 	s->refine = sort_on;

@@ -132,7 +132,7 @@ static enum step thread_begin(struct imap_cmd *c)
 		return imap_fail(c, ERR_MEMORY, NULL);
 	if (!read_algorithm(th, &a))
 		return imap_bad(c, "Unknown thread algorithm.");
-	if (!imap_search_charset(s, &a))
+	if (!imap_search_charset(s, &a, false))
 		return STEP_DONE;
 	s->variant = th;
 	s->refine = thread_on;

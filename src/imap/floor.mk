@@ -52,6 +52,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_thread.c \
 	src/imap/ext_uidplus.c \
 	src/imap/ext_unselect.c \
+	src/imap/header8.h src/imap/header8.c src/imap/ext_utf8.c \
 	src/imap/ext_within.c \
 	src/imap/fail.c \
 	src/imap/fetch.h \
@@ -59,6 +60,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/fetch_meta.c \
 	src/imap/list.h \
 	src/imap/modules.h src/imap/modules.c \
+	src/imap/names.h src/imap/names.c \
 	src/imap/out.c \
 	src/imap/search.h src/imap/search_keys.c \
 	src/imap/section.h src/imap/section.c \
@@ -84,9 +86,11 @@ check_PROGRAMS += \
 	tests/unit/test_imap_binary \
 	tests/unit/test_imap_commands \
 	tests/unit/test_imap_fetch \
+	tests/unit/test_imap_header8 \
 	tests/unit/test_imap_search \
 	tests/unit/test_imap_session
 tests_unit_test_imap_binary_LDADD = $(IMAP_TEST_LIBS)
+tests_unit_test_imap_header8_LDADD = $(IMAP_TEST_LIBS)
 tests_unit_test_imap_session_SOURCES = tests/unit/test_imap_session.c $(IMAP_TEST_SOURCES)
 tests_unit_test_imap_session_LDADD = $(IMAP_TEST_LIBS)
 tests_unit_test_imap_announce_SOURCES = tests/unit/test_imap_announce.c $(IMAP_TEST_SOURCES)

@@ -27,6 +27,7 @@ struct imap_list {
 
 	struct folder *folder;       /* arena */
 	size_t folders, at;
+	const char *const *told;     /* arena: their names as the client is told them */
 	uint8_t *below;              /* arena: enum imap_list_below of each folder, when recursive */
 };
 

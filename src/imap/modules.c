@@ -45,6 +45,7 @@
 	X(ext_searchres)     \
 	X(ext_within)        \
 	X(ext_sort)          \
+	X(ext_utf8)          \
 	X(ext_thread)        \
 	X(ext_partial)       \
 	X(ext_context)       \

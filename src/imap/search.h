@@ -49,8 +49,8 @@ struct imap_search *imap_search_new(struct imap_cmd *c);
 /* Result options in front: "RETURN (...)". False: answered. */
 bool imap_search_options(struct imap_search *s, const struct imap_arg **a);
 
-/* The charset of the program's strings. False: answered. */
-bool imap_search_charset(struct imap_search *s, const struct imap_arg **a);
+/* The charset of the program's strings; optional: it need not have been said. False: answered. */
+bool imap_search_charset(struct imap_search *s, const struct imap_arg **a, bool optional);
 
 /* Parses the program, starts the run; from here on the command is this search's. */
 enum step imap_search_run(struct imap_search *s, const struct imap_arg *a);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/utf8.h"
 
 enum {
 	TAG_MAX = 255,
@@ -502,6 +503,8 @@ static size_t on_quoted(struct imap_lex *lex, struct span in)
 		return fail_token_at(lex, in, n, "Missing '\"'");
 	if (!token_end(lex, in, n, &text))
 		return 0;
+	if (lex->limits.utf8 && !utf8_valid(text))
+		return fail(lex, "Quoted string is not UTF-8") + n + 1;
 	a = add_arg(lex, IMAP_ARG_QUOTED);
 	if (!a)
 		return 0;
@@ -770,6 +773,11 @@ void imap_lex_start(struct imap_lex *lex, struct arena *arena)
 	buf_free(&lex->tok);
 	*lex = (struct imap_lex){ .limits = limits, .arena = arena, .state = LEX_TAG };
 	buf_init(&lex->tok, limits.line_max + 1);
+}
+
+void imap_lex_utf8(struct imap_lex *lex)
+{
+	lex->limits.utf8 = true;
 }
 
 const struct imap_command *imap_lex_command(const struct imap_lex *lex)

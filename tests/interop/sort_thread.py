@@ -121,12 +121,11 @@ def main(seed, n):
         they = subprocess.Popen([DOVECOT, "-c", f"{top}/conf", "-o", f"mail_location=maildir:{top}/b"], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, env={"HOME": f"{top}/b", "USER": "x", "PATH": os.environ["PATH"]}, cwd="/",
                                 **({"user": 65534, "group": 65534, "extra_groups": []} if root else {}))
+        sock = socket.socket(socket.AF_UNIX)
         for _ in range(500):
-            if os.path.exists(f"{top}/sock"):
+            if sock.connect_ex(f"{top}/sock") == 0:
                 break
             time.sleep(0.02)
-        sock = socket.socket(socket.AF_UNIX)
-        sock.connect(f"{top}/sock")
         stream = sock.makefile("rwb")
         play(Client(stream, stream), Client(they.stdout, they.stdin))
         we.terminate()

@@ -281,6 +281,18 @@ static void test_literal_minus(void **state)
 	check_limits(SPAN("a X {2000000000+}\r\n"), "a FATAL TOOBIG Literal too big|", l);
 }
 
+/* After ENABLE UTF8=ACCEPT quoted strings are UTF-8 (RFC 9755 section 3); literals may hold anything. */
+static void test_utf8(void **state)
+{
+	struct imap_lex_limits l = imap_lex_session;
+
+	check_limits(SPAN("a X \"\xff\"\r\n"), "a X \"\xff\"|", l);
+	l.utf8 = true;
+	check_limits(SPAN("a X \"gr\xc3\xbcn\\\\\" y\r\n"), "a X \"gr\xc3\xbcn\\\" y|", l);
+	check_limits(SPAN("a X \"gr\xc3\" {1+}\r\nz\r\nb X\r\n"), "a BAD Quoted string is not UTF-8|b X|", l);
+	check_limits(SPAN("a X {1+}\r\n\xff\r\n"), "a X <\xff>|", l);
+}
+
 /* One event for a whole command in one piece: helper for the hand-over tests. */
 static struct span feed_to(struct imap_lex *lex, struct span in, enum imap_lex_event want)
 {
@@ -370,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_nul_is_fatal),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_literal_minus),
+		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_handed_literals),
 		cmocka_unit_test(test_skip_at_name_and_continue),
 	};

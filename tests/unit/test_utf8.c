@@ -55,12 +55,30 @@ static void test_fold(void **state)
 	check_same_fold("a\xff" "b", "A\xfe" "B");               /* invalid bytes are all alike */
 }
 
+static void test_nfc(void **state)
+{
+	struct buf b;
+
+	buf_init(&b, 1000);
+	assert_true(utf8_nfc(SPAN("cafe\xcc\x81 \xe1\x84\x80\xe1\x85\xa1"), &b));
+	assert_string_equal(buf_cstr(&b), "caf\xc3\xa9 \xea\xb0\x80");
+	buf_clear(&b);
+	assert_true(utf8_nfc(SPAN("\xef\xac\x81 \xc3\xa9"), &b)); /* no compatibility mapping */
+	assert_string_equal(buf_cstr(&b), "\xef\xac\x81 \xc3\xa9");
+	buf_clear(&b);
+	assert_true(utf8_nfc(SPAN(""), &b));
+	assert_false(utf8_nfc(SPAN("a\xff"), &b));
+	assert_int_equal(b.n, 0);
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_validity),
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_fold),
+		cmocka_unit_test(test_nfc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
