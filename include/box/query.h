@@ -23,6 +23,7 @@ enum query_kind {
 	Q_OLDER, Q_YOUNGER,          /* number: seconds */
 	Q_LARGER, Q_SMALLER,         /* number: octets (RFC822.SIZE) */
 	Q_MODSEQ,                    /* number: modseq >= */
+	Q_EMAILID, Q_THREADID,       /* id */
 	Q_HEADER,                    /* name: field name; text: folded, empty = the field exists */
 	Q_BODY, Q_TEXT,              /* text */
 	Q_ADDRESS_FROM, Q_ADDRESS_TO, Q_ADDRESS_CC, Q_ADDRESS_BCC, Q_SUBJECT, /* text */
@@ -36,6 +37,7 @@ struct query {
 	struct span name, text;
 	int32_t day;                /* days since 1970-01-01 */
 	uint64_t number;
+	uint8_t id[16];
 };
 
 struct query_run;

@@ -100,6 +100,7 @@ enum view_want {
 	WANT_HEADERS = 0x20,
 	WANT_PREVIEW = 0x40,
 	WANT_PREVIEW_KEPT = 0x100, /* the preview if it is cached */
+	WANT_THREADID = 0x200,
 	WANT_DATES = 0x80,     /* internaldate and savedate must be known (else they may be 0: not looked at yet) */
 };
 
@@ -110,7 +111,8 @@ struct message_facts {
 	uint64_t modseq;
 	int64_t internaldate, savedate;
 	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */
-	uint8_t emailid[16];
+	uint8_t emailid[16];     /* RFC 8474: the content's, the same in every copy */
+	uint8_t threadid[16];    /* with WANT_THREADID */
 	/* As wanted; valid until the next call, or any change to the account. */
 	struct span envelope, bodystructure, body, parts, headers, preview;
 };

@@ -65,6 +65,7 @@ struct store_msg {
 	uint64_t size;           /* bytes as stored; STORE_SIZE_UNKNOWN: ask locate */
 	uint64_t vsize;          /* with every LF as CRLF; or STORE_SIZE_UNKNOWN */
 	struct span uidl;        /* POP3 UIDL that the folder carries; empty: none */
+	uint8_t guid[16];        /* what it is, wherever it lies: see store_guid */
 };
 
 struct store_scan {
@@ -116,6 +117,8 @@ struct store_commit {
 	int64_t internaldate; /* 0: now */
 	uint64_t vsize;       /* or STORE_SIZE_UNKNOWN */
 	bool recent;          /* into new/ (a delivery); else cur/ */
+	bool copy;            /* guid is that of the original, which the copy keeps */
+	uint8_t guid[16];     /* in for a copy; out for others */
 	struct span key;      /* out: in the arena given */
 	struct span hint;     /* out */
 	uint64_t size;        /* out */
@@ -298,6 +301,12 @@ const struct store_ops *store_faulty_ops(void);
  * leading '~' or '.', level not "." or "..", <= 255 bytes in all.
  */
 bool store_name_valid(const struct store_ops *ops, const char *name);
+
+/*
+ * The identity of a message's content (RFC 8474 EMAILID): that of its original for a copy of ours, what the folder
+ * names as such, else made from the key. Text of 32 lower-case hex digits is the identity itself, any other is hashed.
+ */
+void store_guid(struct span text, uint8_t guid_r[16]);
 
 /*
  * Every store and every open mailbox begins with this, so that store_ops can be found from either.

@@ -9,6 +9,7 @@ src_base_libbase_a_SOURCES = \
 	include/base/clock.h src/base/clock.c \
 	include/base/err.h src/base/err.c \
 	include/base/fskind.h src/base/fskind.c \
+	include/base/guid.h src/base/guid.c \
 	include/base/lf.h src/base/lf.c \
 	include/base/log.h src/base/log.c \
 	include/base/mailflags.h \
@@ -22,11 +23,12 @@ src_base_libbase_a_CFLAGS = $(AM_CFLAGS) $(UTF8PROC_CFLAGS)
 BASE_LIBS = src/base/libbase.a $(UTF8PROC_LIBS)
 
 if CMOCKA
-check_PROGRAMS += tests/unit/test_arena tests/unit/test_base64 tests/unit/test_buf tests/unit/test_log \
+check_PROGRAMS += tests/unit/test_arena tests/unit/test_base64 tests/unit/test_buf tests/unit/test_guid tests/unit/test_log \
 	tests/unit/test_lf tests/unit/test_set tests/unit/test_span tests/unit/test_utf8
 tests_unit_test_arena_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_base64_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_buf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_guid_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_log_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_lf_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_set_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

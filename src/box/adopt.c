@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <xxhash.h>
-
 enum {
 	APPLY_BATCH = 1000,
 	CLOCK_EVERY = 256,
@@ -102,15 +100,6 @@ enum err adopt_diff(struct mailbox *mb, bool *more_r, struct errtext *t)
 
 /* --- writing ---------------------------------------------------------------------- */
 
-/* The object id (RFC 8474) follows from the key, so that a rebuilt index gives the same. */
-void message_emailid(struct span key, uint8_t out[16])
-{
-	XXH128_canonical_t canonical;
-
-	XXH128_canonicalFromHash(&canonical, XXH3_128bits(key.p, key.n));
-	memcpy(out, canonical.digest, 16);
-}
-
 static struct mail_flags stored_flags(struct mail_flags f)
 {
 	f.system &= MAIL_SYSTEM;
@@ -129,7 +118,7 @@ static enum err put_new(struct idx_txn *x, uint32_t box, const struct store_msg 
 		.hint = c->hint,
 	};
 
-	message_emailid(c->key, m.emailid);
+	memcpy(m.emailid, c->guid, sizeof(m.emailid));
 	return idx_msg_put(x, box, &m);
 }
 

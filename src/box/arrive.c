@@ -194,7 +194,7 @@ static enum err put_arrival(struct idx_txn *x, uint32_t box, const struct arriva
 	};
 	enum err e;
 
-	message_emailid(c->key, m.emailid);
+	memcpy(m.emailid, c->guid, sizeof(m.emailid));
 	e = idx_msg_put(x, box, &m);
 	return e ? e : put_cache(x, box, &r->arrival[i], m.uid);
 }

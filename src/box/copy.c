@@ -214,6 +214,8 @@ static enum err stage_one(struct view *v, struct copying *c, struct source *s, s
 	commit->flags = s->m.flags;
 	commit->internaldate = date;
 	commit->vsize = s->m.vsize;
+	commit->copy = true;
+	memcpy(commit->guid, s->m.emailid, sizeof(commit->guid));
 	a = &c->in.arrival[c->in.n - 1];
 	s->cache.savedate = a->savedate;
 	s->cache.internaldate = date;

@@ -31,6 +31,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/since.c \
 	src/box/status.c \
 	src/box/sync.h src/box/sync.c \
+	src/box/threadid.c \
 	src/box/todo.c \
 	src/box/walk.c
 src_box_libbox_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
@@ -40,6 +41,7 @@ if CMOCKA
 BOX_HOUSE = tests/unit/box_house.h tests/unit/box_house.c
 check_PROGRAMS += \
 	tests/unit/test_box_add \
+	tests/unit/test_box_objectid \
 	tests/unit/test_box_bytes \
 	tests/unit/test_box_faulty \
 	tests/unit/test_box_folders \
@@ -50,6 +52,8 @@ check_PROGRAMS += \
 	tests/unit/test_box_sync \
 	tests/unit/test_box_thread \
 	tests/unit/test_box_view
+tests_unit_test_box_objectid_SOURCES = tests/unit/test_box_objectid.c $(BOX_HOUSE)
+tests_unit_test_box_objectid_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_add_SOURCES = tests/unit/test_box_add.c $(BOX_HOUSE)
 tests_unit_test_box_add_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_bytes_SOURCES = tests/unit/test_box_bytes.c $(BOX_HOUSE)

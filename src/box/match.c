@@ -53,6 +53,8 @@ enum query_level match_level(const struct query *q)
 	case Q_BODY:
 	case Q_TEXT:
 		return LEVEL_BYTES;
+	case Q_THREADID:
+		return LEVEL_HEADERS;
 	default:
 		break;
 	}
@@ -139,12 +141,22 @@ static enum truth record_truth(const struct query_run *r, const struct query *q,
 		return truth_of(f->vsize < q->number);
 	case Q_MODSEQ:
 		return truth_of(f->modseq >= q->number);
+	case Q_EMAILID:
+		return truth_of(memcmp(f->emailid, q->id, sizeof(q->id)) == 0);
 	default:
 		return MAYBE;
 	}
 }
 
 /* --- cached headers ----------------------------------------------------------------- */
+
+static enum truth thread_truth(const struct query *q, struct span headers, const uint8_t emailid[16])
+{
+	uint8_t id[16];
+
+	threadid_of(headers, emailid, id);
+	return truth_of(memcmp(id, q->id, sizeof(id)) == 0);
+}
 
 static bool text_contains(struct query_run *r, struct qnode *n, struct span text)
 {
@@ -156,13 +168,16 @@ static bool text_contains(struct query_run *r, struct qnode *n, struct span text
 	return mime_matcher_add(&n->m, buf_span(&r->fold));
 }
 
-static enum truth headers_truth(struct query_run *r, struct qnode *n, struct span headers)
+static enum truth headers_truth(struct query_run *r, struct qnode *n, const struct message_facts *f)
 {
+	struct span headers = f->headers;
 	bool sent = n->q->kind == Q_SENTBEFORE || n->q->kind == Q_SENTON || n->q->kind == Q_SENTSINCE;
 	struct span rest = headers, name, value;
 
 	if (!headers.p)
 		return MAYBE;
+	if (n->q->kind == Q_THREADID)
+		return thread_truth(n->q, headers, f->emailid);
 	while (made_headers_next(&rest, &name, &value)) {
 		if (!span_ieq(name, field_of(n->q)))
 			continue;
@@ -183,16 +198,26 @@ void match_facts(struct query_run *r, struct qnode *n, const struct message_fact
 	else if (n->level == LEVEL_RECORD)
 		n->truth = record_truth(r, n->q, f);
 	else if (n->level == LEVEL_HEADERS)
-		n->truth = headers_truth(r, n, f->headers);
+		n->truth = headers_truth(r, n, f);
 }
 
 /* --- raw headers ------------------------------------------------------------------------ */
+
+/* Of a message whose fields are too many to be cached. */
+static enum truth long_thread_truth(struct query_run *r, const struct query *q, struct span message)
+{
+	buf_clear(&r->fold);
+	made_headers_add(acct_charsets(r->v->mb->acct), message, FOLD_MAX, &r->fold);
+	return thread_truth(q, buf_span(&r->fold), r->msg_emailid);
+}
 
 void match_header(struct query_run *r, struct qnode *n, struct span message)
 {
 	struct span header = span_cut(message, 0, mime_header_size(message));
 	struct mime_field field;
 
+	if (n->truth == MAYBE && n->q->kind == Q_THREADID)
+		n->truth = long_thread_truth(r, n->q, message);
 	if (n->truth != MAYBE || !field_of(n->q).n)
 		return;
 	switch (n->q->kind) {

@@ -221,7 +221,8 @@ static unsigned wants(struct query_run *r)
 
 		if (k == Q_LARGER || k == Q_SMALLER)
 			want |= WANT_VSIZE;
-		else if (r->node[i].level == LEVEL_RECORD && k != Q_KEYWORD && k != Q_MODSEQ)
+		else if (r->node[i].level == LEVEL_RECORD && k != Q_KEYWORD && k != Q_MODSEQ &&
+			 k != Q_EMAILID)
 			want |= WANT_DATES;
 		if (r->node[i].level == LEVEL_HEADERS)
 			want |= WANT_HEADERS;
@@ -395,6 +396,7 @@ static enum err open_bytes(struct query_run *r, const struct message_facts *f, s
 	/* Opening may make the walk stop reading, and its spans die. */
 	r->msg_uid = f->uid;
 	r->msg_modseq = f->modseq;
+	memcpy(r->msg_emailid, f->emailid, sizeof(r->msg_emailid));
 	e = message_open(r->v, r->msg_uid, &r->msg, t);
 	if (!e)
 		e = message_stored(r->msg, LOAD_MAX, &r->bytes, t);

@@ -42,6 +42,7 @@ struct query_run {
 	struct message *msg;
 	uint32_t msg_uid;
 	uint64_t msg_modseq;
+	uint8_t msg_emailid[16];
 	struct span bytes;
 	struct mime_matcher *batch; /* own: copies of the matchers of one pass */
 	size_t *batch_of;           /* own: whose */

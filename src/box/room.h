@@ -232,9 +232,10 @@ bool mailbox_settles(const struct acct *a, uint64_t now, struct mailbox **mb_r);
 void mailbox_settle(struct mailbox *mb);     /* may free mb when nobody else holds it */
 void mailbox_settle_not(struct mailbox *mb); /* likewise: the account closes */
 
-/* --- adopt.c -------------------------------------------------------------------- */
+/* --- threadid.c ------------------------------------------------------------------ */
 
-void message_emailid(struct span key, uint8_t out[16]);
+/* From the header lines that the index keeps (made.h). */
+void threadid_of(struct span headers, const uint8_t emailid[16], uint8_t out[16]);
 
 /* --- view.c, update.c ----------------------------------------------------------- */
 

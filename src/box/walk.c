@@ -14,6 +14,7 @@
 enum {
 	NOTES_MAX = 64,            /* messages made before they are written */
 	NOTES_BYTES = 2 << 20,
+	HEADERS_MAX = 16 << 20,
 	KEEP_BUF = 1 << 20,        /* a larger read buffer is given back */
 };
 
@@ -39,6 +40,7 @@ struct view_walk {
 	uint64_t before;
 	struct made made;
 	struct buf load, body;
+	struct buf long_headers; /* of a message that has too many for the cache */
 	struct note note[NOTES_MAX];
 	size_t notes;
 	struct buf notes_text;
@@ -128,7 +130,7 @@ static const unsigned want_of[IDX_FIELDS] = {
 	[IDX_ENVELOPE] = WANT_ENVELOPE,
 	[IDX_BODYSTRUCTURE] = WANT_BODYSTRUCTURE | WANT_BODY,
 	[IDX_PARTS] = WANT_PARTS,
-	[IDX_HEADERS] = WANT_HEADERS,
+	[IDX_HEADERS] = WANT_HEADERS | WANT_THREADID,
 	[IDX_PREVIEW] = WANT_PREVIEW,
 };
 
@@ -175,6 +177,11 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 		for (int i = 0; i < IDX_FIELDS; i++)
 			if (made.field[i].p)
 				c->field[i] = made.field[i];
+		if ((w->want & WANT_THREADID) && !c->field[IDX_HEADERS].p) {
+			buf_clear(&w->long_headers);
+			made_headers_add(acct_charsets(a), buf_span(&w->load), HEADERS_MAX, &w->long_headers);
+			c->field[IDX_HEADERS] = buf_span(&w->long_headers);
+		}
 		if (w->load.cap > KEEP_BUF)
 			buf_free(&w->load);
 	}
@@ -244,6 +251,8 @@ static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_
 	f->parts = c->field[IDX_PARTS];
 	f->headers = c->field[IDX_HEADERS];
 	f->preview = c->field[IDX_PREVIEW];
+	if (w->want & WANT_THREADID)
+		threadid_of(f->headers, f->emailid, f->threadid);
 }
 
 static enum err body_from(struct view_walk *w, struct message_facts *f)
@@ -303,6 +312,7 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 	made_init(&w->made);
 	buf_init(&w->load, LOAD_MAX);
 	buf_init(&w->body, 16 << 20);
+	buf_init(&w->long_headers, HEADERS_MAX);
 	buf_init(&w->notes_text, NOTES_BYTES + 2 * MADE_CACHED_MAX);
 	w->next = v->mb->acct->walks;
 	v->mb->acct->walks = w;
@@ -382,6 +392,7 @@ void view_walk_end(struct view_walk **w)
 	made_free(&c->made);
 	buf_free(&c->load);
 	buf_free(&c->body);
+	buf_free(&c->long_headers);
 	buf_free(&c->notes_text);
 	free(c);
 	*w = NULL;

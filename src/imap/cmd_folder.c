@@ -3,10 +3,13 @@
  * another program has locked is tried again for a while, as everywhere.
  */
 #include "args.h"
+#include "objectid.h"
 
 struct folder_job {
 	const char *name;
 	struct acct_rename rename;
+	struct acct_status status; /* of the mailbox made */
+	bool made;
 };
 
 static enum step finish(struct imap_cmd *c, enum err e, struct errtext *t, const char *text)
@@ -19,12 +22,46 @@ static enum step finish(struct imap_cmd *c, enum err e, struct errtext *t, const
 	return imap_ok(c, NULL, text);
 }
 
+static void status_free(void *arg)
+{
+	struct folder_job *j = arg;
+
+	acct_status_free(&j->status);
+}
+
+/* The MAILBOXID (RFC 8474 section 4.1) of what was made; that it cannot be told yet is no failure of CREATE. */
+static enum step created(struct imap_cmd *c, struct folder_job *j)
+{
+	struct buf code;
+	const char *text;
+
+	if (j->status.err)
+		return imap_ok(c, NULL, "Create completed.");
+	buf_init(&code, 256);
+	buf_add_str(&code, "MAILBOXID ");
+	imap_objectid_add(IMAP_MAILBOXID, j->status.guid, &code);
+	text = arena_str(c->arena, buf_cstr(&code));
+	buf_free(&code);
+	return imap_ok(c, text, "Create completed.");
+}
+
 static enum step create_step(struct imap_cmd *c)
 {
 	struct folder_job *j = c->state;
 	struct errtext t = { "" };
+	enum step step;
 
-	return finish(c, acct_create(c->s->cfg.acct, j->name, &t), &t, "Create completed.");
+	if (!j->made) {
+		enum err e = acct_create(c->s->cfg.acct, j->name, &t);
+
+		if (e)
+			return finish(c, e, &t, NULL);
+		imap_session_busy(c->s);
+		j->status.name = j->name;
+		j->made = true;
+	}
+	step = acct_status(c->s->cfg.acct, &j->status);
+	return step == STEP_DONE ? created(c, j) : step;
 }
 
 static enum step delete_step(struct imap_cmd *c)
@@ -66,9 +103,9 @@ static enum step rename_step(struct imap_cmd *c)
 }
 
 /* One name and nothing else; strict when it is a name to be made. */
-static enum step one_name(struct imap_cmd *c, bool strict, enum step (*step)(struct imap_cmd *))
+static enum step one_name(struct imap_cmd *c, struct folder_job *j, bool strict,
+			  enum step (*step)(struct imap_cmd *))
 {
-	struct folder_job *j = imap_cmd_state(c, sizeof(*j));
 	const struct imap_arg *a = c->args;
 
 	if (!j || !imap_args_mailbox(c, &a, strict, &j->name))
@@ -86,22 +123,28 @@ static enum step one_name(struct imap_cmd *c, bool strict, enum step (*step)(str
 
 static enum step create_start(struct imap_cmd *c)
 {
-	return one_name(c, true, create_step);
+	struct folder_job *j = imap_cmd_state(c, sizeof(*j));
+
+	if (!j)
+		return STEP_DONE;
+	if (!arena_cleanup(c->arena, status_free, j))
+		return imap_fail(c, ERR_MEMORY, NULL);
+	return one_name(c, j, true, create_step);
 }
 
 static enum step delete_start(struct imap_cmd *c)
 {
-	return one_name(c, false, delete_step);
+	return one_name(c, imap_cmd_state(c, sizeof(struct folder_job)), false, delete_step);
 }
 
 static enum step subscribe_start(struct imap_cmd *c)
 {
-	return one_name(c, false, subscribe_step);
+	return one_name(c, imap_cmd_state(c, sizeof(struct folder_job)), false, subscribe_step);
 }
 
 static enum step unsubscribe_start(struct imap_cmd *c)
 {
-	return one_name(c, false, unsubscribe_step);
+	return one_name(c, imap_cmd_state(c, sizeof(struct folder_job)), false, unsubscribe_step);
 }
 
 static enum step rename_start(struct imap_cmd *c)

@@ -4,6 +4,7 @@
  * PERMANENTFLAGS says what STORE would really keep.
  */
 #include "args.h"
+#include "objectid.h"
 #include "select.h"
 
 #include "wire/imap_write.h"
@@ -47,6 +48,15 @@ static enum err take_view(struct imap_session *s, struct imap_select *sel, struc
 	return ERR_OK;
 }
 
+static void write_mailboxid(struct imap_session *s, const uint8_t guid[16])
+{
+	struct buf *out = imap_out(s);
+
+	buf_add_str(out, "* OK [MAILBOXID ");
+	imap_objectid_add(IMAP_MAILBOXID, guid, out);
+	buf_add_str(out, "] Ok\r\n");
+}
+
 static void write_state(struct imap_session *s)
 {
 	const struct view_state *st = view_state(s->view);
@@ -58,6 +68,7 @@ static void write_state(struct imap_session *s)
 		imap_untagged(s, "OK [UNSEEN %u] First unseen.", st->first_unseen);
 	imap_untagged(s, "OK [UIDVALIDITY %u] UIDs valid", st->uidvalidity);
 	imap_untagged(s, "OK [UIDNEXT %u] Predicted next UID", st->uidnext);
+	write_mailboxid(s, st->guid);
 	imap_untagged(s, "OK [HIGHESTMODSEQ %llu] Highest", (unsigned long long)st->highestmodseq);
 }
 

@@ -41,6 +41,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_multiappend.c \
 	src/imap/ext_namespace.c \
 	src/imap/ext_partial.c \
+	src/imap/objectid.h src/imap/ext_objectid.c \
 	src/imap/ext_qresync.c \
 	src/imap/ext_searchres.c \
 	src/imap/ext_preview.c \

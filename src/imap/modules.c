@@ -35,6 +35,7 @@
 	X(ext_replace)       \
 	X(ext_savedate)      \
 	X(ext_preview)       \
+	X(ext_objectid)      \
 	X(ext_compress)      \
 	X(ext_binary)        \
 	X(ext_special_use)   \

@@ -68,17 +68,29 @@ struct mail_flags maildir_name_flags(struct span rest)
 	return f;
 }
 
-uint64_t maildir_name_size(struct span base, char letter)
+/* What stands in base behind ",x=", up to the next comma; NULL when it is not there. */
+static struct span name_value(struct span base, char letter)
 {
 	const char mark[] = { ',', letter, '=' };
 	size_t at = span_search(base, span_of(mark, sizeof(mark)));
-	uint64_t v;
+	struct span value;
 
 	if (at == SIZE_MAX)
-		return UINT64_MAX;
-	struct span digits = span_from(base, at + sizeof(mark));
-	digits = span_cut(digits, 0, span_find(digits, ','));
-	return span_u64(digits, &v) ? v : UINT64_MAX;
+		return (struct span){ NULL, 0 };
+	value = span_from(base, at + sizeof(mark));
+	return span_cut(value, 0, span_find(value, ','));
+}
+
+struct span maildir_name_guid(struct span base)
+{
+	return name_value(base, 'E');
+}
+
+uint64_t maildir_name_size(struct span base, char letter)
+{
+	uint64_t v;
+
+	return span_u64(name_value(base, letter), &v) ? v : UINT64_MAX;
 }
 
 /* Which letters the new name gets, as a map of ASCII: ours by flags, foreign ones as they were. */

@@ -5,7 +5,8 @@
  *	|----------------------- base ------------------------------||-- rest --|
  *
  * base names the message for ever (the store key). It holds seconds and microseconds, and after the
- * unique part the sizes: S as stored, W with every LF as CRLF. rest is the changing part: ":2,",
+ * unique part the sizes: S as stored, W with every LF as CRLF; in a copy of ours also ",E=" and the 32 hex digits of
+ * its original's identity. rest is the changing part: ":2,",
  * the flags in ASCII order (D F R S T and keyword letters a-z; other letters are somebody's and are
  * kept), and whatever follows a further comma, kept. In new/ the rest is mostly missing.
  */
@@ -25,6 +26,9 @@ bool maildir_name_split(struct span file, struct span *base_r, struct span *rest
 
 /* Flags that rest tells; keywords are bits 0..25. */
 struct mail_flags maildir_name_flags(struct span rest);
+
+/* The identity that base carries under letter 'E', empty when none: a copy's name holds that of its original. */
+struct span maildir_name_guid(struct span base);
 
 /* The size that base carries under letter 'S' or 'W'; UINT64_MAX when none. */
 uint64_t maildir_name_size(struct span base, char letter);

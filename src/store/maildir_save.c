@@ -12,6 +12,7 @@
 #include "maildir.h"
 
 #include "base/clock.h"
+#include "base/guid.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -212,15 +213,15 @@ static enum err file_prepare(struct store_commit *c, bool several)
 
 static bool commit_name(struct store_commit *c, struct staged *s, char dir)
 {
-	char base[MAILDIR_NAME_MAX + 1];
+	char base[MAILDIR_NAME_MAX + 1], crlf[24] = "", guid[GUID_TEXT + 1] = "";
 	int n;
 
-	if (c->vsize == STORE_SIZE_UNKNOWN)
-		n = snprintf(base, sizeof(base), "%s,S=%llu", s->unique,
-			     (unsigned long long)s->size);
-	else
-		n = snprintf(base, sizeof(base), "%s,S=%llu,W=%llu", s->unique,
-			     (unsigned long long)s->size, (unsigned long long)c->vsize);
+	if (c->vsize != STORE_SIZE_UNKNOWN)
+		snprintf(crlf, sizeof(crlf), ",W=%llu", (unsigned long long)c->vsize);
+	if (c->copy)
+		guid_text(c->guid, guid);
+	n = snprintf(base, sizeof(base), "%s,S=%llu%s%s%s", s->unique, (unsigned long long)s->size,
+		     crlf, c->copy ? ",E=" : "", guid);
 	if (n >= (int)sizeof(base))
 		return false;
 	s->base_n = (size_t)n;
@@ -279,6 +280,8 @@ static enum err commit_answer(struct maildir_box *b, struct store_commit *c, str
 	c->key = span_of(p, s->base_n);
 	c->hint = span_of(p + s->base_n, 1 + rest_n);
 	c->size = s->size;
+	if (!c->copy)
+		store_guid(c->key, c->guid);
 	if (b->list.known && b->list.present)
 		keymap_set(&b->list.in_play, c->key, 0);
 	return ERR_OK;

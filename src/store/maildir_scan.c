@@ -10,6 +10,7 @@
 #include "maildir.h"
 
 #include "base/clock.h"
+#include "base/guid.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -114,6 +115,7 @@ struct entry {
 	char dir;            /* 0: no file met */
 	struct span rest;    /* in pool */
 	struct span uidl;    /* in pool */
+	struct span guid;    /* in pool: what the list says; empty: nothing */
 	uint64_t size, vsize; /* as the list tells; or unknown */
 };
 
@@ -172,6 +174,8 @@ static void pass_listed(void *arg, const struct uidlist_record *r)
 		span_u64(v, &e->vsize);
 	if (uidlist_record_key(r, 'P', &v))
 		e->uidl = v.n ? pool_copy(&p->pool, v) : p->tab.key[e - p->entry];
+	if (uidlist_record_key(r, 'G', &v))
+		e->guid = pool_copy(&p->pool, v);
 }
 
 static void pass_twin(struct pass *p, char dir, struct span base, struct span rest)
@@ -278,6 +282,16 @@ static void pass_part(struct pass *p, const struct twin *w)
 
 /* --- the result --- */
 
+/* What the name says, then what the list says, then the name itself. */
+static void entry_guid(const struct entry *e, struct span base, uint8_t guid_r[16])
+{
+	struct span text = maildir_name_guid(base);
+
+	if (text.n != GUID_TEXT)
+		text = e->guid;
+	store_guid(text.n ? text : base, guid_r);
+}
+
 static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg *msg)
 {
 	const struct entry *e = &p->entry[k];
@@ -302,6 +316,7 @@ static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg
 		.vsize = maildir_name_size(base, 'W'),
 		.uidl = span_of(s + base.n + 1 + e->rest.n, e->uidl.n),
 	};
+	entry_guid(e, base, msg->guid);
 	p->b->letters_seen |= (uint32_t)msg->flags.keywords;
 	msg->flags.keywords |= extra_keywords_of(p->b->extra, base);
 	if (e->dir == 'n')
@@ -410,8 +425,13 @@ static void arrival_listed(void *arg, const struct uidlist_record *r)
 	struct pass *p = arg;
 	size_t k = keytab_find(&p->tab, r->base);
 
-	if (k != SIZE_MAX)
-		p->entry[k].uid = r->uid;
+	struct span v;
+
+	if (k == SIZE_MAX)
+		return;
+	p->entry[k].uid = r->uid;
+	if (uidlist_record_key(r, 'G', &v))
+		p->entry[k].guid = pool_copy(&p->pool, v);
 }
 
 /* UIDs of what new/ holds, without a full read of the list when all of it was in play already. */

@@ -31,6 +31,7 @@ struct mem_msg {
 	struct mail_flags flags;
 	bool recent;
 	uint64_t vsize;
+	uint8_t guid[16];
 	struct body *body; /* a reference */
 };
 
@@ -381,6 +382,7 @@ static bool give_msg(const struct mem_msg *m, struct arena *a, struct store_msg 
 		.size = m->body->n,
 		.vsize = m->vsize,
 	};
+	memcpy(out->guid, m->guid, sizeof(m->guid));
 	if (m->recent)
 		out->flags.system |= MAIL_RECENT;
 	return key != NULL;
@@ -531,6 +533,9 @@ static enum err commit_one(struct mem_store *s, struct mem_mailbox *mb, struct s
 	}
 	if (c->stage->fd < 0)
 		body->refs++;
+	if (!c->copy)
+		store_guid(span_str(key), c->guid);
+	memcpy(m.guid, c->guid, sizeof(m.guid));
 	if (mb->n == mb->cap) {
 		mb->cap = mb->cap ? mb->cap * 2 : 16;
 		mb->msg = mem_grow(mb->msg, mb->cap, sizeof(*mb->msg));

@@ -1,7 +1,10 @@
 /* The table of drivers, and what a mailbox name must be before it may become a path. */
 #include "store/store.h"
 
+#include "base/guid.h"
 #include "base/must.h"
+
+#include <xxhash.h>
 
 static const struct store_ops *const drivers[] = {
 	&store_maildir,
@@ -38,4 +41,14 @@ bool store_name_valid(const struct store_ops *ops, const char *name)
 		if (!level_valid(ops, level))
 			return false;
 	return true;
+}
+
+void store_guid(struct span text, uint8_t guid_r[16])
+{
+	XXH128_canonical_t canonical;
+
+	if (guid_read(text, guid_r))
+		return;
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(text.p, text.n));
+	memcpy(guid_r, canonical.digest, 16);
 }

@@ -1,6 +1,8 @@
 /* The text of dovecot-uidlist. */
 #include "uidlist.h"
 
+#include "base/guid.h"
+
 static bool read_guid(struct span hex, uint8_t guid[16])
 {
 	uint64_t high, low;
@@ -130,10 +132,10 @@ bool uidlist_record_key(const struct uidlist_record *r, char key, struct span *v
 void uidlist_put_header(struct buf *out, const struct uidlist_header *h)
 {
 	struct span more = h->more, word;
+	char guid[GUID_TEXT + 1];
 
-	buf_printf(out, "3 V%u N%u G", h->uidvalidity, h->next);
-	for (int i = 0; i < 16; i++)
-		buf_printf(out, "%02x", h->guid[i]);
+	guid_text(h->guid, guid);
+	buf_printf(out, "3 V%u N%u G%s", h->uidvalidity, h->next, guid);
 	while (span_split(&more, ' ', &word)) {
 		if (word.n == 0 || word.p[0] == 'V' || word.p[0] == 'N' || word.p[0] == 'G')
 			continue;

@@ -70,6 +70,28 @@ def state(imap):
     return seen, subscribed
 
 
+def ids(imap):
+    """The object ids (RFC 8474) of mailboxes and messages, as Roost gives them."""
+    found = {}
+    for line in imap.list()[1]:
+        name = line.decode().split(' "." ')[-1].strip('"')
+        imap.select(f'"{name}"', readonly=True)
+        found[name] = imap.response("MAILBOXID")[1][0]
+        assert found[name], name
+        for head in imap.uid("FETCH", "1:*", "(UID EMAILID THREADID)")[1]:
+            if head is not None:
+                uid, rest = head.decode().split("UID ")[1].split(" ", 1)
+                found[name, uid] = rest
+    return found
+
+
+def same_ids(before, after, when):
+    both = set(before) & set(after)
+    assert both, when
+    for key in both:
+        assert before[key] == after[key], (when, key, before[key], after[key])
+
+
 def change(imap, rng, who, number):
     """A handful of random changes in INBOX and two folders."""
     imap.select("INBOX")
@@ -108,6 +130,7 @@ with Site({USER: "secret"}) as site:
         imap.logout()
         imap = site.imap(USER)
         ours = state(imap)
+        our_ids = ids(imap)
         imap.logout()
         site.stop()
         other = Stdio(site)
@@ -120,5 +143,6 @@ with Site({USER: "secret"}) as site:
         site.start()
         imap = site.imap(USER)
         compare(theirs, state(imap), f"round {number}: Roost after Dovecot")
+        same_ids(our_ids, ids(imap), f"round {number}: object ids")
         imap.logout()
 print("dovecot: well")

@@ -22,6 +22,7 @@ static void test_select(void **state)
 			    "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags permitted.\r\n"
 			    "* 2 EXISTS\r\n* 2 RECENT\r\n* OK [UNSEEN 2] First unseen.\r\n"
 			    "* OK [UIDVALIDITY 1001] UIDs valid\r\n* OK [UIDNEXT 3] Predicted next UID\r\n"
+			    "* OK [MAILBOXID (F00000000000000000000000000000000)] Ok\r\n"
 			    "* OK [HIGHESTMODSEQ 3] Highest\r\nx OK [READ-WRITE] Select completed.\r\n");
 	assert_non_null(strstr(harness_say(&h, 0, "EXAMINE INBOX"),
 			       "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n* 2 EXISTS\r\n* 0 RECENT\r\n"));
@@ -68,7 +69,7 @@ static void test_folders(void **state)
 	struct harness h;
 
 	begin(&h);
-	assert_string_equal(harness_say(&h, 0, "CREATE new/"), "x OK Create completed.\r\n");
+	assert_string_equal(harness_say(&h, 0, "CREATE new/"), "x OK [MAILBOXID (F00000000000000000000000000000000)] Create completed.\r\n");
 	assert_string_equal(harness_say(&h, 0, "CREATE new"), "x NO [ALREADYEXISTS] Mailbox already exists.\r\n");
 	assert_memory_equal(harness_say(&h, 0, "CREATE \"caf\xc3\xa9\""), "x NO [CANNOT]", 13);
 	assert_memory_equal(harness_say(&h, 0, "CREATE &AGE-b"), "x NO [CANNOT]", 13);

@@ -48,6 +48,13 @@ static void test_sizes(void **state)
 	assert_true(maildir_name_size(SPAN("1.h,S=99999999999999999999999"), 'S') == UINT64_MAX);
 }
 
+static void test_guid(void **state)
+{
+	assert_int_equal(maildir_name_guid(SPAN("1.h,S=12,W=34")).n, 0);
+	assert_true(span_eq_str(maildir_name_guid(SPAN("1.h,S=12,W=34,E=0a")), "0a"));
+	assert_true(span_eq_str(maildir_name_guid(SPAN("1.h,E=0a,S=12")), "0a"));
+}
+
 static void expect_name(struct span base, struct span old, uint8_t system, uint64_t keywords,
 			const char *name)
 {
@@ -115,7 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_split), cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_sizes), cmocka_unit_test(test_build),
+		cmocka_unit_test(test_sizes), cmocka_unit_test(test_guid), cmocka_unit_test(test_build),
 		cmocka_unit_test(test_order), cmocka_unit_test(test_unique),
 	};
 

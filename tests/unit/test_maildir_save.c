@@ -95,7 +95,8 @@ static void test_link(void **state)
 	struct room *r = *state;
 	struct store_box *to;
 	struct store_stage st;
-	struct store_commit c = { .stage = &st, .flags = { MAIL_SEEN, 0 }, .vsize = 6 };
+	struct store_commit c = { .stage = &st, .flags = { MAIL_SEEN, 0 }, .vsize = 6, .copy = true,
+				  .guid = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } };
 	struct store_commit orig = room_add(r, "hello\n", (struct mail_flags){ 0 });
 
 	assert_int_equal(r->store->ops->create(r->store, "To", &r->text), ERR_OK);
@@ -105,6 +106,7 @@ static void test_link(void **state)
 	assert_true(st.fd == -1);
 	assert_int_equal(to->ops->commit_many(to, &c, 1, r->arena, &r->text), ERR_OK);
 	assert_true(span_eq_str(c.hint, "c:2,S") && c.size == 6);
+	assert_true(span_ends(c.key, SPAN(",S=6,W=6,E=000102030405060708090a0b0c0d0e0f")));
 	assert_int_equal(room_count(r, ".To/cur"), 1);
 	assert_int_equal(room_count(r, "new"), 1);
 	assert_int_equal(to->ops->link(r->box, SPAN("none"), SPAN("c"), to, &st, &r->text),

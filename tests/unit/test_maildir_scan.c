@@ -1,5 +1,7 @@
 #include "store_room.h"
 
+#include "base/guid.h"
+
 static const struct store_msg *by_key(const struct store_scan *s, const char *key)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -34,6 +36,34 @@ static void test_what_is_there(void **state)
 	assert_int_equal(m->flags.system, MAIL_RECENT | MAIL_SEEN);
 	assert_true(span_eq_str(m->hint, "n:2,S"));
 	assert_true(span_eq_str(by_key(&s, "no-info")->hint, "c"));
+}
+
+/* Identity: of the name's E=, of the list's G, of the name itself. */
+static void test_guid(void **state)
+{
+	static const char guid[] = "000102030405060708090a0b0c0d0e0f", other[] = "101112131415161718191a1b1c1d1e1f";
+	struct room *r = *state;
+	uint8_t own[16], named[16], odd[16];
+	struct store_scan s;
+
+	room_write(r, "cur/1.a:2,", "x");
+	room_write(r, "cur/2.a:2,", "x");
+	room_write(r, "cur/3.a:2,", "x");
+	room_write(r, "new/4.a,S=1,E=000102030405060708090a0b0c0d0e0f", "x");
+	room_write(r, "dovecot-uidlist",
+		   arena_printf(r->arena, "3 V9 N9 G%s\n1 :1.a\n2 G%s S1 :2.a\n3 Godd :3.a\n"
+					  "4 G%s :4.a,S=1,E=%s\n", guid, other, other, guid));
+	s = room_scan(r);
+	assert_int_equal(s.n, 4);
+	store_guid(SPAN("1.a"), own);
+	store_guid(SPAN("odd"), odd);
+	assert_memory_equal(s.msg[0].guid, own, 16);
+	assert_true(guid_read(span_str(other), named));
+	assert_memory_equal(s.msg[1].guid, named, 16);
+	assert_memory_equal(s.msg[2].guid, odd, 16);
+	assert_true(guid_read(span_str(guid), named));
+	assert_memory_equal(s.msg[3].guid, named, 16);
+	assert_false(guid_read(SPAN("000102030405060708090A0b0c0d0e0f"), named));
 }
 
 static void test_order(void **state)
@@ -171,7 +201,7 @@ static void test_small_arena(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROOM_TEST(test_what_is_there),     ROOM_TEST(test_order),  ROOM_TEST(test_settled),
+		ROOM_TEST(test_what_is_there),     ROOM_TEST(test_guid), ROOM_TEST(test_order),  ROOM_TEST(test_settled),
 		ROOM_TEST(test_removed_meanwhile), ROOM_TEST(test_twins),  ROOM_TEST(test_arrivals),
 		ROOM_TEST(test_small_arena),
 	};
