@@ -115,7 +115,7 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
  * ERR_EXISTS, ERR_CANNOT (name not possible here; the sentence says why), ERR_NOTFOUND, ERR_PERM.
  * A trailing separator is allowed everywhere and means nothing.
  */
-enum err acct_create(struct acct *a, const char *name, struct errtext *t);
+enum err acct_create(struct acct *a, const char *name, const char *special_use /* NULL: none */, struct errtext *t);
 enum err acct_delete(struct acct *a, const char *name, struct errtext *t);
 /* Renaming INBOX moves its messages into the new mailbox: a step, state in *job (zeroed at first). */
 struct acct_rename {

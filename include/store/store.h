@@ -128,6 +128,7 @@ struct store_commit {
 struct store_folder {
 	const char *name; /* storage name */
 	bool selectable;  /* false: exists only as a level above others */
+	const char *special_use; /* as it was made with; NULL: none */
 };
 
 struct store_ops {
@@ -147,14 +148,17 @@ struct store_ops {
 	/*
 	 * Folders. list is unsorted, in the arena, without duplicates, INBOX included when it
 	 * exists. create makes missing parents' directories only where the format needs them;
-	 * ERR_EXISTS. remove: ERR_NOTFOUND; crash-safe (renamed away first, then deleted; leftovers
-	 * finished by a later call). rename moves the mailbox and everything below it,
-	 * subscriptions excluded; renaming INBOX is the caller's business (create and move). All
-	 * are durable when they return, as sync says.
+	 * ERR_EXISTS. special_use (RFC 6154; words parted by one blank; NULL: none) stays with the
+	 * mailbox wherever it is renamed to; ERR_CANNOT when it cannot be kept. remove:
+	 * ERR_NOTFOUND; crash-safe (renamed away first, then deleted; leftovers finished by a later
+	 * call). rename moves the mailbox and everything below it, subscriptions excluded; renaming
+	 * INBOX is the caller's business (create and move). All are durable when they return, as
+	 * sync says.
 	 */
 	enum err (*list)(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
 			 struct errtext *t);
-	enum err (*create)(struct store *s, const char *name, struct errtext *t);
+	enum err (*create)(struct store *s, const char *name, const char *special_use,
+			   struct errtext *t);
 	enum err (*remove)(struct store *s, const char *name, struct errtext *t);
 	enum err (*rename)(struct store *s, const char *from, const char *to, struct errtext *t);
 

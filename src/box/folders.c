@@ -24,6 +24,7 @@ struct entry {
 	char *name;              /* arena */
 	struct space *space;
 	const char *storage;     /* arena; NULL: not a mailbox */
+	const char *use;         /* arena: special uses that it was made with; NULL: none */
 	unsigned flags;
 };
 
@@ -32,6 +33,7 @@ struct listing {
 	struct arena *ar;
 	struct entry *e;         /* own */
 	size_t n, cap;
+	bool uses;               /* some entry has a use of its own */
 	enum err err;
 };
 
@@ -47,11 +49,11 @@ static void add(struct listing *l, struct space *s, struct span name, const char
 		l->cap = l->cap ? l->cap * 2 : 64;
 		l->e = mem_grow(l->e, l->cap, sizeof(*l->e));
 	}
-	l->e[l->n++] = (struct entry){ copy, s, storage, flags };
+	l->e[l->n++] = (struct entry){ copy, s, storage, NULL, flags };
 }
 
 /* An entry and the levels above it; those of a mere subscription exist for nobody. */
-static void add_with_levels(struct listing *l, struct space *s, const char *storage, unsigned flags)
+static void add_with_levels(struct listing *l, struct space *s, const char *storage, const char *use, unsigned flags)
 {
 	struct buf client;
 	struct span name;
@@ -60,6 +62,10 @@ static void add_with_levels(struct listing *l, struct space *s, const char *stor
 	name_client(s, storage, &client);
 	name = buf_span(&client);
 	add(l, s, name, flags & ENTRY_MAILBOX ? storage : NULL, flags);
+	if (use && !l->err) {
+		l->e[l->n - 1].use = use;
+		l->uses = true;
+	}
 	for (size_t i = 1; i + 1 < name.n; i++)
 		if (name.p[i] == s->sep)
 			add(l, s, span_cut(name, 0, i),
@@ -74,7 +80,7 @@ static enum err add_mailboxes(struct listing *l, struct space *s, struct errtext
 	enum err e = s->ns->ops->list(s->store, l->ar, &f, &n, t);
 
 	for (size_t i = 0; !e && i < n; i++)
-		add_with_levels(l, s, f[i].name, f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
+		add_with_levels(l, s, f[i].name, f[i].special_use, f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
 	return e;
 }
 
@@ -88,7 +94,7 @@ static enum err add_subscriptions(struct listing *l, struct space *s, struct err
 		return ERR_OK;
 	e = s->ns->ops->subscriptions(s->store, l->ar, &names, &n, t);
 	for (size_t i = 0; !e && i < n; i++)
-		add_with_levels(l, s, names[i], ENTRY_SUBSCRIBED);
+		add_with_levels(l, s, names[i], NULL, ENTRY_SUBSCRIBED);
 	return e;
 }
 
@@ -130,6 +136,7 @@ static void merge(struct listing *l)
 		last->flags |= l->e[i].flags;
 		if (l->e[i].storage) {
 			last->storage = l->e[i].storage;
+			last->use = l->e[i].use;
 			last->space = l->e[i].space;
 		}
 	}
@@ -182,7 +189,7 @@ static void mark_inbox(struct listing *l)
 
 /* --- to what the door promises --------------------------------------------------------- */
 
-static const char *special_use(const struct entry *e)
+static const char *configured_use(const struct entry *e)
 {
 	const struct acct_ns *ns = e->space->ns;
 	size_t prefix = strlen(ns->prefix);
@@ -195,12 +202,45 @@ static const char *special_use(const struct entry *e)
 	return NULL;
 }
 
-static void to_folder(const struct entry *e, struct folder *f)
+static bool has_use(const char *uses, struct span use)
+{
+	struct span rest = span_str(uses), word;
+
+	while (span_split(&rest, ' ', &word))
+		if (span_ieq(word, use))
+			return true;
+	return false;
+}
+
+/* Did the user make a mailbox for this? Then what the configuration says of another has no effect. */
+static bool use_is_taken(const struct listing *l, struct span use)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->e[i].use && has_use(l->e[i].use, use))
+			return true;
+	return false;
+}
+
+static const char *special_use(const struct listing *l, const struct entry *e)
+{
+	struct span rest = span_str(configured_use(e)), word;
+	const char *uses = e->use;
+
+	if (!l->uses)
+		return configured_use(e);
+	while (span_split(&rest, ' ', &word))
+		if (word.n && !use_is_taken(l, word))
+			uses = arena_printf(l->ar, "%s%s%.*s", uses ? uses : "", uses ? " " : "", (int)word.n,
+					    word.p);
+	return uses;
+}
+
+static void to_folder(const struct listing *l, const struct entry *e, struct folder *f)
 {
 	f->name = e->name;
 	f->separator = e->space->sep;
 	f->ns = e->space->ns;
-	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(e) : NULL;
+	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(l, e) : NULL;
 	if (!(e->flags & ENTRY_MAILBOX))
 		f->flags |= e->flags & ENTRY_LEVEL ? FOLDER_NOSELECT : FOLDER_NONEXISTENT;
 	if (e->flags & ENTRY_CHILDREN)
@@ -247,7 +287,7 @@ static enum err to_folders(struct listing *l, struct folder **f_r, size_t *n_r)
 		if (l->e[i].space->ns->list == ACCT_LIST_NO)
 			continue;
 		of[n] = i;
-		to_folder(&l->e[i], &f[n++]);
+		to_folder(l, &l->e[i], &f[n++]);
 	}
 	m.f = f;
 	m.of = of;
@@ -340,7 +380,7 @@ static enum err make_one(struct acct *a, struct space *s, const struct acct_mail
 	if (e)
 		return e;
 	if (m->create && !is_mailbox(p->f, p->folders, n.storage))
-		e = ops->create(s->store, n.storage, t);
+		e = ops->create(s->store, n.storage, NULL, t);
 	if (e && e != ERR_EXISTS)
 		return e;
 	if (!m->subscribe || is_subscribed(p->sub, p->subs, n.storage))
@@ -363,7 +403,7 @@ static enum err make_inbox(struct space *s, const struct present *p, struct errt
 
 	if (!s->ns->inbox || is_mailbox(p->f, p->folders, "INBOX"))
 		return ERR_OK;
-	e = s->ns->ops->create(s->store, "INBOX", t);
+	e = s->ns->ops->create(s->store, "INBOX", NULL, t);
 	return e == ERR_EXISTS ? ERR_OK : e;
 }
 

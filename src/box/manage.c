@@ -20,7 +20,7 @@ static enum err writable(const struct name *n, struct errtext *t)
 	return ERR_OK;
 }
 
-enum err acct_create(struct acct *a, const char *name, struct errtext *t)
+enum err acct_create(struct acct *a, const char *name, const char *special_use, struct errtext *t)
 {
 	struct name n;
 	enum err e = name_resolve(a, name, &n, t);
@@ -28,7 +28,7 @@ enum err acct_create(struct acct *a, const char *name, struct errtext *t)
 	if (!e)
 		e = writable(&n, t);
 	if (!e)
-		e = n.space->ns->ops->create(n.space->store, n.storage, t);
+		e = n.space->ns->ops->create(n.space->store, n.storage, special_use, t);
 	return e == ERR_EXISTS ? err_say(t, e, "Mailbox already exists") : e;
 }
 
@@ -218,7 +218,7 @@ static enum err inbox_begin(struct acct *a, struct acct_rename *job)
 {
 	struct inbox_rename *r;
 	struct view *v;
-	enum err e = acct_create(a, job->to, &job->text);
+	enum err e = acct_create(a, job->to, NULL, &job->text);
 
 	if (!e)
 		e = view_open(a, "INBOX", false, &v, &job->text);

@@ -10,6 +10,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/cmd_any.c \
 	src/imap/cmd_append.c \
 	src/imap/cmd_copy.c \
+	src/imap/create.h src/imap/cmd_create.c src/imap/ext_create_special_use.c \
 	src/imap/cmd_expunge.c \
 	src/imap/cmd_fetch.c \
 	src/imap/cmd_folder.c \

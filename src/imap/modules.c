@@ -24,6 +24,7 @@
 	X(appending)         \
 	X(status)            \
 	X(listing)           \
+	X(creating)          \
 	X(folders)           \
 	X(ext_namespace)     \
 	X(ext_list_extended) \
@@ -39,6 +40,7 @@
 	X(ext_compress)      \
 	X(ext_binary)        \
 	X(ext_special_use)   \
+	X(ext_create_use)    \
 	X(ext_uidplus)       \
 	X(ext_unselect)      \
 	X(ext_move)          \

@@ -204,7 +204,7 @@ static enum err begin_folder(struct delivery *d, struct errtext *why)
 	enum err e = append_begin(d->config.acct, d->mailbox, &d->append, why);
 	if (e != ERR_NOTFOUND || !d->config.autocreate)
 		return e;
-	e = acct_create(d->config.acct, d->mailbox, why);
+	e = acct_create(d->config.acct, d->mailbox, NULL, why);
 	if (e == ERR_OK && d->config.autosubscribe)
 		e = acct_subscribe(d->config.acct, d->mailbox, true, why);
 	return e == ERR_OK ? append_begin(d->config.acct, d->mailbox, &d->append, why) : e;

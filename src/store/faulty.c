@@ -106,12 +106,13 @@ static enum err faulty_list(struct store *s, struct arena *a, struct store_folde
 	return e ? e : inner->ops->list(inner, a, f_r, n_r, t);
 }
 
-static enum err faulty_create(struct store *s, const char *name, struct errtext *t)
+static enum err faulty_create(struct store *s, const char *name, const char *special_use,
+			      struct errtext *t)
 {
 	struct store *inner = faulty_of(s)->inner;
 	enum err e = store_step(s, t);
 
-	return e ? e : inner->ops->create(inner, name, t);
+	return e ? e : inner->ops->create(inner, name, special_use, t);
 }
 
 static enum err faulty_remove(struct store *s, const char *name, struct errtext *t)

@@ -20,6 +20,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/maildir_uidlist.c \
 	src/store/maildir_uidvalidity.c \
 	src/store/mem.c \
+	src/store/special_use.h src/store/special_use.c \
 	src/store/subscriptions.h src/store/subscriptions.c \
 	src/store/uidlist.h src/store/uidlist.c
 src_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
@@ -46,6 +47,7 @@ check_PROGRAMS += \
 	tests/unit/test_store_extra \
 	tests/unit/test_store_file \
 	tests/unit/test_store_keytab \
+	tests/unit/test_store_special_use \
 	tests/unit/test_store_subscriptions \
 	tests/unit/test_store_uidlist
 tests_unit_test_maildir_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -57,6 +59,7 @@ tests_unit_test_maildir_save_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_scan_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_uidlist_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_uidvalidity_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_store_special_use_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_contract_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_dotlock_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_extra_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -70,11 +73,14 @@ if FUZZ
 EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_maildir_extra \
 	tests/fuzz/fuzz_maildir_keywords \
+	tests/fuzz/fuzz_store_special_use \
 	tests/fuzz/fuzz_maildir_name \
 	tests/fuzz/fuzz_maildir_subscriptions \
 	tests/fuzz/fuzz_maildir_uidlist
 tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_extra_LDADD = $(STORE_LIBS)
+tests_fuzz_fuzz_store_special_use_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_store_special_use_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_keywords_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_keywords_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_name_LDFLAGS = $(FUZZ_LINK)

@@ -9,6 +9,7 @@
  */
 #include "file.h"
 #include "maildir.h"
+#include "special_use.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -179,15 +180,19 @@ static enum err root_sync(struct maildir *m, struct errtext *t)
 
 struct listing {
 	struct keytab tab;
-	bool *selectable; /* own; by number in tab */
+	struct {
+		bool selectable;
+		struct span use; /* in pool */
+	} *folder; /* own; by number in tab */
 	size_t cap;
 	struct pool pool;
+	struct buf use; /* own: scratch */
 	bool trash;
 };
 
 enum { LIST_FOLDERS_MAX = 200000 };
 
-static void listing_add(struct listing *l, struct span name, bool selectable)
+static void listing_add(struct listing *l, struct span name, bool selectable, struct span use)
 {
 	size_t k = keytab_find(&l->tab, name);
 	bool fresh = false;
@@ -196,20 +201,24 @@ static void listing_add(struct listing *l, struct span name, bool selectable)
 		k = keytab_add(&l->tab, pool_copy(&l->pool, name), &fresh);
 	if (k >= l->cap) {
 		l->cap = l->cap ? l->cap * 2 : 64;
-		l->selectable = mem_grow(l->selectable, l->cap, sizeof(*l->selectable));
+		l->folder = mem_grow(l->folder, l->cap, sizeof(*l->folder));
 	}
-	l->selectable[k] = selectable || (!fresh && l->selectable[k]);
+	if (fresh)
+		memset(&l->folder[k], 0, sizeof(l->folder[k]));
+	l->folder[k].selectable |= selectable;
+	if (use.n)
+		l->folder[k].use = pool_copy(&l->pool, use);
 }
 
 /* The folder, and the levels above it. */
-static void listing_folder(struct listing *l, const char *name, bool selectable)
+static void listing_folder(struct listing *l, const char *name, bool selectable, struct span use)
 {
 	struct span all = span_str(name);
 
-	listing_add(l, all, selectable);
+	listing_add(l, all, selectable, use);
 	for (size_t i = 0; i < all.n; i++)
 		if (all.p[i] == '.')
-			listing_add(l, span_cut(all, 0, i), false);
+			listing_add(l, span_cut(all, 0, i), false, SPAN(""));
 }
 
 static bool has_cur(int root, const char *dirname)
@@ -218,6 +227,16 @@ static bool has_cur(int root, const char *dirname)
 
 	snprintf(path, sizeof(path), "%s/cur", dirname);
 	return is_dir(root, path);
+}
+
+static void listing_dir(struct maildir *m, struct listing *l, const char *dirname)
+{
+	bool selectable = has_cur(m->root_fd, dirname);
+
+	buf_clear(&l->use);
+	if (selectable)
+		special_use_read(m->root_fd, dirname, &l->use);
+	listing_folder(l, dirname + 1, selectable, buf_span(&l->use));
 }
 
 static enum err listing_read(struct maildir *m, struct listing *l, struct errtext *t)
@@ -236,11 +255,11 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 			continue;
 		if ((de->d_type == DT_DIR || de->d_type == DT_UNKNOWN) &&
 		    is_dir(m->root_fd, name) && strcmp(name, ".INBOX") != 0)
-			listing_folder(l, name + 1, has_cur(m->root_fd, name));
+			listing_dir(m, l, name);
 	}
 	closedir(d);
 	if (is_dir(m->inbox_fd, "cur"))
-		listing_add(l, SPAN("INBOX"), true);
+		listing_add(l, SPAN("INBOX"), true, SPAN(""));
 	return ERR_OK;
 }
 
@@ -251,8 +270,10 @@ static enum err listing_give(const struct listing *l, struct arena *a, struct st
 
 	for (size_t i = 0; f && i < l->tab.n; i++) {
 		f[i].name = arena_span(a, l->tab.key[i]);
-		f[i].selectable = l->selectable[i];
-		if (!f[i].name)
+		f[i].selectable = l->folder[i].selectable;
+		if (l->folder[i].use.n)
+			f[i].special_use = arena_span(a, l->folder[i].use);
+		if (!f[i].name || (l->folder[i].use.n && !f[i].special_use))
 			f = NULL;
 	}
 	if (!f)
@@ -267,14 +288,17 @@ enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_
 {
 	struct maildir *m = maildir_of(s);
 	struct listing l = { 0 };
-	enum err e = listing_read(m, &l, t);
+	enum err e;
 
+	buf_init(&l.use, SPECIAL_USE_MAX);
+	e = listing_read(m, &l, t);
 	if (!e)
 		e = listing_give(&l, a, f_r, n_r);
 	if (!e && l.trash && !m->readonly)
 		trash_sweep(m, m->root_fd, SWEEP_LIST);
 	keytab_free(&l.tab);
-	free(l.selectable);
+	free(l.folder);
+	buf_free(&l.use);
 	pool_free(&l.pool);
 	return e;
 }
@@ -293,31 +317,37 @@ static enum err message_dirs_make(struct maildir *m, int fd)
 	return e;
 }
 
-static enum err folder_fill(struct maildir *m, int parent, const char *dirname)
+static enum err folder_fill(struct maildir *m, int parent, const char *dirname, const char *use,
+			    struct errtext *t)
 {
 	int fd = file_open_dir(parent, dirname);
 
 	if (fd < 0)
 		return err_from_errno(errno);
 	int mark = file_open(fd, "maildirfolder", O_WRONLY | O_CREAT, m->file_mode);
-	enum err e = mark < 0 ? err_from_errno(errno) : message_dirs_make(m, fd);
+	enum err e = mark < 0 ? err_from_errno(errno) : ERR_OK;
+	if (!e && use)
+		e = special_use_write(fd, use, m->file_mode, m->sync != STORE_SYNC_NEVER, t);
+	if (!e)
+		e = message_dirs_make(m, fd);
 	if (mark >= 0)
 		close(mark);
 	close(fd);
 	return e;
 }
 
-static enum err folder_make(struct maildir *m, const char *dirname)
+static enum err folder_make(struct maildir *m, const char *dirname, const char *use,
+			    struct errtext *t)
 {
 	char draft[MAILDIR_NAME_MAX + 1];
 	enum err e;
 
 	if (is_dir(m->root_fd, dirname)) /* a level that somebody made by hand, or half a mailbox */
 		return has_cur(m->root_fd, dirname) ? ERR_EXISTS
-						    : folder_fill(m, m->root_fd, dirname);
+						    : folder_fill(m, m->root_fd, dirname, use, t);
 	own_name(m, NEW_PREFIX, draft);
 	e = file_mkdir(m->root_fd, draft, m->dir_mode);
-	e = e ? e : folder_fill(m, m->root_fd, draft);
+	e = e ? e : folder_fill(m, m->root_fd, draft, use, t);
 	if (!e)
 		stale_control_remove(m, dirname);
 	if (!e && dir_rename(m->root_fd, draft, m->root_fd, dirname) < 0)
@@ -329,7 +359,8 @@ static enum err folder_make(struct maildir *m, const char *dirname)
 	return e;
 }
 
-enum err maildir_create(struct store *s, const char *name, struct errtext *t)
+enum err maildir_create(struct store *s, const char *name, const char *special_use,
+			struct errtext *t)
 {
 	struct maildir *m = maildir_of(s);
 	char dirname[MAILDIR_NAME_MAX + 2];
@@ -340,7 +371,9 @@ enum err maildir_create(struct store *s, const char *name, struct errtext *t)
 	if (!maildir_dirname(name, dirname))
 		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
 	if (*dirname)
-		e = folder_make(m, dirname);
+		e = folder_make(m, dirname, special_use, t);
+	else if (special_use)
+		e = ERR_CANNOT;
 	else
 		e = is_dir(m->inbox_fd, "cur") ? ERR_EXISTS : message_dirs_make(m, m->inbox_fd);
 	if (e)

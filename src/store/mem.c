@@ -38,6 +38,7 @@ struct mem_msg {
 struct mem_mailbox {
 	struct mem_mailbox *next;
 	char *name;        /* own */
+	char *special_use; /* own; NULL: none */
 	unsigned open;     /* store_boxes on it */
 	bool removed;
 	uint32_t uidvalidity, uidnext;
@@ -93,6 +94,7 @@ static void mailbox_free(struct mem_mailbox *mb)
 		free(mb->keyword[i]);
 	free(mb->msg);
 	free(mb->name);
+	free(mb->special_use);
 	free(mb);
 }
 
@@ -175,13 +177,16 @@ static enum err mem_list(struct store *sp, struct arena *a, struct store_folder 
 		return ERR_LIMIT;
 	for (struct mem_mailbox *mb = s->first; mb; mb = mb->next)
 		if (!mb->removed)
-			f[n++] = (struct store_folder){ arena_str(a, mb->name), true };
+			f[n++] = (struct store_folder){
+				arena_str(a, mb->name), true,
+				mb->special_use ? arena_str(a, mb->special_use) : NULL
+			};
 	size_t boxes = n;
 	for (size_t i = 0; i < boxes; i++) {
 		for (const char *dot = f[i].name; (dot = strchr(dot, '.')); dot++) {
 			char *level = arena_span(a, span_of(f[i].name, (size_t)(dot - f[i].name)));
 			if (level && !listed(f, n, level))
-				f[n++] = (struct store_folder){ level, false };
+				f[n++] = (struct store_folder){ level, false, NULL };
 		}
 	}
 	*f_r = f;
@@ -189,7 +194,8 @@ static enum err mem_list(struct store *sp, struct arena *a, struct store_folder 
 	return ERR_OK;
 }
 
-static enum err mem_create(struct store *sp, const char *name, struct errtext *t)
+static enum err mem_create(struct store *sp, const char *name, const char *special_use,
+			   struct errtext *t)
 {
 	struct mem_store *s = store_of(sp);
 
@@ -201,6 +207,7 @@ static enum err mem_create(struct store *sp, const char *name, struct errtext *t
 		return err_say(t, ERR_EXISTS, "%s exists", name);
 	struct mem_mailbox *mb = mem_alloc(sizeof(*mb));
 	mb->name = mem_str(name);
+	mb->special_use = special_use ? mem_str(special_use) : NULL;
 	mb->uidvalidity = ++s->uidvalidity;
 	mb->uidnext = 1;
 	if (getrandom(mb->guid, sizeof(mb->guid), 0) < 0)

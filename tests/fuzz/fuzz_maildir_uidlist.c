@@ -34,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct store_config c = { .root = root, .hostname = "h", .sync = STORE_SYNC_NEVER };
 
 	must(mkdtemp(root) && store_maildir.open(&c, &store, NULL) == ERR_OK);
-	must(store->ops->create(store, "INBOX", NULL) == ERR_OK);
+	must(store->ops->create(store, "INBOX", NULL, NULL) == ERR_OK);
 	atexit(end);
 	return 0;
 }

@@ -122,6 +122,9 @@ if not os.path.exists(PROGRAM):
     skip("Dovecot is not installed")
 rng = random.Random(7)
 with Site({USER: "secret"}) as site:
+    imap = site.imap(USER)
+    assert imap._simple_command("CREATE", "Posted", "(USE (\\Sent))")[0] == "OK"
+    imap.logout()
     for n in range(12):
         site.deliver(USER, f"Subject: first {n}\r\n\r\nbody {n}\r\n".encode())
     for number in range(8):
@@ -136,6 +139,8 @@ with Site({USER: "secret"}) as site:
         other = Stdio(site)
         compare(ours, state(other), f"round {number}: Dovecot after Roost")
         change(other, rng, "dovecot", number)
+        if number == 3:
+            assert other.rename("Posted", "Outgoing")[0] == "OK"
         theirs = state(other)
         other.logout()
         if number % 3 == 2:
@@ -143,6 +148,8 @@ with Site({USER: "secret"}) as site:
         site.start()
         imap = site.imap(USER)
         compare(theirs, state(imap), f"round {number}: Roost after Dovecot")
+        uses = [line.decode().split(" ")[-1] for line in imap.list()[1] if b"\\Sent" in line]
+        assert uses == ["Outgoing" if number >= 3 else "Posted"], (number, uses)
         same_ids(our_ids, ids(imap), f"round {number}: object ids")
         imap.logout()
 print("dovecot: well")

@@ -274,7 +274,7 @@ static enum err on_store(struct ctl *c, int argc, char **argv)
 	if (strcmp(command, "subs") == 0)
 		return subs(c);
 	if (strcmp(command, "create") == 0)
-		return s->ops->create(s, name, &c->text);
+		return s->ops->create(s, name, NULL, &c->text);
 	if (strcmp(command, "remove") == 0)
 		return s->ops->remove(s, name, &c->text);
 	if (strcmp(command, "rename") == 0 && argc == 5)

@@ -100,7 +100,7 @@ void append_free(struct append **pp)
 	free(p);
 }
 
-enum err acct_create(struct acct *a, const char *name, struct errtext *t)
+enum err acct_create(struct acct *a, const char *name, const char *special_use, struct errtext *t)
 {
 	a->created++;
 	a->no_folders = false;

@@ -99,7 +99,7 @@ static void empty(struct fake_box *b)
 	b->msgs = 0;
 }
 
-enum err acct_create(struct acct *a, const char *name, struct errtext *t)
+enum err acct_create(struct acct *a, const char *name, const char *special_use, struct errtext *t)
 {
 	struct fake_box *b;
 
@@ -126,9 +126,9 @@ struct acct *fake_acct_new(void)
 	a->ns = (struct acct_ns){ .prefix = "", .separator = '/', .inbox = true, .subscriptions = true,
 				  .list = ACCT_LIST_YES, .ops = &fake_ops, .mailbox = a->mailbox, .mailboxes = 1 };
 	a->config = (struct acct_config){ .user = "user", .ns = &a->ns, .namespaces = 1, .max_keyword_length = 50 };
-	acct_create(a, "INBOX", NULL);
-	acct_create(a, "Drafts", NULL);
-	acct_create(a, "a/b", NULL);
+	acct_create(a, "INBOX", NULL, NULL);
+	acct_create(a, "Drafts", NULL, NULL);
+	acct_create(a, "a/b", NULL, NULL);
 	find(a, "Drafts")->special = "\\Drafts";
 	find(a, "Drafts")->subscribed = true;
 	find(a, "a/b")->subscribed = true;

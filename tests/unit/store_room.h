@@ -64,7 +64,7 @@ static inline int room_begin(void **state)
 	r->arena = arena_new(256 << 20);
 	c = room_config(r);
 	assert_int_equal(store_maildir.open(&c, &r->store, &r->text), ERR_OK);
-	assert_int_equal(r->store->ops->create(r->store, "INBOX", &r->text), ERR_OK);
+	assert_int_equal(r->store->ops->create(r->store, "INBOX", NULL, &r->text), ERR_OK);
 	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text), ERR_OK);
 	*state = r;
 	return 0;

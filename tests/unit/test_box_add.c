@@ -145,7 +145,7 @@ static void fill(void)
 	house_append(&h, "INBOX", mail, MAIL_SEEN, "$A");
 	house_append(&h, "INBOX", "x: y\r\n\r\ntwo\r\n", 0, NULL);
 	house_append(&h, "INBOX", mail, MAIL_FLAGGED, "$B");
-	assert_int_equal(acct_create(h.a, "Other", &t), ERR_OK);
+	assert_int_equal(acct_create(h.a, "Other", NULL, &t), ERR_OK);
 	house_append(&h, "Other", mail, 0, "$B");
 }
 

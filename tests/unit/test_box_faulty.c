@@ -59,7 +59,7 @@ static void scenario(struct ack *k)
 	struct errtext t;
 	struct view_changes c;
 
-	(void)acct_create(h.a, "Other", &t);
+	(void)acct_create(h.a, "Other", "\\Sent", &t);
 	for (int i = 0; i < 4; i++)
 		k->added[i] = try_append(&h, "INBOX", text(i), &k->uid[i]) == ERR_OK;
 	if (try_view(&h, "INBOX", false, &v) == ERR_OK) {

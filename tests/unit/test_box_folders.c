@@ -72,7 +72,7 @@ static void create(const char *name)
 {
 	struct errtext t = { "" };
 
-	if (acct_create(h.a, name, &t))
+	if (acct_create(h.a, name, NULL, &t))
 		fail_msg("%s: %s", name, t.text);
 }
 
@@ -130,13 +130,13 @@ static void test_names(void **state)
 	assert_int_equal(acct_exists(h.a, "INBOX", &t), ERR_OK);
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		t.text[0] = '\0';
-		if (acct_create(h.a, row[i].name, &t) != row[i].err)
+		if (acct_create(h.a, row[i].name, NULL, &t) != row[i].err)
 			fail_msg("\"%s\": %s", row[i].name, t.text);
 		assert_true(row[i].err != ERR_CANNOT || t.text[0]);
 	}
 	memset(big, 'a', sizeof(big));
 	big[sizeof(big) - 1] = '\0';
-	assert_int_equal(acct_create(h.a, big, &t), ERR_CANNOT);
+	assert_int_equal(acct_create(h.a, big, NULL, &t), ERR_CANNOT);
 	assert_int_equal(acct_delete(h.a, "INBOX", &t), ERR_CANNOT);
 	assert_int_equal(acct_delete(h.a, "Nowhere", &t), ERR_NOTFOUND);
 }
@@ -212,8 +212,8 @@ static void test_prefixes(void **state)
 	create("inbox.Work.x");
 	create("shared/team/list");
 	assert_int_equal(acct_subscribe(h.a, "shared/team/list", true, &t), ERR_OK);
-	assert_int_equal(acct_create(h.a, "Sent", &t), ERR_CANNOT);
-	assert_int_equal(acct_create(h.a, "INBOX.INBOX", &t), ERR_CANNOT);
+	assert_int_equal(acct_create(h.a, "Sent", NULL, &t), ERR_CANNOT);
+	assert_int_equal(acct_create(h.a, "INBOX.INBOX", NULL, &t), ERR_CANNOT);
 	assert_int_equal(rename_to("INBOX.Sent", "shared/Sent"), ERR_CANNOT);
 	assert_string_equal(listing(), "INBOX 4\nINBOX.Sent 0\nINBOX.Work 5\nINBOX.Work.x 0\n"
 				       "shared 15\nshared/team 15\nshared/team/list 8\n");

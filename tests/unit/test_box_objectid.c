@@ -73,7 +73,7 @@ static void make_box(const char *name)
 {
 	struct errtext t;
 
-	assert_int_equal(acct_create(h.a, name, &t), ERR_OK);
+	assert_int_equal(acct_create(h.a, name, NULL, &t), ERR_OK);
 }
 
 static const char root[] = "Subject: x\r\nMessage-ID: <1@x>\r\n\r\n.\r\n";
@@ -215,7 +215,7 @@ static size_t search(enum query_kind kind, const uint8_t id[16])
 	enum err e;
 
 	memcpy(q.id, id, 16);
-	assert_int_equal(query_start(v, &q, &r, &t), ERR_OK);
+	assert_int_equal(query_start(v, &q, NULL, &r, &t), ERR_OK);
 	while (query_step(r, &uids, &e, &t) != STEP_DONE)
 		;
 	assert_int_equal(e, ERR_OK);

@@ -270,7 +270,7 @@ static void test_deleted_mailbox(void **state)
 	struct errtext t;
 	struct view *v;
 
-	assert_int_equal(acct_create(h.a, "Gone", &t), ERR_OK);
+	assert_int_equal(acct_create(h.a, "Gone", NULL, &t), ERR_OK);
 	v = house_view(&h, "Gone", false);
 	assert_int_equal(acct_delete(h.a, "Gone", &t), ERR_OK);
 	assert_int_equal(view_update(v, true, h.ar, &c, &t), ERR_NOTFOUND);

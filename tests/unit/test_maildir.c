@@ -19,8 +19,8 @@ static void test_probe_and_open(void **state)
 	c.layout = NULL;
 	assert_int_equal(store_maildir.open(&c, &s, &r->text), ERR_OK);
 	assert_int_equal(s->ops->box_open(s, "INBOX", &b, &r->text), ERR_NOTFOUND);
-	assert_int_equal(s->ops->create(s, "INBOX", &r->text), ERR_OK);
-	assert_int_equal(s->ops->create(s, "INBOX", &r->text), ERR_EXISTS);
+	assert_int_equal(s->ops->create(s, "INBOX", NULL, &r->text), ERR_OK);
+	assert_int_equal(s->ops->create(s, "INBOX", NULL, &r->text), ERR_EXISTS);
 	assert_int_equal(s->ops->box_open(s, "INBOX", &b, &r->text), ERR_OK);
 	s->ops->box_close(b);
 	s->ops->close(s);
@@ -82,7 +82,7 @@ static void test_control(void **state)
 	c.control = arena_printf(r->arena, "%s/control", r->dir);
 	assert_int_equal(store_maildir.open(&c, &r->store, &r->text), ERR_OK);
 	struct store *s = r->store;
-	assert_int_equal(s->ops->create(s, "Box", &r->text), ERR_OK);
+	assert_int_equal(s->ops->create(s, "Box", NULL, &r->text), ERR_OK);
 	assert_int_equal(s->ops->box_open(s, "Box", &b, &r->text), ERR_OK);
 	assert_int_equal(b->ops->identity(b, &id, &r->text), ERR_OK);
 	assert_true(id.renewed);
@@ -117,7 +117,7 @@ static void test_inbox_elsewhere(void **state)
 	assert_int_equal(store_maildir.open(&c, &r->store, &r->text), ERR_OK);
 	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text),
 			 ERR_NOTFOUND);
-	assert_int_equal(r->store->ops->create(r->store, "INBOX", &r->text), ERR_OK);
+	assert_int_equal(r->store->ops->create(r->store, "INBOX", NULL, &r->text), ERR_OK);
 	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text), ERR_OK);
 	assert_int_equal(room_number(r, room_add(r, "x", (struct mail_flags){ 0 }).key), 1);
 	assert_true(room_has(r, "../spool/dovecot-uidlist"));
@@ -150,7 +150,7 @@ static void test_readonly(void **state)
 	assert_int_equal(ops->set_flags(r->box, m.key, m.hint, m.flags, r->arena, &hint, &r->text),
 			 ERR_READONLY);
 	assert_int_equal(ops->keyword_add(r->box, "k", &bit, &r->text), ERR_READONLY);
-	assert_int_equal(ops->create(r->store, "A", &r->text), ERR_READONLY);
+	assert_int_equal(ops->create(r->store, "A", NULL, &r->text), ERR_READONLY);
 	assert_int_equal(ops->remove(r->store, "A", &r->text), ERR_READONLY);
 	assert_int_equal(ops->rename(r->store, "A", "B", &r->text), ERR_READONLY);
 	assert_int_equal(ops->subscribe(r->store, "A", true, &r->text), ERR_READONLY);

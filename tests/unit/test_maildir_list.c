@@ -18,7 +18,7 @@ static int selectable(struct room *r, const char *name)
 
 static void create(struct room *r, const char *name, enum err want)
 {
-	assert_int_equal(r->store->ops->create(r->store, name, &r->text), want);
+	assert_int_equal(r->store->ops->create(r->store, name, NULL, &r->text), want);
 }
 
 static void removes(struct room *r, const char *name, enum err want)

@@ -99,7 +99,7 @@ static void test_link(void **state)
 				  .guid = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } };
 	struct store_commit orig = room_add(r, "hello\n", (struct mail_flags){ 0 });
 
-	assert_int_equal(r->store->ops->create(r->store, "To", &r->text), ERR_OK);
+	assert_int_equal(r->store->ops->create(r->store, "To", NULL, &r->text), ERR_OK);
 	assert_int_equal(r->store->ops->box_open(r->store, "To", &to, &r->text), ERR_OK);
 	assert_int_equal(to->ops->link(r->box, orig.key, SPAN("c:2,stale"), to, &st, &r->text),
 			 ERR_OK);

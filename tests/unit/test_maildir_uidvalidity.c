@@ -77,7 +77,7 @@ static void test_recreated(void **state)
 	uint32_t last = 0;
 
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(s->ops->create(s, "A", &r->text), ERR_OK);
+		assert_int_equal(s->ops->create(s, "A", NULL, &r->text), ERR_OK);
 		assert_int_equal(s->ops->box_open(s, "A", &b, &r->text), ERR_OK);
 		assert_int_equal(b->ops->identity(b, &id, &r->text), ERR_OK);
 		s->ops->box_close(b);

@@ -86,9 +86,9 @@ static void folders(struct life *l)
 	const char **subs;
 	size_t n;
 
-	CALL(l, ops->create(l->s, "INBOX", &l->t));
-	CALL(l, ops->create(l->s, "A.B", &l->t));
-	assert_int_not_equal(ops->create(l->s, "A.B", &l->t), ERR_OK);
+	CALL(l, ops->create(l->s, "INBOX", NULL, &l->t));
+	CALL(l, ops->create(l->s, "A.B", NULL, &l->t));
+	assert_int_not_equal(ops->create(l->s, "A.B", NULL, &l->t), ERR_OK);
 	CALL(l, ops->list(l->s, l->a, &f, &n, &l->t));
 	assert_int_equal(n, 3);
 	CALL(l, ops->rename(l->s, "A.B", "C", &l->t));
