@@ -10,6 +10,7 @@
  */
 size_t utf8_next(struct span s, uint32_t *cp_r);
 bool utf8_valid(struct span s);
+size_t utf8_ascii_run(struct span s); /* how many bytes at its begin are ASCII */
 void utf8_put(struct buf *out, uint32_t cp);
 
 /*

@@ -53,6 +53,7 @@ struct mime_to_utf8 {
 
 void mime_to_utf8_init(struct mime_to_utf8 *u, struct mime_charsets *cs, struct span charset);
 void mime_to_utf8_add(struct mime_to_utf8 *u, struct span in, struct buf *out);
+bool mime_to_utf8_same(const struct mime_to_utf8 *u, struct span in); /* would in come out as it is? */
 void mime_to_utf8_end(struct mime_to_utf8 *u, struct buf *out);
 
 /*

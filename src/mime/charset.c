@@ -151,10 +151,12 @@ static size_t add_utf8(struct span in, struct buf *out)
 	size_t i = 0, n;
 
 	while (i < in.n) {
-		size_t run = i;
+		size_t run = i + utf8_ascii_run(span_from(in, i));
 
-		while (run < in.n && (n = utf8_next(span_from(in, run), NULL)) > 0)
+		while (run < in.n && (n = utf8_next(span_from(in, run), NULL)) > 0) {
 			run += n;
+			run += utf8_ascii_run(span_from(in, run));
+		}
 		buf_add(out, in.p + i, run - i);
 		i = run;
 		if (i == in.n)
@@ -227,6 +229,11 @@ static size_t finish_held(struct mime_to_utf8 *u, struct span in, struct buf *ou
 		hold(u, span_of(both, n), convert(u, span_of(both, n), out), out);
 	}
 	return i;
+}
+
+bool mime_to_utf8_same(const struct mime_to_utf8 *u, struct span in)
+{
+	return !u->charset[0] && !u->nheld && utf8_ascii_run(in) == in.n;
 }
 
 void mime_to_utf8_add(struct mime_to_utf8 *u, struct span in, struct buf *out)

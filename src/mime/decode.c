@@ -27,6 +27,8 @@ void mime_decoder_init(struct mime_decoder *d, enum mime_cte cte)
  */
 static void base64_add(struct mime_decoder *d, struct span in, struct buf *out)
 {
+	if (!buf_reserve(out, in.n))
+		return;
 	for (size_t i = 0; i < in.n; i++) {
 		int v = base64_value(in.p[i]);
 
@@ -38,7 +40,7 @@ static void base64_add(struct mime_decoder *d, struct span in, struct buf *out)
 		d->nbits += 6;
 		if (d->nbits >= 8) {
 			d->nbits -= 8;
-			buf_add_char(out, (char)(d->bits >> d->nbits));
+			out->p[out->n++] = (char)(d->bits >> d->nbits);
 		}
 	}
 }
@@ -105,6 +107,66 @@ static void qp_byte(struct mime_decoder *d, char c, struct buf *out)
 	}
 }
 
+static bool qp_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Where the blanks begin that the line which ends at end has at its end; the CR of a line end is none. */
+static size_t qp_line_text(struct span in, size_t from, size_t end, bool ended)
+{
+	size_t text = end;
+
+	if (ended && text > from && in.p[text - 1] == '\r')
+		text--;
+	if (text == from || !qp_blank(in.p[text - 1]))
+		return end;
+	while (end > from && qp_blank(in.p[end - 1]))
+		end--;
+	return end;
+}
+
+/*
+ * How many of the bytes from at up to limit, where a '=' stands or the end is, decode to themselves:
+ * whole lines, but no blanks that a line end may follow. The tail is empty.
+ */
+static size_t qp_plain(struct span in, size_t at, size_t limit)
+{
+	while (at < limit) {
+		size_t n = span_find(span_cut(span_from(in, at), 0, limit - at), '\n');
+		bool ended = n != SIZE_MAX;
+		size_t end = ended ? at + n : limit, text = end;
+
+		if (ended || limit == in.n)
+			text = qp_line_text(in, at, end, ended);
+		if (text < end || !ended)
+			return text;
+		at = end + 1;
+	}
+	return limit;
+}
+
+static void qp_add(struct mime_decoder *d, struct span in, struct buf *out)
+{
+	size_t at = 0, sign = 0;
+
+	while (at < in.n) {
+		size_t plain = at;
+
+		if (sign <= at && (sign != at || in.p[at] != '=')) {
+			size_t n = span_find(span_from(in, at), '=');
+
+			sign = n == SIZE_MAX ? in.n : at + n;
+		}
+		if (!d->tail.n)
+			plain = qp_plain(in, at, sign);
+		buf_add_span(out, span_cut(span_from(in, at), 0, plain - at));
+		at = plain;
+		if (at < in.n)
+			qp_byte(d, in.p[at++], out);
+	}
+}
+
 void mime_decoder_add(struct mime_decoder *d, struct span in, struct buf *out)
 {
 	switch (d->cte) {
@@ -112,8 +174,7 @@ void mime_decoder_add(struct mime_decoder *d, struct span in, struct buf *out)
 		base64_add(d, in, out);
 		break;
 	case MIME_CTE_QP:
-		for (size_t i = 0; i < in.n; i++)
-			qp_byte(d, in.p[i], out);
+		qp_add(d, in, out);
 		break;
 	case MIME_CTE_IDENTITY:
 		buf_add_span(out, in);

@@ -10,7 +10,10 @@ enum {
 	DECODED_MAX = 16 * MIME_FIELD_MAX, /* more than one field or chunk can become */
 };
 
-/* The matcher: Knuth, Morris, Pratt; have is the automaton's state, so a chunk may end anywhere. */
+/*
+ * The matcher: Knuth, Morris, Pratt at the borders of chunks, where have is the automaton's state,
+ * so a chunk may end anywhere; within a chunk what span_search has, which is linear too.
+ */
 
 bool mime_matcher_init(struct mime_matcher *m, struct span needle)
 {
@@ -55,24 +58,32 @@ void mime_matcher_break(struct mime_matcher *m)
 	m->have = 0;
 }
 
-bool mime_matcher_add(struct mime_matcher *m, struct span folded)
+/* Bytes one by one from where it stands; stops where nothing is begun any more, from least on. */
+static size_t step_bytes(struct mime_matcher *m, struct span folded, size_t i, size_t least)
 {
-	size_t i = 0;
-
-	while (!m->found && i < folded.n) {
-		if (m->have == 0) {
-			size_t at = span_find(span_from(folded, i), m->needle[0]);
-
-			if (at == SIZE_MAX)
-				break;
-			i += at;
-		}
+	while (!m->found && i < folded.n && (m->have || i < least)) {
 		while (m->have && folded.p[i] != m->needle[m->have])
 			m->have = m->fail[m->have];
 		m->have += folded.p[i] == m->needle[m->have];
 		m->found = m->have == m->n;
 		i++;
 	}
+	return i;
+}
+
+/*
+ * What was begun is finished byte by byte; the rest goes through the fast search, and its last
+ * bytes byte by byte again, for the needle may begin in them.
+ */
+bool mime_matcher_add(struct mime_matcher *m, struct span folded)
+{
+	size_t i = step_bytes(m, folded, 0, 0);
+
+	if (!m->found && folded.n - i >= m->n) {
+		m->found = span_search(span_from(folded, i), span_of(m->needle, m->n)) != SIZE_MAX;
+		i = folded.n - (m->n - 1);
+	}
+	step_bytes(m, folded, i, folded.n);
 	return m->found;
 }
 
@@ -153,14 +164,19 @@ static bool all_found(const struct mime_search *s)
 	return true;
 }
 
+static void match_span(struct mime_search *s, struct span text)
+{
+	buf_clear(&s->folded);
+	utf8_fold(text, &s->folded);
+	for (size_t i = 0; i < s->nm; i++)
+		mime_matcher_add(&s->m[i], buf_span(&s->folded));
+}
+
 /* Shows what stands in s->text to all needles and clears it. */
 static void match_text(struct mime_search *s)
 {
-	buf_clear(&s->folded);
-	utf8_fold(buf_span(&s->text), &s->folded);
+	match_span(s, buf_span(&s->text));
 	buf_clear(&s->text);
-	for (size_t i = 0; i < s->nm; i++)
-		mime_matcher_add(&s->m[i], buf_span(&s->folded));
 }
 
 static void match_border(struct mime_search *s)
@@ -238,6 +254,24 @@ static void close_body(struct mime_search *s)
 	s->open = false;
 }
 
+/* Decoded and converted as far as that changes anything. */
+static void match_chunk(struct mime_search *s, struct span chunk)
+{
+	struct span decoded = chunk;
+
+	if (s->dec.cte != MIME_CTE_IDENTITY) {
+		buf_clear(&s->raw);
+		mime_decoder_add(&s->dec, chunk, &s->raw);
+		decoded = buf_span(&s->raw);
+	}
+	if (mime_to_utf8_same(&s->conv, decoded)) {
+		match_span(s, decoded);
+		return;
+	}
+	mime_to_utf8_add(&s->conv, decoded, &s->text);
+	match_text(s);
+}
+
 /* One chunk of the body at s->pos; returns the bytes eaten, 0 at its end. */
 static size_t step_body(struct mime_search *s, const struct mime_part *p)
 {
@@ -250,10 +284,7 @@ static size_t step_body(struct mime_search *s, const struct mime_part *p)
 		close_body(s);
 		return 0;
 	}
-	buf_clear(&s->raw);
-	mime_decoder_add(&s->dec, chunk, &s->raw);
-	mime_to_utf8_add(&s->conv, buf_span(&s->raw), &s->text);
-	match_text(s);
+	match_chunk(s, chunk);
 	return chunk.n;
 }
 

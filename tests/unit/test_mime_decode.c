@@ -54,6 +54,30 @@ static void test_encodings(void **state)
 	}
 }
 
+/* Whole runs are taken at once; it must come out as byte by byte. */
+static void test_qp_runs(void **state)
+{
+	static const char bytes[] = "aaaaabc  \t\r\n\n==4A";
+	unsigned seed = 7;
+
+	for (int round = 0; round < 20000; round++) {
+		char text[64];
+		size_t n = (size_t)rand_r(&seed) % sizeof(text);
+		struct buf one, many;
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = bytes[(size_t)rand_r(&seed) % (sizeof(bytes) - 1)];
+		buf_init(&one, 1000);
+		buf_init(&many, 1000);
+		decode(MIME_CTE_QP, span_of(text, n), 1, &one);
+		decode(MIME_CTE_QP, span_of(text, n), (size_t)rand_r(&seed) % 64 + 1, &many);
+		assert_int_equal(one.n, many.n);
+		assert_memory_equal(buf_cstr(&one), buf_cstr(&many), one.n);
+		buf_free(&one);
+		buf_free(&many);
+	}
+}
+
 static void test_cte(void **state)
 {
 	assert_int_equal(mime_cte_of(SPAN(" BASE64 (really)")), MIME_CTE_BASE64);
@@ -172,7 +196,7 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encodings), cmocka_unit_test(test_cte),
+		cmocka_unit_test(test_encodings), cmocka_unit_test(test_qp_runs), cmocka_unit_test(test_cte),
 		cmocka_unit_test(test_charsets),  cmocka_unit_test(test_known),
 		cmocka_unit_test(test_words),
 	};
