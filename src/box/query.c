@@ -231,6 +231,15 @@ static unsigned wants(struct query_run *r)
 	return want;
 }
 
+/* Then a record alone may decide, and the cache is only looked at when it does not. */
+static bool reads_records(const struct query_run *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->node[i].level == LEVEL_RECORD)
+			return true;
+	return false;
+}
+
 enum err query_start(struct view *v, const struct query *q, const struct set *among, struct query_run **r_r,
 		     struct errtext *t)
 {
@@ -252,7 +261,8 @@ enum err query_start(struct view *v, const struct query *q, const struct set *am
 		plan(r);
 		r->to_look_at = set_count(&r->todo);
 		e = view_walk_begin(v, &r->todo, want, &r->w, t);
-		if (!e)
+		r->lazy = reads_records(r);
+		if (!e && r->lazy)
 			walk_want(r->w, want & ~(unsigned)WANT_HEADERS);
 	}
 	if (e) {
@@ -446,12 +456,13 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 	for (size_t i = 0; i < r->n; i++)
 		r->node[i].truth = MAYBE;
 	truth = try_level(r, &f, LEVEL_RECORD);
-	if (truth == MAYBE) {
+	if (truth == MAYBE && r->lazy) {
 		e = walk_again(r->w, WANT_HEADERS, &f, t);
 		if (e)
 			return view_err_passes(e) ? ERR_OK : e;
-		truth = try_level(r, &f, LEVEL_HEADERS);
 	}
+	if (truth == MAYBE)
+		truth = try_level(r, &f, LEVEL_HEADERS);
 	if (truth == MAYBE)
 		return open_bytes(r, &f, t);
 	decided(r, f.uid, f.modseq, truth);

@@ -37,6 +37,7 @@ struct query_run {
 	uint64_t looked_at, to_look_at; /* messages of todo */
 	int64_t now;
 	bool modseq;             /* Q_MODSEQ is used */
+	bool lazy;               /* the walk brings records; headers are asked for when those do not decide */
 	uint64_t max_modseq;
 	/* The message whose bytes are searched, if any. */
 	struct message *msg;

@@ -15,6 +15,7 @@ enum {
 	NOTES_MAX = 64,            /* messages made before they are written */
 	NOTES_BYTES = 2 << 20,
 	HEADERS_MAX = 16 << 20,
+	WANT_RECORD = WANT_VSIZE | WANT_DATES, /* what needs no cache record */
 	KEEP_BUF = 1 << 20,        /* a larger read buffer is given back */
 };
 
@@ -279,7 +280,7 @@ static enum err one(struct view_walk *w, uint32_t uid, struct message_facts *f, 
 		return e;
 	if (w->ahead > uid)
 		return ERR_EXPUNGED;
-	e = idx_walk_to(w->w, uid, &m, &raw);
+	e = idx_walk_to(w->w, uid, &m, w->want & ~(unsigned)WANT_RECORD ? &raw : NULL);
 	if (e == ERR_NOTFOUND || (!e && m.uid != uid)) {
 		w->ahead = e ? UINT32_MAX : m.uid;
 		return ERR_EXPUNGED;
@@ -306,7 +307,7 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 
 	w->v = v;
 	w->want = want;
-	w->with_cache = want & ~(unsigned)(WANT_VSIZE | WANT_DATES);
+	w->with_cache = want & ~(unsigned)WANT_RECORD;
 	set_copy(&w->uids, uids);
 	set_intersect(&w->uids, &v->uids);
 	made_init(&w->made);

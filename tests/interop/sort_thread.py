@@ -16,15 +16,11 @@ import email.utils
 import os
 import random
 import re
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 
-BUILD = os.environ.get("ROOST_BUILD", ".")
-DOVECOT = "/usr/lib/dovecot/imap"
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from testpair import pair  # noqa: E402
+
 KEYS = ("ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO", "DISPLAYFROM", "DISPLAYTO", "REVERSE DATE", "REVERSE SUBJECT",
         "SUBJECT REVERSE DATE", "FROM TO REVERSE SUBJECT")
 WORDS = ("alpha", "beta", "Gamma", "", "=?utf-8?q?Caf=C3=A9?=", "plan [x]", "[list] z", "one", "two  three")
@@ -60,8 +56,6 @@ def message(rng, i, n, dates):
 
 
 def fill(rng, top, n):
-    for folder in ("cur", "new", "tmp"):
-        os.makedirs(f"{top}/{folder}")
     dates = rng.sample(range(1000000000, 1000000000 + rng.choice((10 * n, 100000 * n))), n)
     arrivals = rng.sample(range(1200000000, 1200000000 + 10 * n), n)
     for i in range(n):
@@ -69,25 +63,6 @@ def fill(rng, top, n):
         with open(path, "w") as f:
             f.write(message(rng, i, n, dates))
         os.utime(path, (arrivals[i], arrivals[i]))
-
-
-class Client:
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
-        reader.readline()
-        self.say("SELECT INBOX")
-
-    def say(self, command):
-        self.writer.write(f"x {command}\r\n".encode())
-        self.writer.flush()
-        lines = []
-        while True:
-            line = self.reader.readline()
-            assert line, command
-            if line.startswith(b"x "):
-                assert line.startswith(b"x OK"), (command, line)
-                return lines
-            lines.append(line)
 
 
 def meaning(lines):
@@ -106,37 +81,10 @@ def play(ours, theirs):
 
 
 def main(seed, n):
-    top = tempfile.mkdtemp(prefix="sort_thread.")
-    os.chmod(top, 0o755)
-    root = os.geteuid() == 0
-    try:
-        fill(random.Random(seed), f"{top}/a", n)
-        shutil.copytree(f"{top}/a", f"{top}/b", copy_function=shutil.copy2)
-        subprocess.run(["chmod", "-R", "a+rwX", f"{top}/b"], check=True)
-        with open(f"{top}/conf", "w") as f:
-            f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {top}/dc\n"
-                    "namespace inbox {\n  inbox = yes\n}\n")
-        we = subprocess.Popen([f"{BUILD}/tests/tools/imapstdio", "-m", f"{top}/a", "-s", f"{top}/sock", "-i", f"{top}/index"],
-                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        they = subprocess.Popen([DOVECOT, "-c", f"{top}/conf", "-o", f"mail_location=maildir:{top}/b"], stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, env={"HOME": f"{top}/b", "USER": "x", "PATH": os.environ["PATH"]}, cwd="/",
-                                **({"user": 65534, "group": 65534, "extra_groups": []} if root else {}))
-        sock = socket.socket(socket.AF_UNIX)
-        for _ in range(500):
-            if sock.connect_ex(f"{top}/sock") == 0:
-                break
-            time.sleep(0.02)
-        stream = sock.makefile("rwb")
-        play(Client(stream, stream), Client(they.stdout, they.stdin))
-        we.terminate()
-        they.kill()
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
+    with pair(lambda top: fill(random.Random(seed), top, n)) as (ours, theirs):
+        play(ours, theirs)
 
 
-if not os.path.exists(DOVECOT):
-    print("Dovecot is not installed")
-    sys.exit(77)
 if len(sys.argv) > 1:
     main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 300)
 else:

@@ -34,6 +34,30 @@ static void test_matcher(void **state)
 	}
 }
 
+/* Any needle in any text in any chunks: as memmem has it. */
+static void test_chunks(void **state)
+{
+	unsigned seed = 11;
+
+	for (int round = 0; round < 20000; round++) {
+		char text[200], needle[12];
+		size_t n = (size_t)rand_r(&seed) % sizeof(text), k = (size_t)rand_r(&seed) % sizeof(needle) + 1;
+		struct mime_matcher m;
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = "AAAB"[rand_r(&seed) % 4];
+		for (size_t i = 0; i < k; i++)
+			needle[i] = "AAAB"[rand_r(&seed) % 4];
+		assert_true(mime_matcher_init(&m, span_of(needle, k)));
+		for (size_t at = 0, step; at < n; at += step) {
+			step = (size_t)rand_r(&seed) % 60 + 1;
+			mime_matcher_add(&m, span_cut(span_of(text, n), at, step));
+		}
+		assert_int_equal(m.found, span_search(span_of(text, n), span_of(needle, k)) != SIZE_MAX);
+		mime_matcher_free(&m);
+	}
+}
+
 static void test_border(void **state)
 {
 	struct mime_matcher m;
@@ -170,6 +194,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matcher),    cmocka_unit_test(test_border),
+		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_needle_cap), cmocka_unit_test(test_header),
 		cmocka_unit_test(test_message),    cmocka_unit_test(test_stop_early),
 	};
