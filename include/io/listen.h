@@ -36,6 +36,7 @@ typedef void acceptor_fn(void *ctx, int fd_take);
  * connection: non-blocking, close-on-exec. When descriptors run out it rests for 100 ms.
  */
 struct acceptor *acceptor_new(struct loop *l, int fd, acceptor_fn *fn, void *ctx);
+void acceptor_pause(struct acceptor *a, bool pause); /* whoever comes waits, or goes to another process */
 void acceptor_free(struct acceptor **a); /* NULL allowed; nulls; fd stays open */
 
 /* One end of a connection. A unix socket has ip "" and port 0. IPv4 in IPv6 is shown as IPv4. */
@@ -43,6 +44,9 @@ struct net_end {
 	char ip[NET_IP_MAX];
 	uint16_t port;
 };
+
+/* What one person may have of addresses: the IPv4 one, the first 64 bits of an IPv6 one. All zero: a unix socket. */
+void net_origin(const struct net_end *end, unsigned char out[16]);
 
 /* False: not connected, or of another kind. */
 bool net_peer(int fd, struct net_end *end_r);

@@ -26,6 +26,7 @@ struct acceptor {
 	void *ctx;
 	struct loop_timer rest;
 	bool busy, freed; /* in a callback; freed by it */
+	bool paused;
 };
 
 static enum err listen_one(const struct addrinfo *ai, int *fd_r)
@@ -177,7 +178,7 @@ enum err listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid, int *f
 
 static void acceptor_watch(struct acceptor *a)
 {
-	bool on = !loop_timer_armed(&a->rest);
+	bool on = !a->paused && !loop_timer_armed(&a->rest);
 
 	loop_set(a->io, on ? LOOP_READ | LOOP_EXCLUSIVE : 0);
 }
@@ -197,7 +198,7 @@ static void acceptor_on_io(void *ctx, unsigned events)
 	struct acceptor *a = ctx;
 
 	a->busy = true;
-	for (int i = 0; i < ACCEPT_BATCH && !a->freed; i++) {
+	for (int i = 0; i < ACCEPT_BATCH && !a->freed && !a->paused; i++) {
 		int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
@@ -230,6 +231,12 @@ struct acceptor *acceptor_new(struct loop *l, int fd, acceptor_fn *fn, void *ctx
 	return a;
 }
 
+void acceptor_pause(struct acceptor *a, bool pause)
+{
+	a->paused = pause;
+	acceptor_watch(a);
+}
+
 void acceptor_free(struct acceptor **a)
 {
 	if (!*a)
@@ -260,6 +267,15 @@ static bool net_end(const struct sockaddr_storage *sa, struct net_end *end_r)
 				 end_r->ip, sizeof(end_r->ip)) != NULL;
 	}
 	return sa->ss_family == AF_UNIX;
+}
+
+void net_origin(const struct net_end *end, unsigned char out[16])
+{
+	memset(out, 0, 16);
+	if (inet_pton(AF_INET, end->ip, out) == 1)
+		return;
+	if (inet_pton(AF_INET6, end->ip, out) == 1)
+		memset(out + 8, 0, 8);
 }
 
 bool net_peer(int fd, struct net_end *end_r)

@@ -117,6 +117,32 @@ static bool counts(const struct client *c)
 	return c->front == &front_imap;
 }
 
+static void origin_enter(struct client *c)
+{
+	struct origin *o, key = { .waiting = 0 };
+
+	net_origin(&c->remote, key.net);
+	HASH_FIND(hh, c->login->origins, key.net, sizeof(key.net), o);
+	if (!o) {
+		o = mem_alloc(sizeof(*o));
+		memcpy(o->net, key.net, sizeof(o->net));
+		HASH_ADD(hh, c->login->origins, net, sizeof(o->net), o);
+	}
+	o->waiting++;
+	c->origin = o;
+}
+
+static void origin_leave(struct client *c)
+{
+	struct origin *o = c->origin;
+
+	c->origin = NULL;
+	if (!o || --o->waiting)
+		return;
+	HASH_DEL(c->login->origins, o);
+	free(o);
+}
+
 /* No longer one of those that have to log in. */
 static void stop_waiting(struct client *c)
 {
@@ -125,15 +151,31 @@ static void stop_waiting(struct client *c)
 	DL_DELETE(c->login->by_age, c);
 	c->prev = c->next = NULL;
 	c->login->waiting -= counts(c) ? 1 : 0;
+	origin_leave(c);
 }
 
-/* The oldest but c that has to log in; one that auth works on only if there is no other. */
+/* One origin can fill the table, but only at its own cost. */
+static unsigned most_of_an_origin(const struct login *l)
+{
+	const struct origin *o, *next;
+	unsigned most = 0;
+
+	HASH_ITER(hh, l->origins, o, next)
+		most = o->waiting > most ? o->waiting : most;
+	return most;
+}
+
+/*
+ * The oldest but c that has to log in, of the origin that has most; one that auth works on only if there is no
+ * other of these.
+ */
 static struct client *oldest_waiting(const struct login *l, const struct client *c)
 {
+	unsigned most = most_of_an_origin(l);
 	struct client *old, *busy = NULL;
 
 	DL_FOREACH(l->by_age, old) {
-		if (old == c || !counts(old))
+		if (old == c || !counts(old) || old->origin->waiting < most)
 			continue;
 		if (!old->asking)
 			return old;
@@ -142,7 +184,7 @@ static struct client *oldest_waiting(const struct login *l, const struct client 
 	return busy;
 }
 
-/* Too many that are not logged in: who has had most time goes. */
+/* Too many that are not logged in: of those who crowd most, who has had most time goes. */
 static void start_waiting(struct client *c)
 {
 	struct login *l = c->login;
@@ -150,6 +192,8 @@ static void start_waiting(struct client *c)
 
 	DL_APPEND(l->by_age, c);
 	l->waiting += counts(c) ? 1 : 0;
+	if (counts(c))
+		origin_enter(c);
 	if (l->waiting <= l->waiting_max)
 		return;
 	old = oldest_waiting(l, c);
@@ -168,6 +212,17 @@ static uint32_t free_number(struct login *l)
 		HASH_FIND(hh, l->by_number, &l->next_number, sizeof(l->next_number), c);
 	} while (c);
 	return l->next_number;
+}
+
+/* Tells who listens when there is no room for another connection, and when there is again. */
+static void watch_room(struct login *l)
+{
+	bool full = HASH_COUNT(l->by_number) >= l->clients_max;
+
+	if (!l->full || full == l->is_full)
+		return;
+	l->is_full = full;
+	l->full(l->full_ctx, full);
 }
 
 struct client *client_new(struct login *l, const struct front *front, bool tls, int fd_take)
@@ -190,6 +245,7 @@ struct client *client_new(struct login *l, const struct front *front, bool tls, 
 	c->local_peer = strcmp(c->remote.ip, c->local.ip) == 0;
 	c->stream = stream_new(l->loop, fd_take, front->limits, &client_stream, c);
 	HASH_ADD(hh, l->by_number, number, sizeof(c->number), c);
+	watch_room(l);
 	front->open(c);
 	start_waiting(c);
 	if (!tls) {
@@ -212,6 +268,7 @@ void client_close(struct client **cp)
 	loop_timer_stop(l->loop, &c->timer);
 	stop_waiting(c);
 	HASH_DEL(l->by_number, c);
+	watch_room(l);
 	stream_free(&c->stream);
 	relay_free(&c->relay);
 	if (c->fd >= 0)

@@ -70,8 +70,16 @@ struct client {
 	struct loop_timer timer;
 	void *state;                /* own, by front->free */
 	uint32_t number;            /* id in messages */
+	struct origin *origin;      /* borrowed; while it has to log in */
 	struct client *prev, *next; /* by age */
 	UT_hash_handle hh;          /* by number */
+};
+
+/* Where connections come from that have to log in: an IPv4 address, or what one customer has of IPv6 (64 bits). */
+struct origin {
+	unsigned char net[16];
+	unsigned waiting;
+	UT_hash_handle hh;
 };
 
 struct login {
@@ -83,6 +91,11 @@ struct login {
 	struct client *by_number;              /* own */
 	struct client *by_age;                 /* those that hold a stream, oldest first */
 	unsigned waiting, waiting_max;         /* IMAP connections before authentication */
+	struct origin *origins;                /* own; of those */
+	unsigned clients_max;                  /* as many as descriptors suffice for */
+	void (*full)(void *ctx, bool full);    /* no more connections, please; or: again. May be NULL */
+	void *full_ctx;
+	bool is_full;
 	uint32_t next_number;
 	bool quitting;
 	char hostname[256];

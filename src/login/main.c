@@ -5,6 +5,7 @@
 #include "login.h"
 #include "proc/helper.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -64,6 +65,7 @@ static enum err on_listen(void *ctx, struct chan *chan, struct msg_in *m)
 	l = mem_alloc(sizeof(*l));
 	*l = (struct listener){ .login = &p->login, .front = front, .tls = tls, .fd = msg_take_fd(m) };
 	l->acceptor = acceptor_new(p->helper.loop, l->fd, on_accept, l);
+	acceptor_pause(l->acceptor, p->login.is_full);
 	LL_PREPEND(p->listeners, l);
 	p->listening++;
 	return ERR_OK;
@@ -83,6 +85,29 @@ static void stop_listening(struct program *p)
 
 /* --- messages of the master --------------------------------------------------------------------- */
 
+/* Other login processes have room, or those who come wait in the queue of the listener. */
+static void on_full(void *ctx, bool full)
+{
+	struct program *p = ctx;
+	struct listener *l;
+
+	if (full)
+		log_warning("%u connections are all that the limit of open files allows: no more for now",
+			    p->login.clients_max);
+	LL_FOREACH(p->listeners, l)
+		acceptor_pause(l->acceptor, full);
+}
+
+/* A connection and its way to a worker; an eighth is for deliveries and what else there is. */
+static unsigned count_clients(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur > FILES_MAX)
+		lim.rlim_cur = FILES_MAX;
+	return (unsigned)(lim.rlim_cur - lim.rlim_cur / 8) / 2;
+}
+
 static enum err on_begin(void *ctx, struct chan *chan, struct msg_in *m)
 {
 	struct program *p = program_of(ctx);
@@ -91,8 +116,12 @@ static enum err on_begin(void *ctx, struct chan *chan, struct msg_in *m)
 		.calls = CALLS_BASE | CALLS_SOCKET,
 		.files_max = FILES_MAX,
 	};
+	enum err e = helper_confine(&p->helper, m, &confine);
 
-	return helper_confine(&p->helper, m, &confine);
+	p->login.clients_max = count_clients();
+	p->login.full = on_full;
+	p->login.full_ctx = p;
+	return e;
 }
 
 static enum err on_peer(void *ctx, struct chan *chan, struct msg_in *m)

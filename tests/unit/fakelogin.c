@@ -318,6 +318,7 @@ void fake_start(struct fake *f, const char *settings)
 		.imap = conf_protocol(f->conf, "imap"),
 		.lmtp = conf_protocol(f->conf, "lmtp"),
 		.waiting_max = 10,
+		.clients_max = 1000,
 		.hostname = "mail.test",
 	};
 	login_set_auth(&f->login, auth[0]);

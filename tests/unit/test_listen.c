@@ -120,6 +120,59 @@ static void test_out_of_descriptors(void **state)
 	loop_free(&d.l);
 }
 
+/* Who comes while it is paused waits. */
+static void test_pause(void **state)
+{
+	struct desk d = { .l = loop_new(), .stop_at = 1 };
+	struct errtext why;
+	struct net_end end;
+	int fd, own;
+	size_t n = 0;
+
+	assert_int_equal(listen_tcp("127.0.0.1", 0, &fd, 1, &n, &why), ERR_OK);
+	assert_true(net_local(fd, &end));
+	d.a = acceptor_new(d.l, fd, on_accept, &d);
+	acceptor_pause(d.a, true);
+	own = dial(end.port);
+	loop_timer_set(d.l, &d.t, 20, on_stop, d.l);
+	loop_run(d.l);
+	assert_int_equal(d.n, 0);
+	acceptor_pause(d.a, false);
+	loop_timer_set(d.l, &d.t, 5000, on_stop, d.l);
+	loop_run(d.l);
+	assert_int_equal(d.n, 1);
+	acceptor_free(&d.a);
+	loop_timer_stop(d.l, &d.t);
+	hang_up(&d, &own, 1);
+	close(fd);
+	loop_free(&d.l);
+}
+
+static void test_origin(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} pair[] = {
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false },
+		{ "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true },
+		{ "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+		{ "", "", true },
+	};
+
+	for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0]); i++) {
+		struct net_end a = { .port = 1 }, b = { .port = 2 };
+		unsigned char oa[16], ob[16];
+
+		snprintf(a.ip, sizeof(a.ip), "%s", pair[i].a);
+		snprintf(b.ip, sizeof(b.ip), "%s", pair[i].b);
+		net_origin(&a, oa);
+		net_origin(&b, ob);
+		assert_int_equal(memcmp(oa, ob, sizeof(oa)) == 0, pair[i].same);
+	}
+}
+
 static void test_unix(void **state)
 {
 	char dir[] = "/tmp/test_listen.XXXXXX", path[64], plain[64], big[200];
@@ -167,6 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_out_of_descriptors),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_unix),
 	};
 

@@ -169,6 +169,38 @@ static void test_many_waiting(void **state)
 	expect("a LOGIN u secret\r\n", "a OK Logged in\r\n");
 }
 
+static void note_full(void *ctx, bool full)
+{
+	*(int *)ctx += full ? 1 : -1;
+}
+
+/* As many as descriptors suffice for: whoever listens is told, and told again when somebody has gone. */
+static void test_full(void **state)
+{
+	int full = 0, fd[3];
+
+	fake_hang_up(&f);
+	fake_run(&f);
+	f.login.clients_max = 3;
+	f.login.full = note_full;
+	f.login.full_ctx = &full;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(full, 0);
+		fake_connect(&f, &front_imap);
+		fd[i] = f.client;
+		f.client = -1;
+	}
+	assert_int_equal(full, 1);
+	close(fd[1]);
+	fake_run(&f);
+	assert_int_equal(full, 0);
+	close(fd[0]);
+	close(fd[2]);
+	fake_run(&f);
+	assert_int_equal(full, 0);
+	assert_null(f.login.origins);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_strict, setup_strict, teardown),
 		cmocka_unit_test_setup_teardown(test_byte_by_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
