@@ -39,10 +39,11 @@ struct acct_ns {
 
 /*
  * Watching directories for changes by other programs: lent by the process. changed(arg) is called out of the loop,
- * once for all that happened since.
+ * once for all that happened since to names that cares answers true for (NULL: any).
  */
 struct acct_watcher {
-	void *(*add)(void *ctx, const char *dir, void (*changed)(void *arg), void *arg); /* NULL: cannot */
+	void *(*add)(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg),
+		     void *arg); /* NULL: cannot */
 	void (*remove)(void *ctx, void *handle);
 	/*
 	 * How often a name in the directory came, went or changed, up to now (a rename within it: twice). Only differences
@@ -103,6 +104,7 @@ struct folder {
 	unsigned flags;          /* enum folder_flag */
 	const char *special_use; /* or NULL */
 	const struct acct_ns *ns;
+	uint64_t id;             /* as store_folder's */
 };
 
 /*

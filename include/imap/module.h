@@ -9,7 +9,8 @@
  * Extensions that change how others speak get these hooks, set by their enable function or command, and no more:
  *   vanished   how messages that disappeared are announced (EXPUNGE lines; VANISHED after QRESYNC)
  *   unsolicited which FETCH items a flag change carries (FLAGS; MODSEQ after CONDSTORE; UID)
- * and a third for what is derived from the mailbox and must be told between those:
+ *   notice     what is told when, of this and other mailboxes (NOTIFY)
+ * and one for what is derived from the mailbox and must be told between those:
  *   follow     results that the client follows (RFC 5267)
  * and a switch for how mailbox names are spelled (utf8: UTF-8 after UTF8=ACCEPT), which names.h alone looks at.
  *
@@ -218,6 +219,26 @@ struct imap_follow {
 	void (*drop)(struct imap_session *s); /* the mailbox is left */
 };
 
+/* What of the selected mailbox is told, and when. */
+enum imap_heard {
+	IMAP_HEARD_COUNTS = 0x1,     /* EXISTS, RECENT, what vanished */
+	IMAP_HEARD_FLAGS = 0x2,
+	IMAP_HEARD_ALL = 0x3,
+	IMAP_HEARD_AT_ONCE = 0x4,    /* also while no command is in progress, */
+	IMAP_HEARD_VANISHED = 0x8,   /* what vanished too */
+};
+
+/* What a session hears that has said what it wants to hear (RFC 5465). All are set. */
+struct imap_notice {
+	unsigned (*heard)(const struct imap_session *s);  /* enum imap_heard */
+	/* FETCHes the messages that EXISTS has just told of; called until STEP_DONE. */
+	enum step (*fresh)(struct imap_session *s, const struct set *uids);
+	void (*told)(struct imap_session *s);             /* a round of announcements is over */
+	/* Tells what is not about the selected mailbox; called until STEP_DONE after imap_notice_due. */
+	enum step (*others)(struct imap_session *s);
+	void (*drop)(struct imap_session *s);             /* the session ends */
+};
+
 enum { IMAP_UNSOLICITED_MAX = 4 };
 
 struct imap_hooks {
@@ -230,6 +251,7 @@ struct imap_hooks {
 	const struct imap_follow *follow; /* NULL: nothing is followed */
 	bool utf8; /* mailbox names are UTF-8, in both directions: names.h */
 	bool uid; /* and UID in front of them also outside of UID commands */
+	const struct imap_notice *notice; /* NULL: the rules of RFC 3501 and IDLE */
 };
 
 struct imap_cmd {

@@ -14,12 +14,15 @@ struct watch;
 enum err watch_set_new(struct loop *l, struct watch_set **w_r);
 void watch_set_free(struct watch_set **w); /* after its watches; NULL allowed; nulls */
 
+typedef bool watch_cares_fn(const char *name);
+
 /*
- * fn(ctx) from the loop, once for all that happened since. The same directory may be watched several times.
+ * fn(ctx) from the loop, once for all that happened since to names that cares answers true for (NULL: any). The same directory may be watched several times.
  * ERR_NOTFOUND, ERR_PERM; ERR_TEMP when the kernel has no watch left; ERR_CANNOT for a file system whose changes by
  * other machines the kernel does not see.
  */
-enum err watch_add(struct watch_set *w, const char *dir, loop_fn *fn, void *ctx, struct watch **watch_r);
+enum err watch_add(struct watch_set *w, const char *dir, watch_cares_fn *cares, loop_fn *fn, void *ctx,
+		   struct watch **watch_r);
 void watch_remove(struct watch **watch); /* NULL allowed; nulls; allowed in callbacks */
 
 /*

@@ -129,6 +129,7 @@ struct store_folder {
 	const char *name; /* storage name */
 	bool selectable;  /* false: exists only as a level above others */
 	const char *special_use; /* as it was made with; NULL: none */
+	uint64_t id;      /* stays the same when it is renamed; no other has it, sooner or later. 0: not known */
 };
 
 struct store_ops {
@@ -168,6 +169,12 @@ struct store_ops {
 	enum err (*subscriptions)(struct store *s, struct arena *a, const char ***names_r,
 				  size_t *n_r, struct errtext *t);
 	enum err (*subscribe)(struct store *s, const char *name, bool on, struct errtext *t);
+
+	/*
+	 * May be NULL. Directories whose change means that list or subscriptions may answer something else, borrowed until
+	 * close; at most 4. cares_r: whether a change of this name in one of them matters.
+	 */
+	size_t (*watch_list)(struct store *s, const char *paths[4], bool (**cares_r)(const char *name));
 
 	/* One mailbox. Opening touches as little as possible and takes no lock. ERR_NOTFOUND. */
 	enum err (*box_open)(struct store *s, const char *name, struct store_box **b_r,
@@ -278,6 +285,8 @@ struct store_ops {
 	 * since it was opened: a file that came or went counts one, a renamed one two.
 	 */
 	uint64_t (*made)(struct store_box *b);
+	/* Not NULL unless made is: a number for those very directories, whatever their names. */
+	uint64_t (*dirs)(struct store_box *b);
 	/*
 	 * A token of the folder as it is now, for a caller who knows that a scan would find nothing
 	 * new. ERR_INUSE: it changed so lately that another change may hide behind the same time.

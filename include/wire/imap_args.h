@@ -54,6 +54,9 @@ bool imap_arg_nstring(const struct imap_arg *a, struct span *s_r, bool *nil_r);
 bool imap_arg_number64(const struct imap_arg *a, uint64_t *v_r); /* at most 2^63-1 (RFC 9051 number64) */
 bool imap_arg_list(const struct imap_arg *a, const struct imap_arg **first_r); /* first NULL for "()" */
 
+/* A with all below it, not what follows it, in another arena; NULL at its limit. */
+struct imap_arg *imap_arg_copy(const struct imap_arg *a, struct arena *arena);
+
 /* The <origin.length> behind a SECTION; absent (empty tail) gives *present_r false. False when malformed or length is 0. */
 bool imap_arg_partial(const struct imap_arg *section, bool *present_r, uint64_t *origin_r, uint64_t *length_r);
 

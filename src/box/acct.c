@@ -35,7 +35,7 @@ static enum err open_index(struct acct *a, struct errtext *t)
 	/* Whoever was open knew another environment. */
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		mb->id = 0;
-		mb->known = KNOWN_NOT;
+		mb->place->known = KNOWN_NOT;
 	}
 	a->todo = !rebuilt;
 	a->todo_after = 0;
@@ -53,7 +53,7 @@ enum err acct_repair(struct acct *a, struct errtext *t)
 	a->note = "the index was damaged or removed and is built anew from the folders";
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		mb->id = 0;
-		mb->known = KNOWN_NOT;
+		mb->place->known = KNOWN_NOT;
 		mb->epoch++;
 		sync_free(&mb->sync);
 		if (mb->owing.n)

@@ -118,11 +118,11 @@ enum err arrivals_commit(struct arrivals *r, struct errtext *t)
 	struct store_box *sb;
 	enum err e = mailbox_store(r->mb, &sb, t);
 
-	if (r->mb->views)
+	if (r->mb->views || r->mb->place->heeds)
 		mailbox_guard(r->mb);
-	if (r->committed < r->n && r->mb->known != KNOWN_NOT) {
-		r->known = r->mb->known;
-		r->mb->known = KNOWN_NOT;
+	if (r->committed < r->n && r->mb->place->known != KNOWN_NOT) {
+		r->known = r->mb->place->known;
+		r->mb->place->known = KNOWN_NOT;
 	}
 	while (!e && r->committed < r->n)
 		e = commit_batch(r, sb, batch_end(r), t);
@@ -257,9 +257,9 @@ static enum err uidvalidity_run(struct idx_txn *x, struct rec *rec, void *arg, s
 /* Between bytes and facts the folder held more than the index; should it stay so, a look must find it. */
 static void know_again(struct arrivals *r)
 {
-	if (r->known == KNOWN_NOT || r->mb->known != KNOWN_NOT)
+	if (r->known == KNOWN_NOT || r->mb->place->known != KNOWN_NOT)
 		return;
-	r->mb->known = r->known;
+	r->mb->place->known = r->known;
 	mailbox_guarded(r->mb);
 }
 
@@ -365,7 +365,7 @@ static bool may_wait(const struct arrivals *r)
 {
 	const struct mailbox *mb = r->mb;
 
-	return !r->number && !mb->views && !mb->sync && r->n < LATE_MOST;
+	return !r->number && !mb->views && !mb->place->heeds && !mb->sync && r->n < LATE_MOST;
 }
 
 /* True: r is seen to, now or later. */

@@ -17,6 +17,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/flags.c \
 	src/box/folders.c \
 	src/box/forest.h src/box/forest.c \
+	include/box/heed.h src/box/heed.c \
 	src/box/intern.h src/box/intern.c \
 	src/box/known.c \
 	src/box/made.h src/box/made.c \
@@ -45,6 +46,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_bytes \
 	tests/unit/test_box_faulty \
 	tests/unit/test_box_folders \
+	tests/unit/test_box_heed \
 	tests/unit/test_box_known \
 	tests/unit/test_box_made \
 	tests/unit/test_box_random \
@@ -62,6 +64,8 @@ tests_unit_test_box_faulty_SOURCES = tests/unit/test_box_faulty.c $(BOX_HOUSE)
 tests_unit_test_box_faulty_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_folders_SOURCES = tests/unit/test_box_folders.c $(BOX_HOUSE)
 tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_heed_SOURCES = tests/unit/test_box_heed.c $(BOX_HOUSE)
+tests_unit_test_box_heed_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_known_SOURCES = tests/unit/test_box_known.c $(BOX_HOUSE)
 tests_unit_test_box_known_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_made_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)

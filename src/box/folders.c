@@ -26,6 +26,7 @@ struct entry {
 	const char *storage;     /* arena; NULL: not a mailbox */
 	const char *use;         /* arena: special uses that it was made with; NULL: none */
 	unsigned flags;
+	uint64_t id;             /* store_folder's */
 };
 
 struct listing {
@@ -49,22 +50,23 @@ static void add(struct listing *l, struct space *s, struct span name, const char
 		l->cap = l->cap ? l->cap * 2 : 64;
 		l->e = mem_grow(l->e, l->cap, sizeof(*l->e));
 	}
-	l->e[l->n++] = (struct entry){ copy, s, storage, NULL, flags };
+	l->e[l->n++] = (struct entry){ copy, s, storage, NULL, flags, 0 };
 }
 
 /* An entry and the levels above it; those of a mere subscription exist for nobody. */
-static void add_with_levels(struct listing *l, struct space *s, const char *storage, const char *use, unsigned flags)
+static void add_with_levels(struct listing *l, struct space *s, const struct store_folder *f, unsigned flags)
 {
 	struct buf client;
 	struct span name;
 
 	buf_init(&client, 4 * NAME_MAX_STORAGE);
-	name_client(s, storage, &client);
+	name_client(s, f->name, &client);
 	name = buf_span(&client);
-	add(l, s, name, flags & ENTRY_MAILBOX ? storage : NULL, flags);
-	if (use && !l->err) {
-		l->e[l->n - 1].use = use;
-		l->uses = true;
+	add(l, s, name, flags & ENTRY_MAILBOX ? f->name : NULL, flags);
+	if (!l->err) {
+		l->e[l->n - 1].use = f->special_use;
+		l->e[l->n - 1].id = f->id;
+		l->uses |= f->special_use != NULL;
 	}
 	for (size_t i = 1; i + 1 < name.n; i++)
 		if (name.p[i] == s->sep)
@@ -80,7 +82,7 @@ static enum err add_mailboxes(struct listing *l, struct space *s, struct errtext
 	enum err e = s->ns->ops->list(s->store, l->ar, &f, &n, t);
 
 	for (size_t i = 0; !e && i < n; i++)
-		add_with_levels(l, s, f[i].name, f[i].special_use, f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
+		add_with_levels(l, s, &f[i], f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
 	return e;
 }
 
@@ -94,7 +96,7 @@ static enum err add_subscriptions(struct listing *l, struct space *s, struct err
 		return ERR_OK;
 	e = s->ns->ops->subscriptions(s->store, l->ar, &names, &n, t);
 	for (size_t i = 0; !e && i < n; i++)
-		add_with_levels(l, s, names[i], NULL, ENTRY_SUBSCRIBED);
+		add_with_levels(l, s, &(struct store_folder){ .name = names[i] }, ENTRY_SUBSCRIBED);
 	return e;
 }
 
@@ -138,6 +140,7 @@ static void merge(struct listing *l)
 			last->storage = l->e[i].storage;
 			last->use = l->e[i].use;
 			last->space = l->e[i].space;
+			last->id = l->e[i].id;
 		}
 	}
 	l->n = n;
@@ -240,6 +243,7 @@ static void to_folder(const struct listing *l, const struct entry *e, struct fol
 	f->name = e->name;
 	f->separator = e->space->sep;
 	f->ns = e->space->ns;
+	f->id = e->id;
 	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(l, e) : NULL;
 	if (!(e->flags & ENTRY_MAILBOX))
 		f->flags |= e->flags & ENTRY_LEVEL ? FOLDER_NOSELECT : FOLDER_NONEXISTENT;

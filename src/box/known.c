@@ -3,7 +3,7 @@
  * others, and two changes within one tick of the clock look like one; so where the process lends watches
  * (acct_watcher) changes are counted instead: what the kernel reports, less what the store says that it did itself, is
  * what others did. The kernel reports a change before the call that made it returns, so the count is exact at any time.
- * As long as it is what it was when a look found nothing new (mailbox.known), there is nothing to look for, whatever
+ * As long as it is what it was when a look found nothing new (place.known), there is nothing to look for, whatever
  * the times say.
  *
  * When our own changes have come to rest, the record is given a token of the folder as it is now: another
@@ -12,82 +12,151 @@
 #include "room.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
+
+#include <utlist.h>
 
 enum {
 	SETTLE_MS = 100,    /* longer than two changes can share a time */
 	SETTLE_TRIES = 30,  /* whole seconds only: after two of them */
 };
 
-static const struct acct_watcher *watcher(const struct mailbox *mb)
+/* --- places --------------------------------------------------------------------------- */
+
+struct place *place_get(struct acct *a, struct space *s, const char *storage)
 {
-	return &mb->acct->config->watcher;
+	char text[NAME_MAX_STORAGE + 1];
+	struct span name = name_index(s, storage, text);
+	struct place *p;
+
+	HASH_FIND(hh, a->places, name.p, name.n, p);
+	if (!p) {
+		p = mem_alloc(sizeof(*p) + name.n);
+		p->acct = a;
+		p->known = KNOWN_NOT;
+		memcpy(p->name, name.p, name.n);
+		HASH_ADD(hh, a->places, name[0], name.n, p);
+	}
+	p->refs++;
+	return p;
+}
+
+static void unwatch(struct place *p)
+{
+	const struct acct_watcher *w = &p->acct->config->watcher;
+
+	while (p->watches)
+		w->remove(w->ctx, p->watch[--p->watches]);
+	p->known = KNOWN_NOT;
+}
+
+void place_put(struct place *p)
+{
+	if (--p->refs)
+		return;
+	unwatch(p);
+	HASH_DEL(p->acct->places, p);
+	free(p);
+}
+
+static uint64_t made(const struct mailbox *mb)
+{
+	return mb && mb->sb && mb->sb->ops->made ? mb->sb->ops->made(mb->sb) : 0;
+}
+
+void place_enter(struct mailbox *mb)
+{
+	struct place *p = mb->place = place_get(mb->acct, mb->space, mb->name);
+
+	p->mb = mb;
+	/* What is watched may have been moved away meanwhile. */
+	if (p->watches && (!mb->sb || mb->sb->ops->dirs(mb->sb) != p->dirs))
+		unwatch(p);
+	if (p->heeds)
+		mailbox_watch(mb);
+}
+
+void place_leave(struct mailbox *mb)
+{
+	struct place *p = mb->place;
+
+	p->made += made(mb);
+	p->mb = NULL;
+	mb->place = NULL;
+	place_put(p);
+}
+
+/* --- watching ------------------------------------------------------------------------- */
+
+static uint64_t foreign(const struct place *p)
+{
+	const struct acct_watcher *w = &p->acct->config->watcher;
+	uint64_t n = 0;
+
+	if (!p->watches)
+		return KNOWN_NOT;
+	for (unsigned i = 0; i < p->watches; i++)
+		n += w->count(w->ctx, p->watch[i]);
+	return n - p->made - made(p->mb);
 }
 
 static void on_change(void *arg)
 {
-	struct mailbox *mb = arg;
+	struct place *p = arg;
 
-	if (mailbox_foreign(mb) != mb->known)
-		mailbox_stirred(mb);
+	if (foreign(p) == p->known)
+		return;
+	place_tell(p);
+	if (p->mb)
+		mailbox_stirred(p->mb);
 }
 
 uint64_t mailbox_foreign(struct mailbox *mb)
 {
-	const struct acct_watcher *w = watcher(mb);
-	uint64_t n = 0;
+	return foreign(mb->place);
+}
 
-	if (!mb->watches || !mb->sb || !mb->sb->ops->made)
-		return KNOWN_NOT;
-	for (unsigned i = 0; i < mb->watches; i++)
-		n += w->count(w->ctx, mb->watch[i]);
-	return n - mb->sb->ops->made(mb->sb);
+static bool watch(struct place *p, struct store_box *sb)
+{
+	const struct acct_watcher *w = &p->acct->config->watcher;
+	const char *paths[4];
+	size_t n = sb->ops->watch(sb, paths);
+
+	for (; p->watches < n; p->watches++) {
+		p->watch[p->watches] = w->add(w->ctx, paths[p->watches], NULL, on_change, p);
+		if (!p->watch[p->watches])
+			return false;
+	}
+	/* The names must still lead where they did. */
+	p->dirs = n ? sb->ops->dirs(sb) : 0;
+	return n && sb->ops->watch(sb, paths) == n;
 }
 
 bool mailbox_watch(struct mailbox *mb)
 {
-	const struct acct_watcher *w = watcher(mb);
-	const char *paths[4];
+	struct place *p = mb->place;
 	struct store_box *sb;
-	size_t n;
 
-	if (mb->watches)
+	if (p->watches)
 		return true;
-	if (!w->add || mailbox_store(mb, &sb, NULL) || !sb->ops->watch)
+	if (!p->acct->config->watcher.add || mailbox_store(mb, &sb, NULL) || !sb->ops->made)
 		return false;
-	mb->known = KNOWN_NOT;
-	n = sb->ops->watch(sb, paths);
-	for (; mb->watches < n; mb->watches++) {
-		mb->watch[mb->watches] = w->add(w->ctx, paths[mb->watches], on_change, mb);
-		if (!mb->watch[mb->watches]) {
-			mailbox_unwatch(mb);
-			return false;
-		}
-	}
-	if (mb->watches && sb->ops->watch(sb, paths) != n)
-		mailbox_unwatch(mb);
-	return mb->watches > 0;
-}
-
-void mailbox_unwatch(struct mailbox *mb)
-{
-	const struct acct_watcher *w = watcher(mb);
-
-	while (mb->watches)
-		w->remove(w->ctx, mb->watch[--mb->watches]);
-	mb->known = KNOWN_NOT;
+	if (!watch(p, sb))
+		unwatch(p);
+	return p->watches > 0;
 }
 
 /* --- our own changes ---------------------------------------------------------------- */
 
 void mailbox_guard(struct mailbox *mb)
 {
-	if (mb->known == KNOWN_NOT && !mb->sync && mailbox_watch(mb))
+	if (mb->place->known == KNOWN_NOT && !mb->sync && mailbox_watch(mb))
 		mailbox_compare(mb);
 }
 
 void mailbox_guarded(struct mailbox *mb)
 {
-	if (mb->known == KNOWN_NOT)
+	if (mb->place->known == KNOWN_NOT)
 		return;
 	if (!mb->settle_at)
 		mb->refs++;
@@ -120,9 +189,9 @@ static bool settle(struct mailbox *mb)
 	struct span token;
 	enum err e = ERR_CANNOT;
 
-	if (mb->known != KNOWN_NOT && mb->id && !mb->sync && !mb->missing.n && !mailbox_store(mb, &sb, NULL))
+	if (mb->place->known != KNOWN_NOT && mb->id && !mb->sync && !mb->missing.n && !mailbox_store(mb, &sb, NULL))
 		e = sb->ops->token(sb, ar, &token);
-	if (!e && mailbox_foreign(mb) == mb->known)
+	if (!e && mailbox_foreign(mb) == mb->place->known)
 		(void)rec_update(mb, REC_NOTES, token_run, &token, NULL);
 	arena_free(&ar);
 	return e != ERR_INUSE;

@@ -27,9 +27,9 @@ static struct mailbox *mailbox_new(struct acct *a, struct space *s, const char *
 	mb->name = mem_str(storage);
 	mb->sb = sb;
 	mb->refs = 1;
-	mb->known = KNOWN_NOT;
 	mb->next = a->boxes;
 	a->boxes = mb;
+	place_enter(mb);
 	return mb;
 }
 
@@ -92,7 +92,7 @@ static void mailbox_free(struct mailbox *mb)
 	while (*link != mb)
 		link = &(*link)->next;
 	*link = mb->next;
-	mailbox_unwatch(mb);
+	place_leave(mb);
 	sync_free(&mb->sync);
 	set_free(&mb->missing);
 	if (mb->sb)
@@ -122,6 +122,7 @@ void mailbox_notify(struct mailbox *mb, const struct view *except)
 	for (struct view *v = mb->views; v; v = v->next)
 		if (v != except && v->notify)
 			v->notify(v->ctx, false);
+	place_tell(mb->place);
 }
 
 void mailbox_stirred(struct mailbox *mb)

@@ -20,7 +20,8 @@ static enum err writable(const struct name *n, struct errtext *t)
 	return ERR_OK;
 }
 
-enum err acct_create(struct acct *a, const char *name, const char *special_use, struct errtext *t)
+/* renamed: to be told as the new name of this one; or NULL. */
+static enum err create(struct acct *a, const char *name, const char *special_use, const char *renamed, struct errtext *t)
 {
 	struct name n;
 	enum err e = name_resolve(a, name, &n, t);
@@ -29,7 +30,14 @@ enum err acct_create(struct acct *a, const char *name, const char *special_use, 
 		e = writable(&n, t);
 	if (!e)
 		e = n.space->ns->ops->create(n.space->store, n.storage, special_use, t);
+	if (!e)
+		folders_changed(a, renamed, name);
 	return e == ERR_EXISTS ? err_say(t, e, "Mailbox already exists") : e;
+}
+
+enum err acct_create(struct acct *a, const char *name, const char *special_use, struct errtext *t)
+{
+	return create(a, name, special_use, NULL, t);
 }
 
 /* --- DELETE ------------------------------------------------------------------------- */
@@ -81,6 +89,7 @@ enum err acct_delete(struct acct *a, const char *name, struct errtext *t)
 	f = (struct forgetting){ n.space, n.storage };
 	if (acct_update(a, forget_run, &f, NULL) == ERR_CORRUPT)
 		(void)acct_repair(a, NULL);
+	folders_changed(a, NULL, NULL);
 	return ERR_OK;
 }
 
@@ -149,18 +158,23 @@ static enum err rename_run(struct idx_txn *x, void *arg, struct errtext *t)
 static void rename_open(struct acct *a, const struct renaming *r)
 {
 	struct buf to;
+	bool watched;
 
 	buf_init(&to, NAME_MAX_STORAGE);
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		if (mb->space != r->space || !renamed(r, span_str(mb->name), r->space->ns->ops->separator, &to))
 			continue;
+		watched = mb->place->watches > 0;
+		place_leave(mb);
 		free(mb->name);
 		mb->name = mem_str(buf_cstr(&to));
 		sync_free(&mb->sync);
-		mailbox_unwatch(mb);
 		if (mb->sb)
 			mb->sb->ops->box_close(mb->sb);
 		mb->sb = NULL;
+		place_enter(mb);
+		if (watched)
+			mailbox_watch(mb);
 		for (struct view *v = mb->views; v; v = v->next) {
 			view_forget_msg(v);
 			view_name(v);
@@ -218,7 +232,7 @@ static enum err inbox_begin(struct acct *a, struct acct_rename *job)
 {
 	struct inbox_rename *r;
 	struct view *v;
-	enum err e = acct_create(a, job->to, NULL, &job->text);
+	enum err e = create(a, job->to, NULL, "INBOX", &job->text);
 
 	if (!e)
 		e = view_open(a, "INBOX", false, &v, &job->text);
@@ -294,6 +308,8 @@ enum step acct_rename(struct acct *a, struct acct_rename *job)
 	if (name_is_inbox(&from))
 		return rename_inbox(a, job);
 	job->err = rename_folder(a, &from, &to, &job->text);
+	if (!job->err)
+		folders_changed(a, job->from, job->to);
 	return STEP_DONE;
 }
 
@@ -304,5 +320,9 @@ enum err acct_subscribe(struct acct *a, const char *name, bool on, struct errtex
 
 	if (!e)
 		e = writable(&n, t);
-	return e ? e : n.space->ns->ops->subscribe(n.space->store, n.storage, on, t);
+	if (!e)
+		e = n.space->ns->ops->subscribe(n.space->store, n.storage, on, t);
+	if (!e)
+		folders_changed(a, NULL, NULL);
+	return e;
 }

@@ -17,6 +17,8 @@
 #include "box/view.h"
 #include "index/index.h"
 
+#include <uthash.h>
+
 enum {
 	NAME_MAX_STORAGE = 400,
 	SLICE_US = 4000,          /* a slice of work */
@@ -52,6 +54,8 @@ struct acct {
 	size_t spaces;
 	struct idx *idx;                  /* own; NULL when reopening failed: tried again */
 	struct mailbox *boxes;            /* own: those open */
+	struct place *places;             /* own, by name */
+	struct folders *folders;          /* own: for those who listen; NULL: nobody does */
 	struct view_walk *walks;          /* borrowed: those that may hold a read transaction */
 	struct mime_charsets *charsets;   /* own; made when first needed */
 	const char *note;                 /* static sentence for the log, or NULL */
@@ -101,14 +105,27 @@ struct mailbox {
 	struct arrivals *late;   /* own: deliveries to be numbered and indexed soon (arrive.h); holds a reference */
 	struct owing owing;      /* flags that the folder does not have yet */
 	uint64_t rescan_at;      /* clock_ms; 0: no second look is due */
-	void *watch[4];          /* own: the process's */
-	unsigned watches;
-	uint64_t known;          /* the index has all that others did up to this count (mailbox_foreign); KNOWN_NOT */
+	struct place *place;     /* own: a reference */
 	uint64_t settle_at;      /* clock_ms: the record's token is older than our own changes; holds a reference. 0: no */
 	unsigned settle_tries;
 	struct keyword *pool;    /* own */
 	const char *keyword[MAIL_KEYWORDS_MAX]; /* into pool; NULL: free */
 	uint32_t keywords_serial;
+};
+
+/* A mailbox's name and what belongs to it also while the mailbox is not open: its watches and who wants to hear of it. */
+struct place {
+	struct acct *acct;       /* borrowed */
+	unsigned refs;
+	struct mailbox *mb;      /* borrowed: the open one */
+	struct heed *heeds;      /* own */
+	void *watch[4];          /* own: the process's */
+	unsigned watches;
+	uint64_t dirs;           /* which directories they are on (store_ops.dirs) */
+	uint64_t made;           /* changes of ours through store handles that are closed */
+	uint64_t known;          /* the index has all that others did up to this count (mailbox_foreign); KNOWN_NOT */
+	UT_hash_handle hh;
+	char name[];             /* as in the index */
 };
 
 struct view {
@@ -222,8 +239,11 @@ enum err mailbox_compare(struct mailbox *mb);
 
 /* How many changes other programs made while it was watched; KNOWN_NOT: it is not. */
 uint64_t mailbox_foreign(struct mailbox *mb);
-bool mailbox_watch(struct mailbox *mb); /* from now until it is closed; false: cannot */
-void mailbox_unwatch(struct mailbox *mb);
+bool mailbox_watch(struct mailbox *mb); /* from now on, as long as its place is held; false: cannot */
+struct place *place_get(struct acct *a, struct space *s, const char *storage); /* a new reference */
+void place_put(struct place *p);
+void place_enter(struct mailbox *mb); /* mb is open under its name, */
+void place_leave(struct mailbox *mb); /* or no more */
 /* Around changes of ours in the folder: so that they are not taken for those of others. */
 void mailbox_guard(struct mailbox *mb);
 void mailbox_guarded(struct mailbox *mb);
@@ -231,6 +251,12 @@ void mailbox_guarded(struct mailbox *mb);
 bool mailbox_settles(const struct acct *a, uint64_t now, struct mailbox **mb_r);
 void mailbox_settle(struct mailbox *mb);     /* may free mb when nobody else holds it */
 void mailbox_settle_not(struct mailbox *mb); /* likewise: the account closes */
+
+/* --- heed.c --------------------------------------------------------------------- */
+
+void place_tell(struct place *p); /* to those who heed it */
+/* The folders changed by our hand; from and to (client names, or NULL): one was renamed. */
+void folders_changed(struct acct *a, const char *from, const char *to);
 
 /* --- threadid.c ------------------------------------------------------------------ */
 

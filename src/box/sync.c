@@ -456,7 +456,7 @@ static enum err peek_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r, struct errtext *t)
 {
 	uint64_t foreign = mailbox_foreign(mb);
-	struct peek p = { sb, foreign != KNOWN_NOT && foreign == mb->known, true };
+	struct peek p = { sb, foreign != KNOWN_NOT && foreign == mb->place->known, true };
 	bool found;
 	enum err e = rec_find(mb, &found, t);
 
@@ -465,7 +465,7 @@ static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r,
 	if (e == ERR_NOTFOUND && !mb->id)
 		e = ERR_OK;
 	if (!e && !p.changed)
-		mb->known = foreign;
+		mb->place->known = foreign;
 	if (!e)
 		*needed_r = p.changed;
 	return e;

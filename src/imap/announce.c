@@ -20,6 +20,7 @@ void imap_announce_drop(struct imap_session *s)
 	view_changes_free(&a->changes);
 	set_free(&a->uids);
 	set_free(&a->bare);
+	set_free(&a->fresh);
 	arena_free(&a->arena);
 	*a = (struct imap_announce){ .phase = ANNOUNCE_IDLE };
 }
@@ -162,11 +163,30 @@ bool imap_tells_own(const struct imap_session *s)
 	return s->hooks.unsolicited[1] != NULL;
 }
 
+/* Those among the messages from number first on that the client did not add itself. */
+static void find_fresh(struct imap_session *s, uint32_t first)
+{
+	struct set *fresh = &s->announce.fresh;
+	uint32_t uid = view_uid(s->view, first);
+
+	if (!uid)
+		return;
+	set_copy(fresh, view_uids(s->view));
+	if (uid > 1)
+		set_remove_range(fresh, 1, uid - 1);
+	set_remove_set(fresh, &s->own);
+	set_clear(&s->own);
+}
+
 static void write_counts(struct imap_session *s)
 {
 	const struct view_state *st = view_state(s->view);
 	uint32_t left = s->told_exists - (uint32_t)s->announce.changes.expunged_n;
 
+	if (!(s->announce.heard & IMAP_HEARD_COUNTS))
+		return;
+	if (s->hooks.notice && st->exists > left)
+		find_fresh(s, left + 1);
 	if (st->exists != left)
 		imap_untagged(s, "%u EXISTS", st->exists);
 	if (st->recent != s->told_recent)
@@ -188,6 +208,23 @@ static void lost(struct imap_session *s, enum err e)
 				 "Selected mailbox can no longer be followed.");
 }
 
+unsigned imap_heard(const struct imap_session *s)
+{
+	return s->hooks.notice ? s->hooks.notice->heard(s) : IMAP_HEARD_ALL;
+}
+
+/* Changed flags, now or as soon as the client wants to hear of them. */
+static void take_flags(struct imap_session *s)
+{
+	struct imap_announce *a = &s->announce;
+
+	set_add_set(&s->held, &a->changes.flags);
+	if (!(a->heard & IMAP_HEARD_FLAGS))
+		return;
+	set_add_set(&a->uids, &s->held);
+	set_clear(&s->held);
+}
+
 /* False: nothing to announce this time, or the session is ending. */
 static bool begin(struct imap_session *s, bool expunge)
 {
@@ -196,8 +233,10 @@ static bool begin(struct imap_session *s, bool expunge)
 	enum err e;
 
 	s->changed = false;
+	a->heard = imap_heard(s) | s->asked;
+	s->asked = 0;
 	a->arena = arena_new(IMAP_ARENA_MAX);
-	e = view_update(s->view, expunge, a->arena, &a->changes, NULL);
+	e = view_update(s->view, expunge && a->heard & IMAP_HEARD_COUNTS, a->arena, &a->changes, NULL);
 	if (e == ERR_INUSE || e == ERR_TEMP || e == ERR_MEMORY)
 		return false;
 	if (e) {
@@ -206,14 +245,14 @@ static bool begin(struct imap_session *s, bool expunge)
 	}
 	if (a->changes.keywords_changed)
 		imap_write_flags_lines(s);
-	set_add_set(&a->uids, &a->changes.flags);
+	take_flags(s);
 	set_add_set(&a->uids, &s->echo);
 	set_clear(&s->echo);
 	set_copy(&a->bare, &s->quiet);
 	set_remove_set(&a->bare, &a->uids);
 	set_add_set(&a->uids, &a->bare);
 	set_clear(&s->quiet);
-	a->uid = s->hooks.uid || (row && row->flags & IMAP_CMD_UID);
+	a->uid = s->hooks.uid || s->hooks.notice || (row && row->flags & IMAP_CMD_UID);
 	a->pos = 0;
 	return true;
 }
@@ -257,6 +296,8 @@ static enum step do_phase(struct imap_session *s, bool expunge)
 		return STEP_DONE;
 	case ANNOUNCE_ADDED:
 		return s->hooks.follow ? s->hooks.follow->added(s) : STEP_DONE;
+	case ANNOUNCE_FRESH:
+		return a->fresh.n ? s->hooks.notice->fresh(s, &a->fresh) : STEP_DONE;
 	case ANNOUNCE_IDLE:
 	case ANNOUNCE_DONE:
 		break;
@@ -281,6 +322,8 @@ enum step imap_announce_step(struct imap_session *s, bool expunge, bool look)
 			a->pos = 0;
 	}
 	imap_announce_drop(s);
+	if (s->hooks.notice && s->phase != IMAP_ENDING)
+		s->hooks.notice->told(s);
 	imap_session_busy(s);
 	return STEP_DONE;
 }

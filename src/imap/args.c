@@ -13,7 +13,7 @@ bool imap_args_end(struct imap_cmd *c, const struct imap_arg *a)
 	return false;
 }
 
-char imap_args_separator(const struct imap_session *s, struct span name)
+const struct acct_ns *imap_args_namespace(const struct imap_session *s, struct span name)
 {
 	const struct acct_config *cfg = acct_config_of(s->cfg.acct);
 	const struct acct_ns *best = NULL;
@@ -25,9 +25,14 @@ char imap_args_separator(const struct imap_session *s, struct span name)
 		if (span_starts(name, prefix) && (!best || prefix.n > strlen(best->prefix)))
 			best = ns;
 	}
-	if (!best)
-		best = &cfg->ns[0];
-	return best->separator ? best->separator : best->ops->separator;
+	return best ? best : &cfg->ns[0];
+}
+
+char imap_args_separator(const struct imap_session *s, struct span name)
+{
+	const struct acct_ns *ns = imap_args_namespace(s, name);
+
+	return ns->separator ? ns->separator : ns->ops->separator;
 }
 
 bool imap_args_mailbox(struct imap_cmd *c, const struct imap_arg **a, bool strict, const char **name_r)

@@ -28,7 +28,8 @@ bool imap_args_modifiers(struct imap_cmd *c, const struct imap_arg *list, enum i
 /* Frees the set with the arena. False: answered (the arena's limit). */
 bool imap_args_own_set(struct imap_cmd *c, struct set *s);
 
-/* The separator of the namespace that the client name belongs to. */
+/* The namespace that the client name belongs to, and its separator. */
+const struct acct_ns *imap_args_namespace(const struct imap_session *s, struct span name);
 char imap_args_separator(const struct imap_session *s, struct span name);
 
 #endif

@@ -326,6 +326,8 @@ enum step imap_append_commit(struct imap_cmd *c, struct imap_append *ap, const c
 		return refuse(c, e, &t);
 	c->s->stats.append += ap->messages;
 	imap_session_busy(c->s);
+	if (c->s->view && !strcmp(view_state(c->s->view)->name, ap->name))
+		set_add_set(&c->s->own, append_uids(ap->p));
 	*code_r = appenduid(c, ap->p);
 	return STEP_DONE;
 }

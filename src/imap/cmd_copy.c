@@ -71,6 +71,8 @@ static enum step copy_done(struct imap_cmd *c, struct copy *cp)
 		return imap_fail(c, cp->job.err, cp->job.text.text);
 	imap_session_busy(s);
 	s->stats.copied += n;
+	if (!strcmp(view_state(s->view)->name, cp->job.dest))
+		set_add_set(&s->own, &cp->job.dest_uids);
 	if (is_trash(s, cp->job.dest))
 		s->stats.trashed += n;
 	if (!n)
@@ -79,6 +81,7 @@ static enum step copy_done(struct imap_cmd *c, struct copy *cp)
 	if (!cp->job.move)
 		return imap_ok(c, code, "Copy completed.");
 	s->stats.expunged += n;
+	s->asked |= IMAP_HEARD_COUNTS;
 	imap_write_status(imap_out(s), (struct span){ NULL, 0 }, "OK", code, "Moved UIDs.");
 	return imap_ok(c, NULL, "Move completed.");
 }

@@ -26,6 +26,7 @@ static enum step expunge_step(struct imap_cmd *c)
 	imap_session_busy(c->s);
 	if (x->job.err)
 		return imap_fail(c, x->job.err, x->job.text.text);
+	c->s->asked |= IMAP_HEARD_COUNTS;
 	c->s->stats.expunged += set_count(&x->job.expunged);
 	if (x->unselect) {
 		expunge_free(x);

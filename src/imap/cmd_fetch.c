@@ -124,23 +124,37 @@ static bool add_modifiers(struct imap_fetch *f, const struct imap_arg *a)
 	return imap_args_end(f->c, a);
 }
 
+/* What a FETCH that nobody asked for carries besides. */
+static bool add_unsolicited(struct imap_fetch *f)
+{
+	const struct imap_fetch_item *const *item = f->c->s->hooks.unsolicited + 1;
+
+	for (; *item; item++)
+		if (!imap_fetch_add(f, span_str((*item)->name)))
+			return false;
+	return imap_fetch_add(f, SPAN("UID"));
+}
+
+bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items)
+{
+	bool uid = f->c->row && f->c->row->flags & IMAP_CMD_UID;
+
+	f->op = arena_array(f->c->arena, IMAP_FETCH_OPS_MAX, sizeof(*f->op));
+	if (f->op && (!uid || imap_fetch_add(f, SPAN("UID"))) && add_items(f, items) &&
+	    (!f->unsolicited || add_unsolicited(f)) && sort_ops(f))
+		return true;
+	if (!f->c->cond)
+		imap_fail(f->c, ERR_MEMORY, NULL);
+	return false;
+}
+
 static bool compile(struct imap_fetch *f, const struct imap_arg *a)
 {
-	const struct imap_arg *modifiers = a ? a->next : NULL;
-
 	if (!a) {
 		imap_bad(f->c, "FETCH items are missing.");
 		return false;
 	}
-	f->op = arena_array(f->c->arena, IMAP_FETCH_OPS_MAX, sizeof(*f->op));
-	if (!f->op || (f->c->row->flags & IMAP_CMD_UID && !imap_fetch_add(f, SPAN("UID"))) ||
-	    !add_items(f, a) || !add_modifiers(f, modifiers) || !sort_ops(f)) {
-		if (!f->c->cond)
-			imap_fail(f->c, ERR_MEMORY, NULL);
-		return false;
-	}
-	f->seen = f->seen && !view_state(f->c->s->view)->readonly;
-	return true;
+	return imap_fetch_compile(f, a) && add_modifiers(f, a->next);
 }
 
 /* ---- the walk ---- */
@@ -315,15 +329,16 @@ static enum step begin_walk(struct imap_fetch *f)
 
 	if (step != STEP_DONE || f->c->cond)
 		return step;
+	f->seen = f->seen && !view_state(f->c->s->view)->readonly;
 	e = view_walk_begin(f->c->s->view, &f->uids, f->want, &f->walk, &f->text);
 	imap_emit_init(&f->emit, f->c->s->view);
 	f->c->goal = set_count(&f->uids);
 	return e ? imap_fail(f->c, e, f->text.text) : STEP_DONE;
 }
 
-static enum step fetch_step(struct imap_cmd *c)
+enum step imap_fetch_run(struct imap_fetch *f)
 {
-	struct imap_fetch *f = c->state;
+	struct imap_cmd *c = f->c;
 	enum step step = f->walk ? STEP_DONE : begin_walk(f);
 
 	if (step != STEP_DONE || c->cond)
@@ -338,10 +353,17 @@ static enum step fetch_step(struct imap_cmd *c)
 	c->midway = f->msg != NULL;
 	if (step == STEP_OUTPUT_FULL && !imap_out_full(c->s))
 		step = STEP_SLICE;
-	return step == STEP_DONE ? fetch_done(f) : step;
+	return step;
 }
 
-static void fetch_free(void *arg)
+static enum step fetch_step(struct imap_cmd *c)
+{
+	enum step step = imap_fetch_run(c->state);
+
+	return step == STEP_DONE && !c->cond ? fetch_done(c->state) : step;
+}
+
+void imap_fetch_free(void *arg)
 {
 	struct imap_fetch *f = arg;
 
@@ -360,7 +382,7 @@ static enum step fetch_start(struct imap_cmd *c)
 	f->c = c;
 	if (!imap_args_set(c, &a, &f->uids) || !compile(f, a))
 		return STEP_DONE;
-	if (!arena_cleanup(c->arena, fetch_free, f))
+	if (!arena_cleanup(c->arena, imap_fetch_free, f))
 		return imap_fail(c, ERR_MEMORY, NULL);
 	c->step = fetch_step;
 	return fetch_step(c);

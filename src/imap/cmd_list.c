@@ -204,11 +204,11 @@ static void xlist_attributes(struct buf *out, bool *first, const struct folder *
 		attribute(out, first, "\\AllMail");
 }
 
-static void write_attributes(struct imap_list *l, const struct folder *f, struct buf *out)
+static void write_attributes(enum imap_list_kind kind, bool extended, const struct folder *f, struct buf *out)
 {
-	bool first = true, level = l->kind == LIST_LSUB && !(f->flags & FOLDER_SUBSCRIBED);
+	bool first = true, level = kind == LIST_LSUB && !(f->flags & FOLDER_SUBSCRIBED);
 
-	if (f->flags & FOLDER_NONEXISTENT && (l->extended || l->kind == LIST_LSUB))
+	if (f->flags & FOLDER_NONEXISTENT && (extended || kind == LIST_LSUB))
 		attribute(out, &first, "\\NonExistent");
 	if (level || f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT))
 		attribute(out, &first, "\\Noselect");
@@ -220,11 +220,11 @@ static void write_attributes(struct imap_list *l, const struct folder *f, struct
 	/* Never \Unmarked: other programs deliver too, and a client may believe it. */
 	if (!level && f->flags & FOLDER_MARKED)
 		attribute(out, &first, "\\Marked");
-	if (l->extended && f->flags & FOLDER_SUBSCRIBED)
+	if (extended && f->flags & FOLDER_SUBSCRIBED)
 		attribute(out, &first, "\\Subscribed");
 	if (f->special_use)
 		attribute(out, &first, f->special_use);
-	if (l->kind == LIST_XLIST)
+	if (kind == LIST_XLIST)
 		xlist_attributes(out, &first, f);
 }
 
@@ -240,11 +240,37 @@ static void write_folder(struct imap_list *l, const struct folder *f)
 	struct buf *out = imap_out(l->c->s);
 
 	buf_printf(out, "* %s (", l->c->row->name);
-	write_attributes(l, f, out);
+	write_attributes(l->kind, l->extended, f, out);
 	write_separator(out, f->separator);
 	imap_name_write(l->c->s, out, f->name);
 	if (l->recursive && l->below[f - l->folder] & LIST_BELOW)
 		buf_add_str(out, " (CHILDINFO (\"SUBSCRIBED\"))");
+	buf_add_str(out, "\r\n");
+}
+
+void imap_list_write(struct imap_session *s, const struct folder *f, const char *old)
+{
+	struct buf *out = imap_out(s);
+
+	buf_add_str(out, "* LIST (");
+	write_attributes(LIST_PLAIN, true, f, out);
+	write_separator(out, f->separator);
+	imap_write_astring(out, span_str(f->name));
+	if (old) {
+		buf_add_str(out, " (\"OLDNAME\" (");
+		imap_write_astring(out, span_str(old));
+		buf_add_str(out, "))");
+	}
+	buf_add_str(out, "\r\n");
+}
+
+void imap_list_write_as(struct imap_session *s, const struct folder *f, const char *attributes)
+{
+	struct buf *out = imap_out(s);
+
+	buf_printf(out, "* LIST (%s", attributes);
+	write_separator(out, f->separator);
+	imap_write_astring(out, span_str(f->name));
 	buf_add_str(out, "\r\n");
 }
 

@@ -15,8 +15,8 @@ static void on_notify(void *ctx, bool look)
 
 	s->changed = true;
 	s->look |= look;
-	if (s->listening)
-		imap_session_wake(s);
+	if (s->listening || imap_heard(s) & IMAP_HEARD_AT_ONCE)
+		imap_session_stir(s);
 }
 
 static void select_free(void *arg)
@@ -44,6 +44,7 @@ static enum err take_view(struct imap_session *s, struct imap_select *sel, struc
 	s->refreshed_ms = loop_now(s->cfg.loop);
 	s->changed = s->look = false;
 	view_set_notify(s->view, on_notify, s);
+	imap_notice_due(s);
 	imap_session_busy(s);
 	return ERR_OK;
 }

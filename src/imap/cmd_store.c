@@ -71,6 +71,7 @@ static enum step store_step(struct imap_cmd *c)
 	if (st->job.mode != VIEW_FLAGS_REMOVE && st->job.system & MAIL_DELETED)
 		s->stats.deleted += set_count(&st->uids);
 	note_quiet(s, st);
+	s->asked |= IMAP_HEARD_FLAGS;
 	imap_session_busy(s);
 	return st->after ? st->after(c, st) : imap_ok(c, NULL, "Store completed.");
 }

@@ -27,6 +27,7 @@ enum imap_phase {
 	IMAP_LITERAL,  /* the row's literal function takes a literal */
 	IMAP_RUNNING,  /* start or step */
 	IMAP_SYNCING,  /* announcing before the tagged answer */
+	IMAP_TELLING,  /* announcing between commands */
 	IMAP_ENDING,   /* output is flushed, or the end is on its way */
 };
 
@@ -39,6 +40,7 @@ enum imap_announce_phase {
 	ANNOUNCE_VANISHED,
 	ANNOUNCE_COUNTS,
 	ANNOUNCE_ADDED,
+	ANNOUNCE_FRESH,
 	ANNOUNCE_DONE,
 };
 
@@ -50,6 +52,8 @@ struct imap_announce {
 	struct set uids;             /* what the flag FETCHes are about */
 	struct set bare;             /* among them: FLAGS is left out, the client knows them */
 	struct view_walk *walk;
+	struct set fresh;            /* what EXISTS tells of */
+	unsigned heard;              /* enum imap_heard: of this round */
 	size_t pos;                  /* in changes.expunged: of the flags phase from the end, then of the hook */
 	bool uid;                    /* FETCH lines carry the UID */
 };
@@ -70,6 +74,12 @@ struct imap_session {
 	struct set quiet;            /* own: UIDs whose silent change is told without FLAGS */
 	void *followed;              /* of hooks.follow */
 	struct set saved;            /* own: "$", the last saved search result, as UIDs (RFC 5182) */
+	struct set held;             /* own: UIDs whose flags changed when the client did not want to hear it */
+	struct set own;              /* own: UIDs that the client itself added to the selected mailbox */
+	unsigned asked;              /* enum imap_heard: of what the present command does it must be told in any case */
+	void *noticed;               /* of hooks.notice */
+	bool notice;                 /* there is something for it to tell */
+	bool acting;                 /* what happens now the session does itself */
 	uint32_t told_exists, told_recent;
 	uint64_t refreshed_ms;
 	bool changed;                /* the view's notify came since the last round */
@@ -97,6 +107,8 @@ struct imap_session {
 void imap_session_wake(struct imap_session *s);  /* from callbacks: go on with the present work, soon */
 void imap_session_end(struct imap_session *s, enum imap_end why, const char *text); /* text: constant; flushes output first */
 void imap_session_bye(struct imap_session *s, enum imap_end why, const char *code, const char *text);
+void imap_session_stir(struct imap_session *s);  /* likewise, if it awaits input: there is something to tell */
+void imap_notice_due(struct imap_session *s);    /* hooks.notice has something to tell */
 void imap_session_busy(struct imap_session *s);  /* disk work may be owed now */
 void imap_session_unselect(struct imap_session *s);
 
@@ -118,6 +130,7 @@ void imap_announce_drop(struct imap_session *s);
 imap_vanished_fn imap_vanished_expunge;
 /* Does a change carry more than the flags (MODSEQ)? Then the client hears of what it did itself, too. */
 bool imap_tells_own(const struct imap_session *s);
+unsigned imap_heard(const struct imap_session *s); /* enum imap_heard; ALL by the rules of RFC 3501 */
 void imap_write_flags_lines(struct imap_session *s); /* FLAGS and PERMANENTFLAGS as the view has them now */
 
 /* ---- out.c ---- */

@@ -181,6 +181,11 @@ static void lex_bad(struct imap_session *s)
 	s->phase = IMAP_SYNCING;
 }
 
+static bool tells_at_once(const struct imap_session *s)
+{
+	return s->view && (s->changed || s->look) && imap_heard(s) & IMAP_HEARD_AT_ONCE;
+}
+
 /* Feeds the lexer until a command is complete, a literal is to be taken, or input is wanted. */
 static enum step do_read(struct imap_session *s)
 {
@@ -189,6 +194,10 @@ static enum step do_read(struct imap_session *s)
 		enum imap_lex_event ev;
 		size_t used = 0;
 
+		if (!s->cmd.arena && (s->notice || tells_at_once(s))) {
+			s->phase = IMAP_TELLING;
+			return STEP_DONE;
+		}
 		if (!s->cmd.arena) {
 			if (!in.n)
 				return STEP_INPUT;
@@ -270,6 +279,20 @@ static enum step do_sync(struct imap_session *s)
 	return step;
 }
 
+/* Between commands, for a client that listens then too (RFC 5465). */
+static enum step do_tell(struct imap_session *s)
+{
+	enum step step = STEP_DONE;
+
+	if (s->announce.phase != ANNOUNCE_IDLE || tells_at_once(s))
+		step = imap_announce_step(s, imap_heard(s) & IMAP_HEARD_VANISHED, s->look);
+	if (step == STEP_DONE && s->notice && s->phase == IMAP_TELLING)
+		step = s->hooks.notice->others(s);
+	if (step == STEP_DONE && s->phase == IMAP_TELLING)
+		s->phase = IMAP_READING;
+	return step;
+}
+
 /* A lock that another program holds: try again for half a minute, then say so. */
 static enum step waited(struct imap_session *s)
 {
@@ -298,6 +321,8 @@ static enum step do_phase(struct imap_session *s)
 		return do_run(s);
 	case IMAP_SYNCING:
 		return do_sync(s);
+	case IMAP_TELLING:
+		return do_tell(s);
 	case IMAP_ENDING:
 		break;
 	}

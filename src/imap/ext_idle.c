@@ -24,7 +24,7 @@ static void look_again(void *ctx)
 	struct idle *i = ctx;
 
 	i->s->look = true;
-	imap_session_wake(i->s);
+	imap_session_stir(i->s);
 }
 
 static void on_poll(void *ctx)
@@ -39,7 +39,9 @@ static void on_alive(void *ctx)
 {
 	struct idle *i = ctx;
 
-	imap_untagged(i->s, "OK Still here");
+	/* Who takes no output is not told that we live. */
+	if (i->s->blocked == STEP_INPUT)
+		imap_untagged(i->s, "OK Still here");
 	loop_timer_set(i->s->cfg.loop, &i->alive, i->s->cfg.settings.idle_notify_ms, on_alive, i);
 }
 
@@ -94,6 +96,12 @@ static enum step idle_step(struct imap_cmd *c)
 		i->round = false;
 		if (i->looking && s->missed)
 			loop_timer_set(s->cfg.loop, &i->again, AGAIN_MS, look_again, i);
+	}
+	if (s->notice) {
+		enum step step = s->hooks.notice->others(s);
+
+		if (step != STEP_DONE)
+			return step;
 	}
 	return take_done(c);
 }

@@ -46,6 +46,7 @@ struct imap_fetch {
 	struct imap_fetch_op *op;            /* arena: those without bytes first, then those with */
 	size_t ops, meta;                    /* how many; of them without bytes */
 	unsigned want;
+	bool unsolicited;                    /* nobody asked: UID and MODSEQ as with changed flags */
 	bool seen;                           /* some item sets \Seen, and it may be set */
 	bool has_flags;                      /* FLAGS is among the items */
 
@@ -71,5 +72,14 @@ bool imap_fetch_add(struct imap_fetch *f, struct span name);
 
 /* What came of a message's bytes: errors of this message alone are told at the end, others end the walk. ERR_OK: nothing. */
 void imap_fetch_failed(struct imap_fetch *f, enum err e);
+
+/*
+ * The parts of the command, for others who FETCH: f zeroed but for c (whose arena it uses), unsolicited and, before the run, uids. compile:
+ * items is one argument, an item, a macro or a list; false: c is answered. run: until STEP_DONE; f->err tells what ended it
+ * early. The caller calls free, or lets the arena do it.
+ */
+bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items);
+enum step imap_fetch_run(struct imap_fetch *f);
+void imap_fetch_free(void *f);
 
 #endif

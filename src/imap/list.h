@@ -43,4 +43,10 @@ bool imap_list_meets(const struct imap_list *l, const struct folder *f);   /* th
 /* ext_list_extended.c: fills below. False: the arena's limit. */
 bool imap_list_mark_below(struct imap_list *l);
 
+/* A line that nobody asked for (RFC 5465 section 5.4), with all attributes; old: its former name, or NULL. */
+void imap_list_write(struct imap_session *s, const struct folder *f, const char *old);
+
+/* The same with other attributes. */
+void imap_list_write_as(struct imap_session *s, const struct folder *f, const char *attributes);
+
 #endif

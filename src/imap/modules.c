@@ -54,6 +54,7 @@
 	X(ext_context)       \
 	X(ext_inprogress)    \
 	X(ext_i18nlevel)     \
+	X(ext_notify)        \
 	X(ext_condstore)     \
 	X(ext_qresync)
 

@@ -25,6 +25,21 @@ void imap_session_wake(struct imap_session *s)
 		loop_later(s->cfg.loop, &s->task, on_task, s);
 }
 
+void imap_session_stir(struct imap_session *s)
+{
+	/* Whoever waits for output or a lock looks for himself when he goes on. */
+	if (s->acting || s->blocked == STEP_INPUT)
+		imap_session_wake(s);
+}
+
+void imap_notice_due(struct imap_session *s)
+{
+	if (!s->hooks.notice)
+		return;
+	s->notice = true;
+	imap_session_stir(s);
+}
+
 void imap_session_busy(struct imap_session *s)
 {
 	if (s->cfg.on_busy)
@@ -40,10 +55,13 @@ void imap_session_unselect(struct imap_session *s)
 	if (s->hooks.follow)
 		s->hooks.follow->drop(s);
 	s->hooks.follow = NULL;
+	set_clear(&s->held);
+	set_clear(&s->own);
 	view_close(&s->view);
 	s->told_exists = s->told_recent = 0;
 	s->changed = s->look = false;
 	s->refreshed_ms = 0;
+	imap_notice_due(s);
 }
 
 /* ---- the end ---- */
@@ -57,6 +75,8 @@ static void session_free(struct imap_session *s)
 	set_free(&s->echo);
 	set_free(&s->quiet);
 	set_free(&s->saved);
+	set_free(&s->held);
+	set_free(&s->own);
 	imap_lex_free(&s->lex);
 	stream_free(&s->stream);
 	arena_free(&s->arena);
@@ -69,6 +89,8 @@ static void on_last(void *ctx)
 
 	imap_dispatch_drop(s);
 	imap_session_unselect(s); /* the account may be closed from on_end on */
+	if (s->hooks.notice)
+		s->hooks.notice->drop(s);
 	if (s->cfg.on_end)
 		s->cfg.on_end(s->cfg.ctx, s->end, s->end_text);
 	session_free(s);
@@ -173,7 +195,9 @@ static void session_pump(struct imap_session *s)
 
 	if (s->phase == IMAP_ENDING)
 		return;
+	s->acting = true;
 	s->blocked = imap_dispatch(s);
+	s->acting = false;
 	stream_push(s->stream);
 	if (s->phase == IMAP_ENDING)
 		return;

@@ -21,6 +21,7 @@ struct watch {
 	struct watch *prev, *next;         /* of one directory */
 	struct watch *due_prev, *due_next; /* while hit */
 	bool hit;
+	watch_cares_fn *cares;
 	loop_fn *fn;
 	void *ctx;
 };
@@ -45,14 +46,16 @@ struct watch_set {
 
 /* --- events ------------------------------------------------------------------------------- */
 
-static void watch_hit(struct watch_dir *d, uint64_t count)
+/* name: NULL for what concerns all. */
+static void watch_hit(struct watch_dir *d, uint64_t count, const char *name)
 {
 	struct watch *w;
 
 	d->count += count;
 	DL_FOREACH (d->list, w) {
-		if (!w->hit)
-			DL_APPEND2(d->set->due, w, due_prev, due_next);
+		if (w->hit || (name && w->cares && !w->cares(name)))
+			continue;
+		DL_APPEND2(d->set->due, w, due_prev, due_next);
 		w->hit = true;
 	}
 }
@@ -63,13 +66,13 @@ static void watch_event(struct watch_set *set, const struct inotify_event *ev)
 
 	if (ev->mask & IN_Q_OVERFLOW) {
 		HASH_ITER (hh, set->dirs, d, next)
-			watch_hit(d, LOST);
+			watch_hit(d, LOST, NULL);
 		return;
 	}
 	HASH_FIND_INT(set->dirs, &ev->wd, d);
 	if (!d)
 		return;
-	watch_hit(d, ev->mask & IN_IGNORED ? LOST : 1);
+	watch_hit(d, ev->mask & IN_IGNORED ? LOST : 1, ev->len ? ev->name : NULL);
 	if (ev->mask & IN_IGNORED) {
 		HASH_DEL(set->dirs, d);
 		d->gone = true;
@@ -169,7 +172,8 @@ static enum err dir_find(struct watch_set *set, const char *path, struct watch_d
 	return ERR_OK;
 }
 
-enum err watch_add(struct watch_set *set, const char *dir, loop_fn *fn, void *ctx, struct watch **watch_r)
+enum err watch_add(struct watch_set *set, const char *dir, watch_cares_fn *cares, loop_fn *fn, void *ctx,
+		   struct watch **watch_r)
 {
 	struct watch_dir *d;
 	struct watch *w;
@@ -179,6 +183,7 @@ enum err watch_add(struct watch_set *set, const char *dir, loop_fn *fn, void *ct
 		return e;
 	w = mem_alloc(sizeof(*w));
 	w->dir = d;
+	w->cares = cares;
 	w->fn = fn;
 	w->ctx = ctx;
 	DL_APPEND(d->list, w);

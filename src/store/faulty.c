@@ -336,9 +336,21 @@ static uint64_t faulty_made(struct store_box *b)
 	return ops_of(b)->made ? ops_of(b)->made(inner_of(b)) : 0;
 }
 
+static uint64_t faulty_dirs(struct store_box *b)
+{
+	return ops_of(b)->dirs ? ops_of(b)->dirs(inner_of(b)) : 0;
+}
+
 static enum err faulty_token(struct store_box *b, struct arena *a, struct span *token_r)
 {
 	return ops_of(b)->token ? ops_of(b)->token(inner_of(b), a, token_r) : ERR_CANNOT;
+}
+
+static size_t faulty_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name))
+{
+	struct store *inner = faulty_of(s)->inner;
+
+	return inner->ops->watch_list ? inner->ops->watch_list(inner, paths, cares_r) : 0;
 }
 
 static const struct store_ops store_faulty_table = {
@@ -349,6 +361,7 @@ static const struct store_ops store_faulty_table = {
 	.open = faulty_open,
 	.close = faulty_close,
 	.list = faulty_list,
+	.watch_list = faulty_watch_list,
 	.create = faulty_create,
 	.remove = faulty_remove,
 	.rename = faulty_rename,
@@ -376,6 +389,7 @@ static const struct store_ops store_faulty_table = {
 	.set_modseq_floor = faulty_set_modseq_floor,
 	.watch = faulty_watch,
 	.made = faulty_made,
+	.dirs = faulty_dirs,
 	.token = faulty_token,
 };
 

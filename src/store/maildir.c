@@ -327,6 +327,16 @@ bool maildir_stamp_same(const struct stamp *before, const struct stamp *after)
 	       before->new_sec == after->new_sec && before->new_nsec == after->new_nsec;
 }
 
+static uint64_t maildir_dirs(struct store_box *sb)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	struct stat cur, new;
+
+	if (fstat(b->cur_fd, &cur) < 0 || fstat(b->new_fd, &new) < 0)
+		return 0;
+	return (cur.st_ino * 3 + new.st_ino) ^ (uint64_t)cur.st_dev << 40;
+}
+
 static uint64_t maildir_made(struct store_box *sb)
 {
 	return maildir_box_of(sb)->made;
@@ -365,6 +375,7 @@ const struct store_ops store_maildir = {
 	.open = maildir_open,
 	.close = maildir_close,
 	.list = maildir_list,
+	.watch_list = maildir_watch_list,
 	.create = maildir_create,
 	.remove = maildir_remove,
 	.rename = maildir_rename,
@@ -392,5 +403,6 @@ const struct store_ops store_maildir = {
 	.set_modseq_floor = maildir_set_modseq_floor,
 	.watch = maildir_watch,
 	.made = maildir_made,
+	.dirs = maildir_dirs,
 	.token = maildir_token,
 };

@@ -111,6 +111,7 @@ void maildir_uidlist_unlock(struct maildir_box *b, struct dotlock *l);
 enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
 		      struct errtext *t);
 enum err maildir_create(struct store *s, const char *name, const char *special_use, struct errtext *t);
+size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name));
 enum err maildir_remove(struct store *s, const char *name, struct errtext *t);
 enum err maildir_rename(struct store *s, const char *from, const char *to, struct errtext *t);
 /* ".A.B"; "" for INBOX. False: not a valid name. */

@@ -178,12 +178,15 @@ static enum err root_sync(struct maildir *m, struct errtext *t)
 
 /* --- list --- */
 
+struct listed {
+	bool selectable;
+	uint64_t id;
+	struct span use;
+};
+
 struct listing {
 	struct keytab tab;
-	struct {
-		bool selectable;
-		struct span use; /* in pool */
-	} *folder; /* own; by number in tab */
+	struct listed *folder; /* own; by number in tab; uses in pool */
 	size_t cap;
 	struct pool pool;
 	struct buf use; /* own: scratch */
@@ -192,7 +195,7 @@ struct listing {
 
 enum { LIST_FOLDERS_MAX = 200000 };
 
-static void listing_add(struct listing *l, struct span name, bool selectable, struct span use)
+static void listing_add(struct listing *l, struct span name, struct listed f)
 {
 	size_t k = keytab_find(&l->tab, name);
 	bool fresh = false;
@@ -203,40 +206,57 @@ static void listing_add(struct listing *l, struct span name, bool selectable, st
 		l->cap = l->cap ? l->cap * 2 : 64;
 		l->folder = mem_grow(l->folder, l->cap, sizeof(*l->folder));
 	}
-	if (fresh)
-		memset(&l->folder[k], 0, sizeof(l->folder[k]));
-	l->folder[k].selectable |= selectable;
-	if (use.n)
-		l->folder[k].use = pool_copy(&l->pool, use);
+	if (!fresh && !f.selectable)
+		return;
+	l->folder[k] = f;
+	if (f.use.n)
+		l->folder[k].use = pool_copy(&l->pool, f.use);
 }
 
 /* The folder, and the levels above it. */
-static void listing_folder(struct listing *l, const char *name, bool selectable, struct span use)
+static void listing_folder(struct listing *l, const char *name, struct listed f)
 {
 	struct span all = span_str(name);
 
-	listing_add(l, all, selectable, use);
+	listing_add(l, all, f);
 	for (size_t i = 0; i < all.n; i++)
 		if (all.p[i] == '.')
-			listing_add(l, span_cut(all, 0, i), false, SPAN(""));
+			listing_add(l, span_cut(all, 0, i), (struct listed){ .selectable = false });
+}
+
+/* A folder is known by its cur/, when that was made and where: it stays what it is when the folder gets another name. */
+static bool cur_of(int root, const char *dirname, uint64_t *id_r)
+{
+	char path[MAILDIR_NAME_MAX + 8];
+	struct statx st;
+
+	snprintf(path, sizeof(path), "%s/cur", dirname);
+	if (statx(root, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME, &st) < 0 ||
+	    !S_ISDIR(st.stx_mode))
+		return false;
+	*id_r = 0;
+	if (st.stx_mask & STATX_BTIME)
+		*id_r = st.stx_ino ^ (uint64_t)st.stx_btime.tv_sec << 32 ^ (uint64_t)st.stx_btime.tv_nsec << 2;
+	return true;
 }
 
 static bool has_cur(int root, const char *dirname)
 {
-	char path[MAILDIR_NAME_MAX + 8];
+	uint64_t id;
 
-	snprintf(path, sizeof(path), "%s/cur", dirname);
-	return is_dir(root, path);
+	return cur_of(root, dirname, &id);
 }
 
 static void listing_dir(struct maildir *m, struct listing *l, const char *dirname)
 {
-	bool selectable = has_cur(m->root_fd, dirname);
+	struct listed f = { .id = 0 };
 
+	f.selectable = cur_of(m->root_fd, dirname, &f.id);
 	buf_clear(&l->use);
-	if (selectable)
+	if (f.selectable)
 		special_use_read(m->root_fd, dirname, &l->use);
-	listing_folder(l, dirname + 1, selectable, buf_span(&l->use));
+	f.use = buf_span(&l->use);
+	listing_folder(l, dirname + 1, f);
 }
 
 static enum err listing_read(struct maildir *m, struct listing *l, struct errtext *t)
@@ -259,7 +279,7 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 	}
 	closedir(d);
 	if (is_dir(m->inbox_fd, "cur"))
-		listing_add(l, SPAN("INBOX"), true, SPAN(""));
+		listing_add(l, SPAN("INBOX"), (struct listed){ .selectable = true });
 	return ERR_OK;
 }
 
@@ -271,6 +291,7 @@ static enum err listing_give(const struct listing *l, struct arena *a, struct st
 	for (size_t i = 0; f && i < l->tab.n; i++) {
 		f[i].name = arena_span(a, l->tab.key[i]);
 		f[i].selectable = l->folder[i].selectable;
+		f[i].id = l->folder[i].id;
 		if (l->folder[i].use.n)
 			f[i].special_use = arena_span(a, l->folder[i].use);
 		if (!f[i].name || (l->folder[i].use.n && !f[i].special_use))
@@ -301,6 +322,23 @@ enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_
 	buf_free(&l.use);
 	pool_free(&l.pool);
 	return e;
+}
+
+static bool list_cares(const char *name)
+{
+	return name[0] == '.' || strcmp(name, "subscriptions") == 0;
+}
+
+size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name))
+{
+	const struct maildir *m = maildir_of(s);
+	size_t n = 0;
+
+	paths[n++] = m->root;
+	if (m->control && m->control_fd >= 0)
+		paths[n++] = m->control;
+	*cares_r = list_cares;
+	return n;
 }
 
 /* --- create --- */

@@ -218,3 +218,42 @@ enum err imap_arg_flags(const struct imap_arg *a, struct arena *arena, struct im
 	*f_r = f;
 	return ERR_OK;
 }
+
+/* ---- copying ---- */
+
+static struct imap_arg *copy_one(const struct imap_arg *a, struct imap_arg *parent, struct arena *arena)
+{
+	struct imap_arg *c = arena_alloc(arena, sizeof(*c));
+	bool s_ok = true, tail_ok = true;
+
+	if (!c)
+		return NULL;
+	*c = *a;
+	c->parent = parent;
+	c->child = c->next = NULL;
+	c->s = arena_copy(arena, a->s, &s_ok);
+	c->tail = arena_copy(arena, a->tail, &tail_ok);
+	return s_ok && tail_ok ? c : NULL;
+}
+
+/* Down to the first child, else on to the next sibling, else up. */
+struct imap_arg *imap_arg_copy(const struct imap_arg *a, struct arena *arena)
+{
+	struct imap_arg *top = copy_one(a, NULL, arena), *c = top;
+	const struct imap_arg *at = a;
+
+	while (c) {
+		if (at->child) {
+			at = at->child;
+			c = c->child = copy_one(at, c, arena);
+			continue;
+		}
+		for (; at != a && !at->next; at = at->parent)
+			c = c->parent;
+		if (at == a)
+			return top;
+		at = at->next;
+		c = c->next = copy_one(at, c->parent, arena);
+	}
+	return NULL;
+}

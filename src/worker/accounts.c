@@ -112,11 +112,12 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 }
 
 /* box counts what the kernel tells. */
-static void *watcher_add(void *ctx, const char *dir, void (*changed)(void *arg), void *arg)
+static void *watcher_add(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg),
+			 void *arg)
 {
 	struct watch_set *set = ctx;
 	struct watch *w;
-	return watch_add(set, dir, changed, arg, &w) == ERR_OK ? w : NULL;
+	return watch_add(set, dir, cares, changed, arg, &w) == ERR_OK ? w : NULL;
 }
 
 static void watcher_remove(void *ctx, void *handle)

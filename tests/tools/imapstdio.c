@@ -205,11 +205,12 @@ static void print_usage(void)
 	       u.ru_stime.tv_sec, u.ru_stime.tv_usec, u.ru_maxrss);
 }
 
-static void *watcher_add(void *ctx, const char *dir, void (*changed)(void *arg), void *arg)
+static void *watcher_add(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg),
+			 void *arg)
 {
 	struct watch *w;
 
-	return watch_add(ctx, dir, changed, arg, &w) ? NULL : w;
+	return watch_add(ctx, dir, cares, changed, arg, &w) ? NULL : w;
 }
 
 static void watcher_remove(void *ctx, void *handle)

@@ -1,6 +1,7 @@
 #include "fakebox.h"
 
 #include "base/mem.h"
+#include "box/heed.h"
 #include "base/must.h"
 #include "base/utf8.h"
 #include "box/sort.h"
@@ -1175,4 +1176,42 @@ void thread_end(struct thread_run **r)
 		free((*r)->item);
 	free(*r);
 	*r = NULL;
+}
+
+/* --- heed.h: nothing is to be heard of here --- */
+
+struct heed *acct_heed(struct acct *a, const char *name, void (*fn)(void *ctx), void *ctx)
+{
+	return NULL;
+}
+
+bool heed_watched(const struct heed *h)
+{
+	return true;
+}
+
+void acct_unheed(struct heed **h)
+{
+	*h = NULL;
+}
+
+enum err acct_folders_heed(struct acct *a, folder_heed_fn *fn, void *ctx, struct folder_heed **h_r, struct errtext *t)
+{
+	*h_r = NULL;
+	return ERR_OK;
+}
+
+bool folder_heed_watched(const struct folder_heed *h)
+{
+	return true;
+}
+
+void acct_folders_unheed(struct folder_heed **h)
+{
+	*h = NULL;
+}
+
+enum err acct_folders_look(struct acct *a, bool force, struct errtext *t)
+{
+	return ERR_OK;
 }

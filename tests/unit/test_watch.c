@@ -58,10 +58,10 @@ static void test_watch(void **state)
 
 	assert_true(mkdtemp(one) && mkdtemp(two));
 	assert_int_equal(watch_set_new(l, &set), ERR_OK);
-	assert_int_equal(watch_add(set, one, on_change, &a, &a.w), ERR_OK);
-	assert_int_equal(watch_add(set, two, on_change, &b, &b.w), ERR_OK);
-	assert_int_equal(watch_add(set, one, on_change, &c, &c.w), ERR_OK);
-	assert_int_equal(watch_add(set, "/tmp/nowhere", on_change, &c, &c.w), ERR_NOTFOUND);
+	assert_int_equal(watch_add(set, one, NULL, on_change, &a, &a.w), ERR_OK);
+	assert_int_equal(watch_add(set, two, NULL, on_change, &b, &b.w), ERR_OK);
+	assert_int_equal(watch_add(set, one, NULL, on_change, &c, &c.w), ERR_OK);
+	assert_int_equal(watch_add(set, "/tmp/nowhere", NULL, on_change, &c, &c.w), ERR_NOTFOUND);
 	n = watch_count(a.w);
 	drop(one, "x"); /* four events, one call */
 	assert_int_equal(watch_count(a.w) - n, 4); /* known before the loop turns */

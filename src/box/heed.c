@@ -1,0 +1,388 @@
+/*
+ * Who wants to hear of mailboxes without selecting them, and of the folders. What is known of the folders is kept once for
+ * all who listen: after a change of ours, or one that the watches tell, the list is read anew and compared. A folder that
+ * another program renamed is known by the identity that the store gives it.
+ */
+#include "room.h"
+
+#include "base/mem.h"
+#include "box/heed.h"
+
+#include <utlist.h>
+
+enum { LIST_WATCHES = 16, LIST_ARENA = 64 << 20 };
+
+struct heed {
+	struct place *place; /* a reference */
+	struct heed *prev, *next;
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+
+void place_tell(struct place *p)
+{
+	struct heed *h;
+
+	DL_FOREACH (p->heeds, h)
+		h->fn(h->ctx);
+}
+
+struct heed *acct_heed(struct acct *a, const char *name, void (*fn)(void *ctx), void *ctx)
+{
+	struct mailbox *mb;
+	struct heed *h;
+	struct name n;
+
+	if (name_resolve(a, name, &n, NULL))
+		return NULL;
+	h = mem_alloc(sizeof(*h));
+	h->place = place_get(a, n.space, n.storage);
+	h->fn = fn;
+	h->ctx = ctx;
+	DL_APPEND(h->place->heeds, h);
+	/* Whoever opens a mailbox that is heeded watches it. */
+	if (!h->place->watches && h->place->mb)
+		mailbox_watch(h->place->mb);
+	else if (!h->place->watches && !mailbox_open_storage(a, n.space, n.storage, &mb, NULL))
+		mailbox_close(&mb);
+	return h;
+}
+
+bool heed_watched(const struct heed *h)
+{
+	return h->place->watches > 0;
+}
+
+void acct_unheed(struct heed **h)
+{
+	struct heed *c = *h;
+
+	if (!c)
+		return;
+	*h = NULL;
+	DL_DELETE(c->place->heeds, c);
+	place_put(c->place);
+	free(c);
+}
+
+/* --- the folders ---------------------------------------------------------------------- */
+
+struct folder_heed {
+	struct acct *acct; /* borrowed */
+	struct folder_heed *prev, *next;
+	folder_heed_fn *fn;
+	void *ctx;
+};
+
+/* A folder that exists or is subscribed. */
+struct listed {
+	const char *name; /* arena */
+	unsigned flags;   /* enum folder_flag */
+	uint64_t id;
+	char sep;
+};
+
+struct snapshot {
+	struct arena *ar; /* own */
+	struct listed *f; /* arena, by name */
+	size_t n;
+};
+
+struct folders {
+	struct folder_heed *heeds; /* own */
+	struct snapshot now;
+	bool stale, blind;         /* blind: not all of it is watched */
+	void *watch[LIST_WATCHES]; /* own */
+	unsigned watches;
+};
+
+static bool exists(const struct listed *f)
+{
+	return !(f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT));
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+}
+
+static const struct listed *find(const struct snapshot *s, const char *name)
+{
+	struct listed key = { .name = name };
+
+	return s->n ? bsearch(&key, s->f, s->n, sizeof(*s->f), by_name) : NULL;
+}
+
+static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errtext *t)
+{
+	struct snapshot s = { .ar = arena_new(LIST_ARENA) };
+	struct folder *f;
+	size_t n;
+	enum err e = acct_folders(a, s.ar, &f, &n, t);
+
+	if (!e) {
+		s.f = arena_array(s.ar, n + 1, sizeof(*s.f));
+		e = s.f ? ERR_OK : ERR_LIMIT;
+	}
+	if (e) {
+		arena_free(&s.ar);
+		return e;
+	}
+	for (size_t i = 0; i < n; i++)
+		s.f[i] = (struct listed){ f[i].name, f[i].flags, f[i].id, f[i].separator };
+	s.n = n;
+	qsort(s.f, n, sizeof(*s.f), by_name);
+	*s_r = s;
+	return ERR_OK;
+}
+
+static void tell(struct folders *l, enum folder_news_kind kind, const char *name, const char *old)
+{
+	struct folder_news news = { kind, name, old };
+	struct folder_heed *h;
+
+	DL_FOREACH (l->heeds, h)
+		h->fn(h->ctx, &news);
+}
+
+/* --- comparing ------------------------------------------------------------------------- */
+
+struct compare {
+	struct snapshot *was, *is;
+	const char *from, *to;     /* a rename of ours, or NULL */
+	const struct listed **old; /* own: for each of is what it was called, if it was renamed */
+	bool *moved;               /* own: for each of was whether it lives on under another name */
+};
+
+/* "A.x" when name is below from as in from "B", name "B.x", to "A". */
+static const struct listed *counterpart(const struct compare *c, const struct listed *f)
+{
+	size_t n = strlen(c->to);
+	struct buf name;
+	const struct listed *was;
+
+	if (strncmp(f->name, c->to, n) != 0 || (f->name[n] && f->name[n] != f->sep))
+		return NULL;
+	buf_init(&name, 4 * NAME_MAX_STORAGE);
+	buf_printf(&name, "%s%s", c->from, f->name + n);
+	was = find(c->was, buf_cstr(&name));
+	buf_free(&name);
+	return was;
+}
+
+struct by_id {
+	uint64_t id;
+	const struct listed *f;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct by_id *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* What has gone, by its identity. */
+static struct by_id *gone_by_id(const struct compare *c, size_t *n_r)
+{
+	struct by_id *gone = mem_array(c->was->n + 1, sizeof(*gone));
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->was->n; i++) {
+		const struct listed *f = &c->was->f[i], *is = find(c->is, f->name);
+
+		if (f->id && exists(f) && !(is && exists(is)))
+			gone[n++] = (struct by_id){ f->id, f };
+	}
+	qsort(gone, n, sizeof(*gone), by_id);
+	*n_r = n;
+	return gone;
+}
+
+static void pair(struct compare *c)
+{
+	size_t n;
+	struct by_id *gone = gone_by_id(c, &n);
+
+	for (size_t i = 0; i < c->is->n; i++) {
+		const struct listed *f = &c->is->f[i], *was = find(c->was, f->name), *old = NULL;
+		struct by_id key = { f->id, NULL }, *hit;
+
+		if (!exists(f) || (was && exists(was)))
+			continue;
+		if (c->from)
+			old = counterpart(c, f);
+		hit = f->id && n && !c->from ? bsearch(&key, gone, n, sizeof(*gone), by_id) : NULL;
+		if (hit)
+			old = hit->f;
+		if (!old)
+			continue;
+		c->old[i] = old;
+		c->moved[old - c->was->f] = true;
+	}
+	free(gone);
+}
+
+/* Is a folder above it renamed with it? */
+static bool goes_along(const struct compare *c, const struct listed *f, const struct listed *old)
+{
+	for (size_t n = strlen(f->name); n-- > 0;) {
+		size_t below = strlen(f->name) - n, old_n = strlen(old->name);
+		const struct listed *above;
+		char name[4 * NAME_MAX_STORAGE];
+
+		if (f->name[n] != f->sep || n >= sizeof(name) || old_n < below ||
+		    strcmp(f->name + n, old->name + old_n - below) != 0)
+			continue;
+		memcpy(name, f->name, n);
+		name[n] = '\0';
+		above = find(c->is, name);
+		if (above && c->old[above - c->is->f] && strlen(c->old[above - c->is->f]->name) == old_n - below &&
+		    strncmp(c->old[above - c->is->f]->name, old->name, old_n - below) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void tell_gone(struct folders *l, const struct compare *c)
+{
+	for (size_t i = 0; i < c->was->n; i++) {
+		const struct listed *f = &c->was->f[i], *is = find(c->is, f->name);
+
+		if (exists(f) && !(is && exists(is)) && !c->moved[i])
+			tell(l, NEWS_DELETED, f->name, NULL);
+		if (f->flags & FOLDER_SUBSCRIBED && !(is && is->flags & FOLDER_SUBSCRIBED))
+			tell(l, NEWS_UNSUBSCRIBED, f->name, NULL);
+	}
+}
+
+static void tell_come(struct folders *l, const struct compare *c)
+{
+	for (size_t i = 0; i < c->is->n; i++) {
+		const struct listed *f = &c->is->f[i], *was = find(c->was, f->name);
+
+		if (c->old[i] && !c->from && !goes_along(c, f, c->old[i]))
+			tell(l, NEWS_RENAMED, f->name, c->old[i]->name);
+		else if (!c->old[i] && exists(f) && !(was && exists(was)) && !(c->from && !strcmp(c->to, f->name)))
+			tell(l, NEWS_CREATED, f->name, NULL);
+		if (f->flags & FOLDER_SUBSCRIBED && !(was && was->flags & FOLDER_SUBSCRIBED))
+			tell(l, NEWS_SUBSCRIBED, f->name, NULL);
+	}
+}
+
+static enum err look(struct acct *a, const char *from, const char *to, struct errtext *t)
+{
+	struct folders *l = a->folders;
+	struct snapshot was = l->now, is;
+	struct compare c = { .was = &was, .is = &is, .from = from, .to = to };
+	enum err e = take_snapshot(a, &is, t);
+
+	if (e)
+		return e;
+	l->stale = false;
+	l->now = is;
+	c.old = mem_array(is.n + 1, sizeof(struct listed *));
+	c.moved = mem_array(was.n + 1, sizeof(*c.moved));
+	pair(&c);
+	if (from)
+		tell(l, NEWS_RENAMED, to, from);
+	tell_gone(l, &c);
+	tell_come(l, &c);
+	free(c.old);
+	free(c.moved);
+	arena_free(&was.ar);
+	return ERR_OK;
+}
+
+enum err acct_folders_look(struct acct *a, bool force, struct errtext *t)
+{
+	return a->folders && (force || a->folders->stale) ? look(a, NULL, NULL, t) : ERR_OK;
+}
+
+void folders_changed(struct acct *a, const char *from, const char *to)
+{
+	if (a->folders && look(a, from, to, NULL))
+		a->folders->stale = true;
+}
+
+/* --- listening -------------------------------------------------------------------------- */
+
+static void on_change(void *arg)
+{
+	struct folders *l = arg;
+	struct folder_heed *h;
+
+	l->stale = true;
+	DL_FOREACH (l->heeds, h)
+		h->fn(h->ctx, NULL);
+}
+
+static void watch_space(struct acct *a, struct folders *l, const struct space *s)
+{
+	const struct acct_watcher *w = &a->config->watcher;
+	bool (*cares)(const char *name) = NULL;
+	const char *paths[4];
+	size_t n = w->add && s->ns->ops->watch_list ? s->ns->ops->watch_list(s->store, paths, &cares) : 0;
+
+	l->blind |= n == 0 || l->watches + n > LIST_WATCHES;
+	for (size_t i = 0; i < n && l->watches < LIST_WATCHES; i++) {
+		l->watch[l->watches] = w->add(w->ctx, paths[i], cares, on_change, l);
+		if (l->watch[l->watches])
+			l->watches++;
+		else
+			l->blind = true;
+	}
+}
+
+static void folders_free(struct acct *a)
+{
+	struct folders *l = a->folders;
+
+	while (l->watches)
+		a->config->watcher.remove(a->config->watcher.ctx, l->watch[--l->watches]);
+	arena_free(&l->now.ar);
+	free(l);
+	a->folders = NULL;
+}
+
+enum err acct_folders_heed(struct acct *a, folder_heed_fn *fn, void *ctx, struct folder_heed **h_r, struct errtext *t)
+{
+	struct folder_heed *h;
+	enum err e;
+
+	if (!a->folders) {
+		a->folders = mem_alloc(sizeof(*a->folders));
+		for (size_t i = 0; i < a->spaces; i++)
+			watch_space(a, a->folders, &a->space[i]);
+		e = take_snapshot(a, &a->folders->now, t);
+		if (e) {
+			folders_free(a);
+			return e;
+		}
+	}
+	h = mem_alloc(sizeof(*h));
+	h->acct = a;
+	h->fn = fn;
+	h->ctx = ctx;
+	DL_APPEND(a->folders->heeds, h);
+	*h_r = h;
+	return ERR_OK;
+}
+
+bool folder_heed_watched(const struct folder_heed *h)
+{
+	return !h->acct->folders->blind;
+}
+
+void acct_folders_unheed(struct folder_heed **h)
+{
+	struct folder_heed *c = *h;
+
+	if (!c)
+		return;
+	*h = NULL;
+	DL_DELETE(c->acct->folders->heeds, c);
+	if (!c->acct->folders->heeds)
+		folders_free(c->acct);
+	free(c);
+}
