@@ -15,8 +15,8 @@
 struct heed;
 
 /*
- * fn(ctx): something may have changed in the mailbox; acct_status tells what. The mailbox need not exist (then it can only be told
- * that something came of it in this process). NULL: not a possible name.
+ * fn(ctx): something may have changed in the mailbox; acct_status tells what. The mailbox need not exist (then only what
+ * this process does can be told). NULL: not a possible name.
  */
 struct heed *acct_heed(struct acct *a, const char *name, void (*fn)(void *ctx), void *ctx);
 bool heed_watched(const struct heed *h); /* false: other programs' changes are not told; ask from time to time */

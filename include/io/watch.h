@@ -17,7 +17,8 @@ void watch_set_free(struct watch_set **w); /* after its watches; NULL allowed; n
 typedef bool watch_cares_fn(const char *name);
 
 /*
- * fn(ctx) from the loop, once for all that happened since to names that cares answers true for (NULL: any). The same directory may be watched several times.
+ * fn(ctx) from the loop, once for all that happened since to names that cares answers true for (NULL: any).
+ * The same directory may be watched several times.
  * ERR_NOTFOUND, ERR_PERM; ERR_TEMP when the kernel has no watch left; ERR_CANNOT for a file system whose changes by
  * other machines the kernel does not see.
  */

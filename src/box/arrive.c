@@ -141,7 +141,7 @@ static enum err number(struct arrivals *r, struct errtext *t)
 
 	for (size_t i = 0; i < r->n; i++)
 		keys[i] = r->commit[i].key;
-	r->synced = r->number || r->mb->views;
+	r->synced = r->number || r->mb->views || r->mb->place->heeds;
 	if (!e)
 		e = sb->ops->number(sb, keys, r->n, r->synced, r->uid, &next, t);
 	free(keys);

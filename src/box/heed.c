@@ -1,7 +1,8 @@
 /*
- * Who wants to hear of mailboxes without selecting them, and of the folders. What is known of the folders is kept once for
- * all who listen: after a change of ours, or one that the watches tell, the list is read anew and compared. A folder that
- * another program renamed is known by the identity that the store gives it.
+ * Who wants to hear of mailboxes without selecting them, and of the folders. What is known of the
+ * folders is kept once for all who listen: after a change of ours, or one that the watches tell,
+ * the list is read anew and compared. A folder that another program renamed is known by the
+ * identity that the store gives it.
  */
 #include "room.h"
 
@@ -237,7 +238,8 @@ static bool goes_along(const struct compare *c, const struct listed *f, const st
 		memcpy(name, f->name, n);
 		name[n] = '\0';
 		above = find(c->is, name);
-		if (above && c->old[above - c->is->f] && strlen(c->old[above - c->is->f]->name) == old_n - below &&
+		if (above && c->old[above - c->is->f] &&
+		    strlen(c->old[above - c->is->f]->name) == old_n - below &&
 		    strncmp(c->old[above - c->is->f]->name, old->name, old_n - below) == 0)
 			return true;
 	}
@@ -263,7 +265,8 @@ static void tell_come(struct folders *l, const struct compare *c)
 
 		if (c->old[i] && !c->from && !goes_along(c, f, c->old[i]))
 			tell(l, NEWS_RENAMED, f->name, c->old[i]->name);
-		else if (!c->old[i] && exists(f) && !(was && exists(was)) && !(c->from && !strcmp(c->to, f->name)))
+		else if (!c->old[i] && exists(f) && !(was && exists(was)) &&
+			 !(c->from && !strcmp(c->to, f->name)))
 			tell(l, NEWS_CREATED, f->name, NULL);
 		if (f->flags & FOLDER_SUBSCRIBED && !(was && was->flags & FOLDER_SUBSCRIBED))
 			tell(l, NEWS_SUBSCRIBED, f->name, NULL);
@@ -322,7 +325,9 @@ static void watch_space(struct acct *a, struct folders *l, const struct space *s
 	const struct acct_watcher *w = &a->config->watcher;
 	bool (*cares)(const char *name) = NULL;
 	const char *paths[4];
-	size_t n = w->add && s->ns->ops->watch_list ? s->ns->ops->watch_list(s->store, paths, &cares) : 0;
+	size_t n = w->add && s->ns->ops->watch_list
+			   ? s->ns->ops->watch_list(s->store, paths, &cares)
+			   : 0;
 
 	l->blind |= n == 0 || l->watches + n > LIST_WATCHES;
 	for (size_t i = 0; i < n && l->watches < LIST_WATCHES; i++) {
@@ -345,7 +350,8 @@ static void folders_free(struct acct *a)
 	a->folders = NULL;
 }
 
-enum err acct_folders_heed(struct acct *a, folder_heed_fn *fn, void *ctx, struct folder_heed **h_r, struct errtext *t)
+enum err acct_folders_heed(struct acct *a, folder_heed_fn *fn, void *ctx, struct folder_heed **h_r,
+			   struct errtext *t)
 {
 	struct folder_heed *h;
 	enum err e;

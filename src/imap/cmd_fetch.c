@@ -135,26 +135,30 @@ static bool add_unsolicited(struct imap_fetch *f)
 	return imap_fetch_add(f, SPAN("UID"));
 }
 
-bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items)
+static bool compile(struct imap_fetch *f, const struct imap_arg *items, const struct imap_arg *modifiers)
 {
 	bool uid = f->c->row && f->c->row->flags & IMAP_CMD_UID;
 
 	f->op = arena_array(f->c->arena, IMAP_FETCH_OPS_MAX, sizeof(*f->op));
 	if (f->op && (!uid || imap_fetch_add(f, SPAN("UID"))) && add_items(f, items) &&
-	    (!f->unsolicited || add_unsolicited(f)) && sort_ops(f))
+	    (!f->unsolicited || add_unsolicited(f)) && add_modifiers(f, modifiers) && sort_ops(f))
 		return true;
 	if (!f->c->cond)
 		imap_fail(f->c, ERR_MEMORY, NULL);
 	return false;
 }
 
-static bool compile(struct imap_fetch *f, const struct imap_arg *a)
+bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items)
 {
-	if (!a) {
-		imap_bad(f->c, "FETCH items are missing.");
-		return false;
-	}
-	return imap_fetch_compile(f, a) && add_modifiers(f, a->next);
+	return compile(f, items, NULL);
+}
+
+static bool read_args(struct imap_fetch *f, const struct imap_arg *a)
+{
+	if (a)
+		return compile(f, a, a->next);
+	imap_bad(f->c, "FETCH items are missing.");
+	return false;
 }
 
 /* ---- the walk ---- */
@@ -380,7 +384,7 @@ static enum step fetch_start(struct imap_cmd *c)
 	if (!f)
 		return STEP_DONE;
 	f->c = c;
-	if (!imap_args_set(c, &a, &f->uids) || !compile(f, a))
+	if (!imap_args_set(c, &a, &f->uids) || !read_args(f, a))
 		return STEP_DONE;
 	if (!arena_cleanup(c->arena, imap_fetch_free, f))
 		return imap_fail(c, ERR_MEMORY, NULL);

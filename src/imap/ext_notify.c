@@ -1,8 +1,9 @@
 /*
- * NOTIFY (RFC 5465): what a client hears of the selected mailbox, of others and of the folders, and that it hears it
- * between commands too. Of each other mailbox that is asked for we keep what the client knows of it (a few numbers) and a
- * heed (box/heed.h), which only says that something may have changed; what, STATUS tells by comparing. So nothing
- * happens while nothing happens, and a burst of changes is one answer.
+ * NOTIFY (RFC 5465): what a client hears of the selected mailbox, of others and of the folders, and
+ * that it hears it between commands too. Of each other mailbox that is asked for we keep what the
+ * client knows of it (a few numbers) and a heed (box/heed.h), which only says that something may
+ * have changed; what, STATUS tells by comparing. So nothing happens while nothing happens, and a
+ * burst of changes is one answer.
  *
  * MailboxMetadataChange and ServerMetadataChange come with METADATA.
  */
@@ -23,25 +24,26 @@
 enum {
 	SPEC_MAX = 4 << 20,
 	BOXES_MAX = 5000,
-	NAMES_MAX = 1000,    /* folders to be told of: a client that does not listen has asked too much */
+	NAMES_MAX =
+		1000, /* folders to be told of: a client that does not listen has asked too much */
 	LIST_ARENA = 64 << 20,
-	AGAIN_MS = 100,      /* after a look that a lock prevented */
-	FOLDER_MS = 300,     /* another program that makes a folder needs a moment for what is in it */
+	AGAIN_MS = 100,  /* after a look that a lock prevented */
+	FOLDER_MS = 300, /* another program that makes a folder needs a moment for what is in it */
 };
 
 /* Another mailbox, and what the client knows of it. */
 struct watched {
 	struct imap_notify *n;
-	struct heed *heed;             /* own */
-	unsigned events;               /* enum notify_event */
-	bool known;                    /* what follows is true, */
-	bool unseen_known;             /* this too */
+	struct heed *heed; /* own */
+	unsigned events;   /* enum notify_event */
+	bool known;        /* what follows is true, */
+	bool unseen_known; /* this too */
 	uint32_t uidvalidity, uidnext, messages, unseen;
 	uint64_t highestmodseq;
 	bool queued;
-	bool foreign;                  /* somebody else changed it, not only the client itself */
-	bool wanted;                   /* while the list of mailboxes is read anew */
-	struct watched *prev, *next;   /* the queue of those to be asked for */
+	bool foreign;                /* somebody else changed it, not only the client itself */
+	bool wanted;                 /* while the list of mailboxes is read anew */
+	struct watched *prev, *next; /* the queue of those to be asked for */
 	UT_hash_handle hh;
 	char name[];
 };
@@ -49,31 +51,32 @@ struct watched {
 /* A folder to be told of. */
 struct named {
 	struct named *prev, *next;
-	unsigned event;                /* NOTIFY_NAME or NOTIFY_SUBSCRIPTION */
-	char *old;                     /* own; or NULL */
+	unsigned event; /* NOTIFY_NAME or NOTIFY_SUBSCRIPTION */
+	char *old;      /* own; or NULL */
 	char name[];
 };
 
 struct imap_notify {
 	struct imap_session *s;
-	struct notify_spec spec;       /* its arena: own */
-	struct watched *boxes;         /* own, by name */
+	struct notify_spec spec; /* its arena: own */
+	struct watched *boxes;   /* own, by name */
 	struct watched *queue;
-	struct watched *asking;        /* whose status is being asked for */
+	struct watched *asking; /* whose status is being asked for */
 	struct acct_status job;
-	struct folder_heed *folders;   /* own; NULL: nobody needs to know */
-	struct named *names;           /* own */
-	struct named *moved;           /* own: renamed folders, of which the client goes on to know what it knew */
+	struct folder_heed *folders; /* own; NULL: nobody needs to know */
+	struct named *names;         /* own */
+	struct named
+		*moved; /* own: renamed folders, of which the client goes on to know what it knew */
 	size_t names_n;
-	bool resolve;                  /* other mailboxes may match now */
-	bool look, looking;            /* the folders may have changed; we are finding out */
-	bool all;                      /* while NOTIFY SET runs: what was held back is told */
+	bool resolve;       /* other mailboxes may match now */
+	bool look, looking; /* the folders may have changed; we are finding out */
+	bool all;           /* while NOTIFY SET runs: what was held back is told */
 	bool overflow;
-	struct watched *selected;      /* the one that is selected, as of the last look */
+	struct watched *selected; /* the one that is selected, as of the last look */
 	struct loop_timer again, poll, folder;
-	struct arena *fetch_arena;     /* own, while new messages are FETCHed */
+	struct arena *fetch_arena; /* own, while new messages are FETCHed */
 	struct imap_cmd fetch_cmd;
-	struct imap_fetch *fetch;      /* fetch_arena */
+	struct imap_fetch *fetch; /* fetch_arena */
 };
 
 static struct imap_notify *notify_of(const struct imap_session *s)
@@ -174,7 +177,8 @@ static void notify_free(struct imap_notify *n)
 	free(n);
 }
 
-/* Something is to be told; by the one that serves the session, not by one that is still being set up. */
+/* Something is to be told; by the one that serves the session, not by one that is still being set
+ * up. */
 static void due(struct imap_notify *n)
 {
 	if (notify_of(n->s) == n)
@@ -218,7 +222,8 @@ static void push_name(struct imap_notify *n, unsigned event, const char *name, c
 /* The level above is affected, too (section 5.4). */
 static void push_parent(struct imap_notify *n, const char *name)
 {
-	char sep = imap_args_separator(n->s, span_str(name)), *parent = mem_str(name), *end = strrchr(parent, sep);
+	char sep = imap_args_separator(n->s, span_str(name)), *parent = mem_str(name),
+	     *end = strrchr(parent, sep);
 
 	if (end && end > parent) {
 		*end = '\0';
@@ -328,7 +333,8 @@ static struct watched *watched_find(struct imap_notify *n, const char *name)
 	return w;
 }
 
-/* A mailbox that matches. It is asked for in any case: it may be another one that has the name now. */
+/* A mailbox that matches. It is asked for in any case: it may be another one that has the name now.
+ */
 static void want(struct imap_notify *n, const char *name, unsigned events)
 {
 	struct watched *w = watched_find(n, name);
@@ -425,7 +431,8 @@ enum item {
 
 static void write_status(struct imap_session *s, unsigned items, const struct acct_status *st)
 {
-	static const char *const names[] = { "MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ" };
+	static const char *const names[] = { "MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN",
+					     "HIGHESTMODSEQ" };
 	struct imap_status_ask ask = { .items = 0 };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -455,13 +462,15 @@ static unsigned first_items(unsigned events)
 }
 
 /* What is to be told of the changes from w to st (sections 5.1 to 5.3). */
-static unsigned changed_items(const struct imap_session *s, const struct watched *w, const struct acct_status *st)
+static unsigned changed_items(const struct imap_session *s, const struct watched *w,
+			      const struct acct_status *st)
 {
 	bool modseqs = imap_tells_own(s), moved = w->uidvalidity != st->uidvalidity;
 	unsigned items = 0;
 
 	if (moved)
-		return ITEM_MESSAGES | ITEM_UIDNEXT | ITEM_UIDVALIDITY | (modseqs ? ITEM_HIGHESTMODSEQ : 0);
+		return ITEM_MESSAGES | ITEM_UIDNEXT | ITEM_UIDVALIDITY |
+		       (modseqs ? ITEM_HIGHESTMODSEQ : 0);
 	if (w->messages != st->messages || w->uidnext != st->uidnext)
 		items |= ITEM_MESSAGES | ITEM_UIDNEXT | (modseqs ? ITEM_HIGHESTMODSEQ : 0);
 	if (!(w->events & NOTIFY_FLAGS))
@@ -483,7 +492,8 @@ static void take_status(struct watched *w, const struct acct_status *st)
 	w->highestmodseq = st->highestmodseq;
 }
 
-/* While a mailbox is selected the client hears of it otherwise: what it has been told is what it knows. */
+/* While a mailbox is selected the client hears of it otherwise: what it has been told is what it
+ * knows. */
 static void note_selected(struct imap_notify *n)
 {
 	const struct imap_session *s = n->s;
@@ -595,7 +605,8 @@ static struct folder folder_gone(const struct imap_session *s, const char *name)
 	};
 }
 
-static void write_name(struct imap_notify *n, const struct named *d, const struct folder *f, size_t count)
+static void write_name(struct imap_notify *n, const struct named *d, const struct folder *f,
+		       size_t count)
 {
 	const struct folder *there = folder_find(f, count, d->name);
 	struct folder now = there ? *there : folder_gone(n->s, d->name);
@@ -636,7 +647,8 @@ static unsigned heard(const struct imap_session *s)
 	if (n->all)
 		return IMAP_HEARD_ALL;
 	if (n->spec.selected & NOTIFY_NEW)
-		h |= IMAP_HEARD_COUNTS | IMAP_HEARD_AT_ONCE | (n->spec.delayed ? 0 : IMAP_HEARD_VANISHED);
+		h |= IMAP_HEARD_COUNTS | IMAP_HEARD_AT_ONCE |
+		     (n->spec.delayed ? 0 : IMAP_HEARD_VANISHED);
 	if (n->spec.selected & NOTIFY_FLAGS)
 		h |= IMAP_HEARD_FLAGS;
 	return h;
@@ -745,7 +757,7 @@ static void install(struct imap_session *s, struct imap_notify *n)
 /* ---- the command ---- */
 
 struct setting {
-	struct imap_notify *n;  /* own, until it is installed */
+	struct imap_notify *n; /* own, until it is installed */
 	struct watched *next;
 	bool begun;
 };
@@ -763,7 +775,8 @@ static void after(struct imap_session *s)
 	notify_of(s)->all = false;
 }
 
-/* The client's wish holds from here on; what was held back of the selected mailbox is told with this command. */
+/* The client's wish holds from here on; what was held back of the selected mailbox is told with
+ * this command. */
 static enum step finish(struct imap_cmd *c, struct setting *st)
 {
 	install(c->s, st->n);

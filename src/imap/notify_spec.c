@@ -55,7 +55,8 @@ static bool add_name(struct reading *r, struct notify_group *g, const struct ima
 static bool read_names(struct reading *r, struct notify_group *g, const struct imap_arg **a)
 {
 	bool many = *a && (*a)->type == IMAP_ARG_LIST;
-	const struct imap_arg *name = many ? (*a)->child : *a, *end = many || !*a ? NULL : (*a)->next;
+	const struct imap_arg *name = many ? (*a)->child : *a,
+			      *end = many || !*a ? NULL : (*a)->next;
 
 	if (!name)
 		return bad(r, "Mailbox names are missing.");
@@ -77,12 +78,9 @@ static bool read_filter(struct reading *r, struct notify_group *g, const struct 
 		const char *name;
 		enum notify_filter filter;
 	} filters[] = {
-		{ "selected", NOTIFY_SELECTED },
-		{ "selected-delayed", NOTIFY_DELAYED },
-		{ "inboxes", NOTIFY_PERSONAL },
-		{ "personal", NOTIFY_PERSONAL },
-		{ "subscribed", NOTIFY_SUBSCRIBED },
-		{ "subtree", NOTIFY_SUBTREE },
+		{ "selected", NOTIFY_SELECTED },     { "selected-delayed", NOTIFY_DELAYED },
+		{ "inboxes", NOTIFY_PERSONAL },      { "personal", NOTIFY_PERSONAL },
+		{ "subscribed", NOTIFY_SUBSCRIBED }, { "subtree", NOTIFY_SUBTREE },
 		{ "mailboxes", NOTIFY_MAILBOXES },
 	};
 
@@ -155,7 +153,8 @@ static bool read_events(struct reading *r, struct notify_group *g, const struct 
 		if (!read_event(r, g, &a))
 			return false;
 	if ((g->events & NOTIFY_MESSAGE) && (g->events & both) != both)
-		return bad(r, "MessageNew and MessageExpunge go together, and FlagChange only with them.");
+		return bad(r, "MessageNew and MessageExpunge go together, and FlagChange only with "
+			      "them.");
 	if (is_selected(g) && g->events & ~(unsigned)NOTIFY_MESSAGE)
 		return bad(r, "The selected mailbox has message events only.");
 	return true;

