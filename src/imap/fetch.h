@@ -75,8 +75,8 @@ void imap_fetch_failed(struct imap_fetch *f, enum err e);
 
 /*
  * The parts of the command, for others who FETCH: f zeroed but for c (whose arena it uses), unsolicited and, before the
- * run, uids. compile: items is one argument, an item, a macro or a list; false: c is answered. run: until STEP_DONE; f->err tells what ended it
- * early. The caller calls free, or lets the arena do it.
+ * run, uids. compile: items is one argument, an item, a macro or a list; false: c is answered. run: until STEP_DONE;
+ * f->err tells what ended it early. The caller calls free, or lets the arena do it.
  */
 bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items);
 enum step imap_fetch_run(struct imap_fetch *f);
