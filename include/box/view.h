@@ -171,8 +171,8 @@ struct view_store {
 	const char *const *keywords;  /* names; new ones are added to the mailbox (ERR_LIMIT when full) */
 	size_t keywords_n;
 	bool silent;                  /* the session does not want to hear of its own change; else it hears of all uids */
-	uint64_t unchangedsince;      /* UINT64_MAX: no condition */
-	struct set modified;          /* out: UIDs that failed the condition; set_free */
+	uint64_t unchangedsince;      /* UINT64_MAX: no condition; 0: always fails */
+	struct set modified;          /* out: UIDs that failed the condition, the flags in question being others; set_free */
 };
 /*
  * Atomic over uids; those that are gone are passed over. Answered from the index; file names follow (acct_work).

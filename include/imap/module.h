@@ -263,6 +263,7 @@ struct imap_cmd {
 	enum step (*step)(struct imap_cmd *c);
 	void *state;                         /* the command's own, in the arena */
 	uint64_t deadline_us;                /* end of the present time slice */
+	bool numbers;                        /* sequence numbers were said after all: as IMAP_CMD_SEQUENCE (RFC 7162 3.2.10.2) */
 
 	/* For INPROGRESS (RFC 9585): */
 	uint64_t done, goal;                 /* things done so far, of how many; 0: not known */

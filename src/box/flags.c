@@ -36,6 +36,24 @@ static struct mail_flags combine(const struct storing *c, struct mail_flags old)
 	return f;
 }
 
+/*
+ * The condition, without a modseq for each flag (RFC 7162 section 3.1.12): what changed meanwhile does not matter if the
+ * flags that are to be added are all still unset, or those that are to go all still set.
+ */
+static bool unchanged(const struct storing *c, const struct idx_msg *m)
+{
+	uint8_t system = m->flags.system & c->given.system;
+	uint64_t keywords = m->flags.keywords & c->given.keywords;
+
+	if (m->modseq <= c->s->unchangedsince)
+		return true;
+	if (!c->s->unchangedsince)
+		return false; /* always fails: the flags exist */
+	if (c->s->mode == VIEW_FLAGS_ADD)
+		return !system && !keywords;
+	return c->s->mode == VIEW_FLAGS_REMOVE && system == c->given.system && keywords == c->given.keywords;
+}
+
 /* Decides for every message before any is written: the condition is on the state before. */
 static enum err decide(struct idx_txn *x, uint32_t box, struct storing *c)
 {
@@ -49,7 +67,7 @@ static enum err decide(struct idx_txn *x, uint32_t box, struct storing *c)
 		if (!e && m.uid == uid) {
 			struct mail_flags f = combine(c, m.flags);
 
-			if (m.modseq > c->s->unchangedsince) {
+			if (!unchanged(c, &m)) {
 				set_add(&c->s->modified, uid);
 			} else if (f.system != m.flags.system || f.keywords != m.flags.keywords) {
 				c->change[c->n++] = (struct change){ uid, f, 0 };

@@ -271,7 +271,7 @@ static enum step do_sync(struct imap_session *s)
 	if (s->view && row && !(row->flags & IMAP_CMD_NO_SYNC)) {
 		bool stale = s->look || loop_now(s->cfg.loop) - s->refreshed_ms >= IMAP_REFRESH_MS;
 
-		step = imap_announce_step(s, !(row->flags & IMAP_CMD_SEQUENCE),
+		step = imap_announce_step(s, !(row->flags & IMAP_CMD_SEQUENCE) && !s->cmd.numbers,
 					  row->flags & IMAP_CMD_REFRESH || stale);
 	}
 	if (step == STEP_DONE && s->phase == IMAP_SYNCING)

@@ -97,6 +97,8 @@ static enum step write_sort(struct imap_search *s)
 		if (imap_out_full(ses))
 			return STEP_OUTPUT_FULL;
 	}
+	if (s->modseq && so->n) /* RFC 7162 section 3.1.9 */
+		buf_printf(imap_out(ses), " (MODSEQ %llu)", (unsigned long long)s->max_modseq);
 	buf_add_str(imap_out(ses), "\r\n");
 	stream_push(ses->stream);
 	return STEP_DONE;

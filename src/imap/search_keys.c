@@ -147,6 +147,7 @@ static enum err parse_uids(struct imap_search *s, struct span text, bool uid, st
 		set_copy(&q->uids, &s->c->s->saved);
 		return ERR_OK;
 	}
+	s->c->numbers |= !uid;
 	if (!imap_set_parse(text, uid ? set_max(view_uids(v)) : exists, &numbers) ||
 	    (!uid && set_max(&numbers) > exists))
 		e = ERR_SYNTAX;

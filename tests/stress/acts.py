@@ -280,7 +280,10 @@ class Client(Model):
             self.own.setdefault((box, uid), {}).update(dict.fromkeys(words, state))
 
     async def do_if_unchanged(self):
-        """Who changed since must be named; who is not named has the new state."""
+        """
+        Who changed since is named; who is not named has the new state. Only the keyword in question matters, where it is
+        known: a change of others is no reason (RFC 7162 3.1.12), but with 0.
+        """
         which, uids = self.some(True, 10)
         uids = {u for u in uids if u % 3}
         if self.readonly or not uids or not self.enabled:
@@ -288,6 +291,7 @@ class Client(Model):
         limit, box, word = max(0, self.known - self.rng.choice((0, 0, 1, 5, 20))), self.box, self.rng.choice(self.keywords)
         add = self.rng.random() < 0.6
         newer = {m.uid for m in self.msgs if m.uid in uids and m.modseq > limit}
+        had = {u: self.own.get((box, u), {}).get(word) for u in uids}
         self.owned(box, uids, [word], None)
         command = await self.say(f"UID STORE {as_set(uids)} (UNCHANGEDSINCE {limit}) {'+' if add else '-'}FLAGS ({word})", ("OK", "NO"))
         named = set(numbers(command.codes["MODIFIED"])) if "MODIFIED" in command.codes else set()
@@ -295,7 +299,9 @@ class Client(Model):
             raise Wrong(f"MODIFIED names {sorted(named - uids)}: {command.text}")
         if command.cond == "OK":
             self.owned(box, uids - named, [word], add)
-        done = newer - named - command.removed
+        if limit and (spurious := {u for u in named if had[u] is (not add)}):
+            raise Wrong(f"MODIFIED names {sorted(spurious)} without a reason: {command.text}")
+        done = {u for u in newer - named - command.removed if had[u] is add}
         await self.do_noop()
         if self.box is box and done & {m.uid for m in self.msgs}:
             raise Wrong(f"UNCHANGEDSINCE {limit} let pass {sorted(done)}")

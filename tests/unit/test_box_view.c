@@ -215,13 +215,14 @@ static void test_unchangedsince(void **state)
 	fill(4);
 	v = house_view(&h, "INBOX", false);
 	s.unchangedsince = view_state(v)->highestmodseq;
-	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_FLAGGED, NULL);
+	view_flag(v, 3, VIEW_FLAGS_ADD, MAIL_SEEN, NULL); /* another flag: no matter */
 	set_add_range(&uids, 1, 3);
 	assert_int_equal(view_store(v, &uids, &s, &t), ERR_OK);
 	assert_int_equal(set_count(&s.modified), 1);
 	assert_true(set_has(&s.modified, 2));
 	assert_int_equal(flags_of(v, 1).system, MAIL_FLAGGED);
-	assert_int_equal(flags_of(v, 2).system, MAIL_SEEN);
+	assert_int_equal(flags_of(v, 3).system, MAIL_FLAGGED | MAIL_SEEN);
 	c = view_news(&h, v, true);
 	assert_int_equal(set_count(&c.flags), 2);
 	view_changes_free(&c);
