@@ -53,7 +53,7 @@ static enum step bad_url(struct imap_cmd *c, struct span text, const char *why)
 	buf_init(&code, 4 * IMAP_URL_SHOWN);
 	buf_add_str(&code, "BADURL ");
 	imap_url_show(text, &code);
-	imap_no(c, arena_span(c->arena, buf_span(&code)), why);
+	imap_no(c, arena_span(c->arena, buf_span(&code)), arena_str(c->arena, why));
 	buf_free(&code);
 	return STEP_DONE;
 }
@@ -151,7 +151,7 @@ static enum step find(struct imap_cmd *c, struct cat *cat, struct span text)
 		e = find_part(c, cat, &url, &t);
 	if (!e)
 		return STEP_DONE;
-	return is_badurl(e) ? bad_url(c, text, arena_str(c->arena, t.text)) : imap_fail(c, e, t.text);
+	return is_badurl(e) ? bad_url(c, text, t.text) : imap_fail(c, e, t.text);
 }
 
 /* ---- copying ---- */
