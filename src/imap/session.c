@@ -138,8 +138,10 @@ void imap_session_kick(struct imap_session *s, const char *text)
 
 static uint64_t life_limit(const struct imap_session *s)
 {
+	uint64_t silent = s->cfg.settings.inactivity_ms;
+
 	if (s->blocked == STEP_OUTPUT_FULL)
-		return IMAP_STALL_MS;
+		return silent < IMAP_STALL_MS ? silent : IMAP_STALL_MS;
 	return s->listening ? UINT64_MAX : s->cfg.settings.inactivity_ms;
 }
 

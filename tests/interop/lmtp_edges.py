@@ -67,6 +67,19 @@ def body_of(path):
         return re.sub(rb"\A(?:[A-Za-z-]+:[^\n]*\n(?:[ \t][^\n]*\n)*?)*?(?=Subject)", b"", f.read())
 
 
+def test_limits(site):
+    """A thousand recipients, lines of 2048 octets, twenty bad commands in a row."""
+    with Lmtp(site) as lmtp:
+        codes = lmtp.begin(*["anna@example.org"] * 1001)
+        assert codes == ["250"] * 1000 + ["452"], codes[-3:]
+        assert lmtp.say("RSET").startswith("250")
+        assert lmtp.say("MAIL FROM:<" + "x" * 3000).startswith("500")
+        assert lmtp.say("NOOP").startswith("250")
+        bad = [lmtp.say("X")[:3] for _ in range(20)]
+        assert bad == ["500"] * 20 and lmtp.reply().startswith("421"), bad
+    assert files(site, "anna@example.org") == []
+
+
 def test_order(site):
     """Replies in the order of RCPT; refused ones have none; the same user twice has two."""
     names = ["carla", "anna", "nobody", "bob", "anna"]
@@ -218,6 +231,7 @@ with Site(USERS, extra=DETAIL) as site:
     for u in USERS:
         for f in files(site, u):
             os.unlink(f)
+    test_limits(site)
     test_order(site)
     test_odd_bytes(site)
     test_details(site)

@@ -141,6 +141,30 @@ static void test_inactivity(void **state)
 	harness_free(&h);
 }
 
+/* A client that asks for much and reads nothing: it is not written for without end, and not kept. */
+static void test_stalled(void **state)
+{
+	struct harness h;
+	struct buf big;
+
+	buf_init(&big, 1 << 20);
+	buf_add_str(&big, "Subject: big\r\n\r\n");
+	while (big.n < 900000)
+		buf_add_str(&big, "0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+	harness_init(&h);
+	fake_add(h.acct, "INBOX", buf_cstr(&big), 0);
+	h.settings.inactivity_ms = 200;
+	harness_open(&h, 0);
+	harness_say(&h, 0, "SELECT INBOX");
+	loop_remove(&h.client[0].io);
+	harness_send(&h, 0, "a FETCH 1 BODY[]\r\nb FETCH 1 BODY[]\r\n");
+	harness_run(&h, 600);
+	assert_null(h.client[0].s);
+	assert_int_equal(h.client[0].why, IMAP_END_STALLED);
+	harness_free(&h);
+	buf_free(&big);
+}
+
 static void test_waits_for_locks(void **state)
 {
 	struct harness h;
@@ -204,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_client_goes_away),
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_inactivity),
+		cmocka_unit_test(test_stalled),
 		cmocka_unit_test(test_waits_for_locks),
 		cmocka_unit_test(test_deleted_under_us),
 		cmocka_unit_test(test_counters),
