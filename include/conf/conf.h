@@ -18,15 +18,27 @@
 
 struct conf;
 
-/* NULL allowed; nulls. Frees the protocol views too; wipes the contents of files. */
+/* NULL allowed; nulls. Frees the views too; wipes the contents of files. */
 void conf_free(struct conf **c);
 
 /*
- * The same settings as seen in protocol name ("imap", "lmtp"): those of protocol sections laid
- * over the global ones. Borrowed from c (c itself when nothing differs). The lists below are the
- * same for all views.
+ * The same settings as a connection sees them: those of protocol, local and remote sections that fit it laid over the
+ * global ones, the more special over the less. Borrowed from c (c itself when nothing differs). The lists below are the same
+ * for all views. Made at first need and kept: no more of them than combinations of sections.
  */
-const struct conf *conf_protocol(const struct conf *c, const char *name);
+struct conf_peer {
+	const char *protocol;    /* "imap", "lmtp" */
+	const char *lip, *rip;   /* addresses; NULL or "": none, no such section fits */
+};
+const struct conf *conf_for(const struct conf *c, const struct conf_peer *p);
+const struct conf *conf_protocol(const struct conf *c, const char *name); /* of no address */
+
+/*
+ * A setting that a userdb gives one user. *user (NULL at first) becomes a copy of c with it, which c must outlive and which
+ * conf_free frees. ERR_NOTFOUND: key is no setting that a user may have for himself; else what is wrong with the value.
+ */
+enum err conf_user_set(const struct conf *c, struct conf **user, struct span key, struct span value,
+		       struct errtext *t);
 
 bool conf_bool(const struct conf *c, enum conf_id id);
 /* UINT, SIZE (bytes), TIME (milliseconds). */

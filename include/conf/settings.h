@@ -7,7 +7,8 @@
  *
  * type    one of enum conf_type without its prefix
  * roles   which roles may see it, letters of enum conf_role: M L A W C; all: ALL
- * flags   0 or NOEFFECT: Dovecot 2.3 knows it, we accept it, nothing reads it yet. Setting it to
+ * flags   0; PEER: read for each connection, so that local and remote sections, and a userdb field of its name, may
+ *         set it; NOEFFECT: Dovecot 2.3 knows it, we accept it, nothing reads it yet. Setting it to
  *         another value than the default gives a warning at start and a mark in `roost -n`.
  *
  * Rows are sorted by name. Settings of 2.3 that nobody reads at all stand in table.c only.
@@ -22,7 +23,7 @@
 	  "Domain added to a user name that has none.") \
 	X(AUTH_FAILURE_DELAY, "auth_failure_delay", NULL, TIME, "2 secs", A, 0, NULL, \
 	  "How long the answer to a failed authentication is held back.") \
-	X(AUTH_MECHANISMS, "auth_mechanisms", NULL, WORDS, "plain", L | A, 0, NULL, \
+	X(AUTH_MECHANISMS, "auth_mechanisms", NULL, WORDS, "plain", L | A, PEER, NULL, \
 	  "SASL mechanisms offered: plain, login.") \
 	X(AUTH_REALMS, "auth_realms", NULL, WORDS, "", A, NOEFFECT, NULL, \
 	  "Realms for mechanisms that need them; plain and login do not.") \
@@ -54,33 +55,33 @@
 	  "Most processes of one service, unless it says otherwise.") \
 	X(DEFAULT_VSZ_LIMIT, "default_vsz_limit", NULL, SIZE, "256 M", M, NOEFFECT, NULL, \
 	  "Address space of one process, unless its service says otherwise; 0 is no limit.") \
-	X(DELIVER_LOG_FORMAT, "deliver_log_format", NULL, STRING, "msgid=%m: %$", W, 0, NULL, \
+	X(DELIVER_LOG_FORMAT, "deliver_log_format", NULL, STRING, "msgid=%m: %$", W, PEER, NULL, \
 	  "Log line of one delivery: %$ what happened, %m Message-ID, %s subject, %f From, %e envelope " \
 	  "sender, %p size, %w size with CRLF.") \
 	X(DISABLE_PLAINTEXT_AUTH, "disable_plaintext_auth", "auth_allow_cleartext", BOOL, "yes", \
-	  L | A, 0, NULL, "Refuse passwords on connections without TLS, except from this host.") \
+	  L | A, PEER, NULL, "Refuse passwords on connections without TLS, except from this host.") \
 	X(FIRST_VALID_GID, "first_valid_gid", NULL, UINT, "1", M | A, 0, NULL, \
 	  "Smallest group id a mail user may have.") \
 	X(FIRST_VALID_UID, "first_valid_uid", NULL, UINT, "500", M | A, 0, NULL, \
 	  "Smallest user id a mail user may have.") \
 	X(HOSTNAME, "hostname", NULL, STRING, "", M | L | W, 0, NULL, \
 	  "Our name in greetings and headers; empty is the name of the host.") \
-	X(IMAP_CAPABILITY, "imap_capability", NULL, STRING, "", L | W, 0, NULL, \
+	X(IMAP_CAPABILITY, "imap_capability", NULL, STRING, "", L | W, PEER, NULL, \
 	  "Replaces the CAPABILITY list; or, beginning with + or -, adds WORD and +WORD and takes -WORD " \
 	  "away. What is not in the list is not served either. +LITERAL- takes LITERAL+ away. " \
 	  "Without UTF8=ACCEPT, APPEND takes 8-bit headers from all clients.") \
 	X(IMAP_CLIENT_WORKAROUNDS, "imap_client_workarounds", NULL, WORDS, "", W, NOEFFECT, NULL, \
 	  "Concessions to clients.") \
-	X(IMAP_ID_SEND, "imap_id_send", NULL, STRING, "name *", L | W, 0, NULL, \
+	X(IMAP_ID_SEND, "imap_id_send", NULL, STRING, "name *", L | W, PEER, NULL, \
 	  "Fields answered to ID: name value pairs; * stands for our own value.") \
-	X(IMAP_IDLE_NOTIFY_INTERVAL, "imap_idle_notify_interval", NULL, TIME, "2 mins", W, 0, NULL, \
+	X(IMAP_IDLE_NOTIFY_INTERVAL, "imap_idle_notify_interval", NULL, TIME, "2 mins", W, PEER, NULL, \
 	  "How often an idling client hears that the connection lives.") \
 	X(IMAP_LOGOUT_FORMAT, "imap_logout_format", NULL, STRING, \
 	  "in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} " \
 	  "hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} " \
-	  "body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}", W, 0, NULL, \
+	  "body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}", W, PEER, NULL, \
 	  "Log line at the end of an IMAP session.") \
-	X(IMAP_MAX_LINE_LENGTH, "imap_max_line_length", NULL, SIZE, "64 k", L | W, 0, NULL, \
+	X(IMAP_MAX_LINE_LENGTH, "imap_max_line_length", NULL, SIZE, "64 k", L | W, PEER, NULL, \
 	  "Longest IMAP command line.") \
 	X(INFO_LOG_PATH, "info_log_path", NULL, STRING, "", M, 0, NULL, \
 	  "Log for informational lines; empty is log_path.") \
@@ -96,13 +97,13 @@
 	  "Subscribe to mailboxes that a delivery created.") \
 	X(LISTEN, "listen", NULL, WORDS, "*, ::", M, 0, NULL, \
 	  "Addresses for listeners that name none.") \
-	X(LMTP_ADD_RECEIVED_HEADER, "lmtp_add_received_header", NULL, BOOL, "yes", L | W, 0, NULL, \
+	X(LMTP_ADD_RECEIVED_HEADER, "lmtp_add_received_header", NULL, BOOL, "yes", L | W, PEER, NULL, \
 	  "Put a Received header in front of delivered mail.") \
 	X(LMTP_CLIENT_WORKAROUNDS, "lmtp_client_workarounds", NULL, WORDS, "", L, NOEFFECT, NULL, \
 	  "Concessions to LMTP clients.") \
-	X(LMTP_HDR_DELIVERY_ADDRESS, "lmtp_hdr_delivery_address", NULL, ENUM, "final", L | W, 0, \
+	X(LMTP_HDR_DELIVERY_ADDRESS, "lmtp_hdr_delivery_address", NULL, ENUM, "final", L | W, PEER, \
 	  "final original none", "Address in the Delivered-To header.") \
-	X(LMTP_SAVE_TO_DETAIL_MAILBOX, "lmtp_save_to_detail_mailbox", NULL, BOOL, "no", L | W, 0, \
+	X(LMTP_SAVE_TO_DETAIL_MAILBOX, "lmtp_save_to_detail_mailbox", NULL, BOOL, "no", L | W, PEER, \
 	  NULL, "Deliver to user+detail into the mailbox named detail.") \
 	X(LMTP_USER_CONCURRENCY_LIMIT, "lmtp_user_concurrency_limit", NULL, UINT, "0", L, NOEFFECT, NULL, \
 	  "Most deliveries to one user at a time; 0 is no limit.") \
@@ -110,12 +111,12 @@
 	  "Log for errors and warnings: syslog, a file, or /dev/stderr.") \
 	X(LOG_TIMESTAMP, "log_timestamp", NULL, STRING, "%b %d %H:%M:%S ", ALL, 0, NULL, \
 	  "strftime(3) format before each line of a log file.") \
-	X(LOGIN_GREETING, "login_greeting", NULL, STRING, "Roost ready.", L, 0, NULL, \
+	X(LOGIN_GREETING, "login_greeting", NULL, STRING, "Roost ready.", L, PEER, NULL, \
 	  "Text of the greeting.") \
-	X(LOGIN_LOG_FORMAT, "login_log_format", NULL, STRING, "%$: %s", L, 0, NULL, \
+	X(LOGIN_LOG_FORMAT, "login_log_format", NULL, STRING, "%$: %s", L, PEER, NULL, \
 	  "Log line of a login: %s is the event, %$ the elements.") \
 	X(LOGIN_LOG_FORMAT_ELEMENTS, "login_log_format_elements", NULL, STRING, \
-	  "user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>", L, 0, NULL, \
+	  "user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>", L, PEER, NULL, \
 	  "Elements of login_log_format; those whose variable is empty are left out.") \
 	X(LOGIN_PROCESSES, "login_processes", NULL, UINT, "2", M, 0, NULL, \
 	  "Processes that hold connections before and, under TLS, after login.") \
@@ -135,13 +136,13 @@
 	  NULL, "Prefix of log lines of a mail session.") \
 	X(MAIL_MAX_KEYWORD_LENGTH, "mail_max_keyword_length", NULL, UINT, "50", W, 0, NULL, \
 	  "Longest name of a keyword.") \
-	X(MAIL_MAX_USERIP_CONNECTIONS, "mail_max_userip_connections", NULL, UINT, "10", M | W, 0, NULL, \
+	X(MAIL_MAX_USERIP_CONNECTIONS, "mail_max_userip_connections", NULL, UINT, "10", M | W, PEER, NULL, \
 	  "Most sessions of one user from one address; 0 is no limit.") \
 	X(MAIL_PLUGINS, "mail_plugins", NULL, STRING, "", W, NOEFFECT, NULL, \
 	  "Plug-ins; what they do is built in or not there.") \
 	X(MAIL_UID, "mail_uid", NULL, STRING, "", M | A, 0, NULL, \
 	  "User of mail users whose userdb names none: name or number.") \
-	X(MAILBOX_IDLE_CHECK_INTERVAL, "mailbox_idle_check_interval", NULL, TIME, "30 secs", W, 0, \
+	X(MAILBOX_IDLE_CHECK_INTERVAL, "mailbox_idle_check_interval", NULL, TIME, "30 secs", W, PEER, \
 	  NULL, "How often a mailbox is looked at where the kernel cannot watch it.") \
 	X(MAILDIR_BROKEN_FILENAME_SIZES, "maildir_broken_filename_sizes", NULL, BOOL, "no", W, \
 	  NOEFFECT, NULL, "Distrust the sizes in Maildir file names.") \
@@ -153,17 +154,17 @@
 	  "Look whether each entry of a Maildir is a directory before listing it.") \
 	X(MAILDIR_VERY_DIRTY_SYNCS, "maildir_very_dirty_syncs", NULL, BOOL, "no", W, NOEFFECT, NULL, \
 	  "Trust the index more than the directory.") \
-	X(MESSAGE_SIZE_MAX, "message_size_max", NULL, SIZE, "100 M", L | W, 0, NULL, \
+	X(MESSAGE_SIZE_MAX, "message_size_max", NULL, SIZE, "100 M", L | W, PEER, NULL, \
 	  "Largest message accepted by LMTP and APPEND (ours).") \
 	X(POSTMASTER_ADDRESS, "postmaster_address", NULL, STRING, "", L | W, NOEFFECT, NULL, \
 	  "Sender of notices; empty is postmaster at hostname.") \
 	X(PROTOCOLS, "protocols", NULL, WORDS, "imap lmtp", M | L, 0, NULL, \
 	  "Protocols to serve: imap, lmtp.") \
-	X(RECIPIENT_DELIMITER, "recipient_delimiter", NULL, STRING, "+", L | A, 0, NULL, \
+	X(RECIPIENT_DELIMITER, "recipient_delimiter", NULL, STRING, "+", L | A, PEER, NULL, \
 	  "Characters that part user and detail in a recipient.") \
 	X(SHUTDOWN_CLIENTS, "shutdown_clients", NULL, BOOL, "yes", M, NOEFFECT, NULL, \
 	  "End the sessions when the server stops.") \
-	X(SSL, "ssl", NULL, ENUM, "yes", M | L, 0, "no yes required", \
+	X(SSL, "ssl", NULL, ENUM, "yes", M | L, PEER, "no yes required", \
 	  "TLS: not at all, offered, or required before authentication.") \
 	X(SSL_CERT, "ssl_cert", "ssl_server_cert_file", FILE, "", L, 0, NULL, \
 	  "Certificate chain (PEM), written as </path.") \

@@ -97,10 +97,15 @@ static bool check(void *ctx, struct span user, struct span password)
 	return t->verdict == VERDICT_OK;
 }
 
+static const struct conf *settings_of(const struct try *t)
+{
+	return conf_for(t->asker->conf, &(struct conf_peer){ t->who.service, t->who.lip, t->who.rip });
+}
+
 /* A local client speaks to itself: nobody listens on that wire. */
 static bool plaintext_allowed(const struct try *t)
 {
-	return t->secured || !conf_bool(t->asker->conf, CONF_DISABLE_PLAINTEXT_AUTH) ||
+	return t->secured || !conf_bool(settings_of(t), CONF_DISABLE_PLAINTEXT_AUTH) ||
 	       (*t->who.rip && strcmp(t->who.rip, t->who.lip) == 0);
 }
 
@@ -133,7 +138,7 @@ enum try_state try_start(struct try *t, struct span mech, bool has_in, struct sp
 
 	t->who.mech = keep(t, span_cut(mech, 0, 32));
 	if (!exchange_serves(mech) ||
-	    !conf_has_word(t->asker->conf, CONF_AUTH_MECHANISMS, t->who.mech))
+	    !conf_has_word(settings_of(t), CONF_AUTH_MECHANISMS, t->who.mech))
 		return refuse_mech(t, "mechanism is not served");
 	if (!plaintext_allowed(t))
 		return refuse_mech(t, "plain text is not allowed without TLS");

@@ -3,6 +3,7 @@
  * warning for everything that is accepted without having an effect. Nothing is ignored in
  * silence.
  */
+#include "filter.h"
 #include "finish.h"
 #include "value.h"
 #include "base/must.h"
@@ -74,8 +75,11 @@ static bool unserved(const struct node *n)
 	case SECT_PROTOCOL:
 		for (size_t i = 0; conf_protocols_served[i]; i++)
 			if (*n->name == '!' || strcmp(n->name, conf_protocols_served[i]) == 0)
-				return n->parent->kind != SECT_ROOT;
+				return false;
 		return true;
+	case SECT_LOCAL:
+	case SECT_REMOTE:
+		return !nets_valid(span_str(n->name)); /* a host name */
 	case SECT_SERVICE:
 		return !in_list(served_services, n->name);
 	case SECT_INET:
@@ -108,6 +112,15 @@ static bool is_idle_limit(const struct node *n, const struct set_value *set)
 	       strcmp(n->name, "imap") != 0;
 }
 
+/* Does n hold for some addresses only? */
+static bool of_address(const struct node *n)
+{
+	for (; n; n = n->parent)
+		if (n->kind == SECT_LOCAL || n->kind == SECT_REMOTE)
+			return true;
+	return false;
+}
+
 static void check_set(struct check *k, const struct node *n, const struct set_value *set)
 {
 	struct place at = { set->file, set->line };
@@ -122,6 +135,8 @@ static void check_set(struct check *k, const struct node *n, const struct set_va
 		FAIL(k, at, "%s: not served here, and to ignore it would not be safe", set->key);
 	else if (((set->row->flags & ROW_NOEFFECT) || is_idle_limit(n, set)) && !is_default(k, set))
 		WARN(k, at, "%s: accepted but has no effect here", set->key);
+	else if (of_address(n) && !(set->row->flags & ROW_PEER))
+		WARN(k, at, "%s: has no effect in a local or remote section", set->key);
 	else if (n->kind == SECT_PROTOCOL && only_master_reads(set->row))
 		WARN(k, at, "%s: has no effect in a protocol section", set->key);
 }

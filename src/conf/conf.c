@@ -1,9 +1,25 @@
 /* The getters: a value by its row, checked against type and role. */
+#include "filter.h"
 #include "model.h"
 #include "base/mem.h"
 #include "base/must.h"
 
 #include <syslog.h>
+
+static void wipe_files(struct conf *c)
+{
+	views_free(c);
+	for (size_t i = 0; i < CONF_N; i++)
+		if (conf_rows[i].type == CONF_T_FILE)
+			mem_wipe((char *)c->v[i].text, c->v[i].len);
+	for (size_t i = 0; i < c->filters; i++)
+		for (size_t k = 0; k < c->filter[i].values; k++) {
+			const struct filter_value *f = &c->filter[i].value[k];
+
+			if (conf_rows[f->id].type == CONF_T_FILE)
+				mem_wipe((char *)f->v.text, f->v.len);
+		}
+}
 
 void conf_free(struct conf **c)
 {
@@ -11,25 +27,11 @@ void conf_free(struct conf **c)
 
 	if (!*c)
 		return;
-	for (size_t i = 0; i < CONF_N; i++) {
-		if (conf_rows[i].type != CONF_T_FILE)
-			continue;
-		mem_wipe((char *)(*c)->v[i].text, (*c)->v[i].len);
-		for (size_t j = 0; j < (*c)->views_n; j++)
-			mem_wipe((char *)(*c)->views[j].conf->v[i].text,
-				 (*c)->views[j].conf->v[i].len);
-	}
+	if (!(*c)->of)
+		wipe_files(*c);
 	a = (*c)->arena;
 	*c = NULL;
 	arena_free(&a);
-}
-
-const struct conf *conf_protocol(const struct conf *c, const char *name)
-{
-	for (size_t i = 0; i < c->views_n; i++)
-		if (strcmp(c->views[i].protocol, name) == 0)
-			return c->views[i].conf;
-	return c;
 }
 
 static const struct conf_value *value_of(const struct conf *c, enum conf_id id)

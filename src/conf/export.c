@@ -3,7 +3,7 @@
  *
  *   "RCF1"  u32 fingerprint of the table  u32 role
  *   one value for each row that the role sees, in the order of enum conf_id
- *   u32 views, each: string protocol, then for each such row: u8 0 (as above) or u8 1 and a value
+ *   u32 filters, each: u32 conditions, each: u32 kind, string; u32 values, each: u32 row, value; only such rows
  *   for worker:  u32 namespaces, each: string name, fields, u32 mailboxes, each: string name,
  * fields u32 plugin pairs, each: string key, string value for auth:    u32 passdbs, u32 userdbs,
  * each: string name, fields
@@ -12,6 +12,7 @@
  *   integers in the byte order of the machine: the file never leaves it
  */
 #include "conf/export.h"
+#include "filter.h"
 #include "finish.h"
 #include "value.h"
 #include "base/must.h"
@@ -94,21 +95,26 @@ static void put_struct(struct buf *out, const struct sect *sect, const char *nam
 	}
 }
 
-static void put_views(struct buf *out, const struct conf *c, unsigned role)
+static void put_filters(struct buf *out, const struct conf *c, unsigned role)
 {
-	put_u32(out, c->views_n);
-	for (size_t n = 0; n < c->views_n; n++) {
-		const struct conf *view = c->views[n].conf;
+	put_u32(out, c->filters);
+	for (size_t n = 0; n < c->filters; n++) {
+		const struct filter *f = &c->filter[n];
+		size_t seen = 0;
 
-		put_str(out, c->views[n].protocol);
-		for (size_t i = 0; i < CONF_N; i++) {
-			bool same = value_equal(&conf_rows[i], &c->v[i], &view->v[i]);
-
-			if (!sees(role, i))
+		put_u32(out, f->conds);
+		for (size_t i = 0; i < f->conds; i++) {
+			put_u32(out, f->cond[i].kind);
+			put_str(out, f->cond[i].text);
+		}
+		for (size_t i = 0; i < f->values; i++)
+			seen += sees(role, f->value[i].id);
+		put_u32(out, seen);
+		for (size_t i = 0; i < f->values; i++) {
+			if (!sees(role, f->value[i].id))
 				continue;
-			buf_add_char(out, same ? 0 : 1);
-			if (!same)
-				put_value(out, &conf_rows[i], &view->v[i]);
+			put_u32(out, f->value[i].id);
+			put_value(out, &conf_rows[f->value[i].id], &f->value[i].v);
 		}
 	}
 }
@@ -151,7 +157,7 @@ enum err conf_export(const struct conf *c, enum conf_role role, struct buf *out)
 	for (size_t i = 0; i < CONF_N; i++)
 		if (sees(role, i))
 			put_value(out, &conf_rows[i], &c->v[i]);
-	put_views(out, c, role);
+	put_filters(out, c, role);
 	if (role == CONF_WORKER)
 		put_for_worker(out, c);
 	if (role == CONF_AUTH)
@@ -330,38 +336,51 @@ static void take_plugin(struct reader *r, struct conf *c)
 	}
 }
 
-static void take_view(struct reader *r, const struct conf *c, struct view *view)
-{
-	view->protocol = take_str(r);
-	view->conf = arena_alloc(r->a, sizeof(*view->conf));
-	r->ok = r->ok && view->conf;
-	if (!r->ok)
-		return;
-	memcpy(view->conf->v, c->v, sizeof(c->v));
-	for (size_t i = 0; r->ok && i < CONF_N; i++) {
-		struct span differs;
-
-		if (!sees(c->role, i))
-			continue;
-		differs = take(r, 1);
-		r->ok = r->ok && (unsigned char)*differs.p <= 1;
-		if (r->ok && *differs.p == 1)
-			take_value(r, &conf_rows[i], &view->conf->v[i]);
-	}
-}
-
-static void take_views(struct reader *r, struct conf *c)
+static void take_conds(struct reader *r, struct filter *f)
 {
 	size_t n = take_count(r);
 
-	if (n > 8)
-		r->ok = false;
-	c->views = r->ok ? arena_array(r->a, n + 1, sizeof(*c->views)) : NULL;
-	r->ok = r->ok && c->views;
+	f->cond = arena_array(r->a, n + 1, sizeof(*f->cond));
+	r->ok = r->ok && f->cond;
 	for (size_t i = 0; r->ok && i < n; i++) {
-		take_view(r, c, &c->views[i]);
-		if (r->ok)
-			c->views_n++;
+		uint32_t kind = take_u32(r);
+
+		if (kind != SECT_PROTOCOL && kind != SECT_LOCAL && kind != SECT_REMOTE)
+			r->ok = false;
+		f->cond[f->conds++] = (struct cond){ kind, take_str(r) };
+	}
+}
+
+static void take_values(struct reader *r, unsigned role, struct filter *f)
+{
+	size_t n = take_count(r);
+
+	f->value = arena_array(r->a, n + 1, sizeof(*f->value));
+	r->ok = r->ok && f->value;
+	for (size_t i = 0; r->ok && i < n; i++) {
+		struct filter_value *v = &f->value[f->values];
+
+		v->id = take_u32(r);
+		r->ok = r->ok && v->id < CONF_N && sees(role, v->id);
+		if (!r->ok)
+			return;
+		take_value(r, &conf_rows[v->id], &v->v);
+		f->values++;
+	}
+}
+
+static void take_filters(struct reader *r, struct conf *c)
+{
+	size_t n = take_count(r);
+
+	if (n > FILTERS_MAX)
+		r->ok = false;
+	c->filter = r->ok ? arena_array(r->a, n + 1, sizeof(*c->filter)) : NULL;
+	r->ok = r->ok && c->filter;
+	for (size_t i = 0; r->ok && i < n; i++) {
+		c->filters++;
+		take_conds(r, &c->filter[i]);
+		take_values(r, c->role, &c->filter[i]);
 	}
 }
 
@@ -375,7 +394,7 @@ static void take_all(struct reader *r, struct conf *c)
 	for (size_t i = 0; r->ok && i < CONF_N; i++)
 		if (sees(c->role, i))
 			take_value(r, &conf_rows[i], &c->v[i]);
-	take_views(r, c);
+	take_filters(r, c);
 	if (c->role == CONF_WORKER) {
 		take_namespaces(r, c);
 		take_plugin(r, c);
@@ -401,7 +420,6 @@ enum err conf_import(struct span bytes, enum conf_role role, struct conf **c_r)
 		conf_free(&c);
 		return ERR_PROTO;
 	}
-	conf_share_lists(c);
 	*c_r = c;
 	return ERR_OK;
 }

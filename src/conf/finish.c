@@ -1,4 +1,5 @@
 #include "finish.h"
+#include "filter.h"
 #include "value.h"
 #include "base/must.h"
 
@@ -9,6 +10,8 @@ struct conf *conf_new(unsigned role)
 
 	must(c);
 	c->arena = a;
+	c->views = arena_alloc(a, sizeof(struct view *));
+	must(c->views);
 	c->role = role;
 	return c;
 }
@@ -47,61 +50,6 @@ static void lay_over(struct conf_value *v, const struct node *n)
 	for (const struct set_value *set = n->sets; set; set = set->next)
 		if (set->row && set->row < conf_rows + CONF_N)
 			v[set->row - conf_rows] = set->value;
-}
-
-/* ---- protocol views ---- */
-
-static bool speaks_of(const struct node *n, const char *protocol)
-{
-	if (n->kind != SECT_PROTOCOL)
-		return false;
-	if (*n->name == '!')
-		return strcmp(n->name + 1, protocol) != 0;
-	return strcmp(n->name, protocol) == 0;
-}
-
-static bool make_view(struct conf *c, const struct node *root, const char *protocol)
-{
-	struct conf *view = NULL;
-
-	for (const struct node *n = root->child; n; n = n->next) {
-		if (!speaks_of(n, protocol))
-			continue;
-		if (!view) {
-			view = arena_alloc(c->arena, sizeof(*view));
-			if (!view)
-				return false;
-			memcpy(view->v, c->v, sizeof(view->v));
-		}
-		lay_over(view->v, n);
-	}
-	if (view)
-		c->views[c->views_n++] = (struct view){ protocol, view };
-	return true;
-}
-
-static bool make_views(struct conf *c, const struct node *root)
-{
-	size_t n = 0;
-
-	while (conf_protocols_served[n])
-		n++;
-	c->views = arena_array(c->arena, n, sizeof(*c->views));
-	for (size_t i = 0; c->views && i < n; i++)
-		if (!make_view(c, root, conf_protocols_served[i]))
-			return false;
-	return c->views != NULL;
-}
-
-void conf_share_lists(struct conf *c)
-{
-	for (size_t i = 0; i < c->views_n; i++) {
-		struct conf *view = c->views[i].conf;
-		struct conf own = *view;
-
-		*view = *c;
-		memcpy(view->v, own.v, sizeof(view->v));
-	}
 }
 
 /* ---- lists ---- */
@@ -293,14 +241,12 @@ void finish_fill(struct conf *c, const struct node *root, struct notes *notes)
 
 	c->root = root;
 	lay_over(c->v, root);
-	ok = ok && make_views(c, root) && make_namespaces(c, root) && make_plugin(c, root);
+	ok = ok && filters_make(c, root) && make_namespaces(c, root) && make_plugin(c, root);
 	c->passdb = make_list(c->arena, root, SECT_PASSDB, offsetof(struct conf_passdb, name),
 			      &c->passdb_n);
 	c->userdb = make_list(c->arena, root, SECT_USERDB, offsetof(struct conf_userdb, name),
 			      &c->userdb_n);
 	ok = ok && c->passdb && c->userdb && make_services(c, root) && make_listeners(c);
-	if (ok)
-		conf_share_lists(c);
-	else
+	if (!ok)
 		note_error(notes, "configuration", 0, "it is too large");
 }

@@ -1,5 +1,5 @@
 /*
- * From the tree as written to the typed result: defaults, lists, protocol views, what follows
+ * From the tree as written to the typed result: defaults, lists, filters, what follows
  * from the whole.
  */
 #ifndef CONF_FINISH_H
@@ -16,9 +16,6 @@ void finish_fill(struct conf *c, const struct node *root, struct notes *notes);
  * arena's limit.
  */
 bool finish_struct(struct arena *a, const struct sect *sect, const struct node *n, void *base);
-
-/* The views carry the same lists as the whole; they are known only at the end. */
-void conf_share_lists(struct conf *c);
 
 /* Every row at its default. */
 bool finish_defaults(struct conf *c);

@@ -14,6 +14,7 @@
 
 enum {
 	ROW_NOEFFECT = 1, /* accepted, nothing reads it */
+	ROW_PEER = 4,    /* read for each connection: local and remote sections and the userdb may set it */
 	ROW_REFUSED = 2,  /* known, but to ignore it would be dangerous: another value than the default is an error */
 };
 
@@ -113,17 +114,17 @@ struct set_value *node_find(const struct node *n, const char *key);
 
 /* ---- the result ---- */
 
-struct view {
-	const char *protocol;
-	struct conf *conf;
-};
+struct filter;
+struct view;
 
 struct conf {
 	struct arena *arena;          /* own; borrowed from the whole in a view */
 	unsigned role;                /* whose rows may be read; CONF_EVERY_ROLE after conf_load */
 	struct conf_value v[CONF_N];
-	struct view *views;           /* arena */
-	size_t views_n;
+	struct filter *filter;        /* arena: what holds for some connections only (filter.h) */
+	size_t filters;
+	struct view **views;          /* arena: what was made of them so far */
+	const struct conf *of;        /* of one user's settings: the whole that they lie over; else NULL */
 	struct conf_namespace *ns;
 	size_t ns_n;
 	struct conf_passdb *passdb;
@@ -143,7 +144,7 @@ enum { CONF_ARENA_MAX = 64 * 1024 * 1024 };
 
 struct conf *conf_new(unsigned role);
 
-/* The protocols that a protocol section may name and those that have a view; ended by NULL. */
+/* The protocols that a protocol section may name and those that are served; ended by NULL. */
 extern const char *const conf_protocols_known[];
 extern const char *const conf_protocols_served[];
 

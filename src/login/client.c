@@ -98,9 +98,9 @@ bool client_plaintext_ok(const struct client *c)
 {
 	if (client_tls(c))
 		return true;
-	if (conf_enum(c->login->imap, CONF_SSL) == CONF_SSL_REQUIRED)
+	if (conf_enum(c->conf, CONF_SSL) == CONF_SSL_REQUIRED)
 		return false;
-	return c->local_peer || !conf_bool(c->login->imap, CONF_DISABLE_PLAINTEXT_AUTH);
+	return c->local_peer || !conf_bool(c->conf, CONF_DISABLE_PLAINTEXT_AUTH);
 }
 
 bool client_starttls(struct client *c)
@@ -243,6 +243,7 @@ struct client *client_new(struct login *l, const struct front *front, bool tls, 
 	if (!net_peer(fd_take, &c->remote) || !net_local(fd_take, &c->local))
 		c->remote.ip[0] = c->local.ip[0] = '\0';
 	c->local_peer = strcmp(c->remote.ip, c->local.ip) == 0;
+	c->conf = conf_for(l->conf, &(struct conf_peer){ front->service, c->local.ip, c->remote.ip });
 	c->stream = stream_new(l->loop, fd_take, front->limits, &client_stream, c);
 	HASH_ADD(hh, l->by_number, number, sizeof(c->number), c);
 	watch_room(l);

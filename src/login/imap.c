@@ -96,7 +96,7 @@ static void greet(struct client *c)
 	buf_init(&code, 4096);
 	write_capability(im, &code);
 	imap_write_status(stream_out(c->stream), SPAN(""), "OK", buf_cstr(&code),
-			  conf_str(c->login->imap, CONF_LOGIN_GREETING));
+			  conf_str(c->conf, CONF_LOGIN_GREETING));
 	stream_push(c->stream);
 	buf_free(&code);
 	client_login_timer(c);
@@ -137,7 +137,7 @@ static void cmd_id(struct imap *im, const struct imap_command *cmd)
 		return;
 	}
 	buf_add_str(out, "* ID ");
-	imap_id_fields(conf_str(im->c->login->imap, CONF_IMAP_ID_SEND), out);
+	imap_id_fields(conf_str(im->c->conf, CONF_IMAP_ID_SEND), out);
 	buf_add_str(out, "\r\n");
 	imap_say(im, "OK", NULL, "ID completed.");
 }

@@ -95,7 +95,7 @@ void imap_authenticate_cmd(struct imap *im, const struct imap_command *cmd)
 		return;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(mech.n < sizeof(name) ? mech.n : 0), mech.p);
-	if (!conf_has_word(im->c->login->imap, CONF_AUTH_MECHANISMS, name) || !*name) {
+	if (!conf_has_word(im->c->conf, CONF_AUTH_MECHANISMS, name) || !*name) {
 		imap_say(im, "NO", NULL, "Unsupported authentication mechanism.");
 		return;
 	}

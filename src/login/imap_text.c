@@ -12,7 +12,7 @@ enum { LOG_LINE_MAX = 1000, QUOTED_MAX = 300 };
 
 static void add_auth(const struct client *c, struct buf *out)
 {
-	const char *const *mech = conf_words(c->login->imap, CONF_AUTH_MECHANISMS);
+	const char *const *mech = conf_words(c->conf, CONF_AUTH_MECHANISMS);
 
 	if (!client_plaintext_ok(c)) {
 		buf_add_str(out, " LOGINDISABLED");
@@ -28,7 +28,7 @@ static void add_auth(const struct client *c, struct buf *out)
 void imap_capability(const struct client *c, struct buf *out)
 {
 	imap_words_apply(SPAN("IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE"),
-			 span_str(conf_str(c->login->imap, CONF_IMAP_CAPABILITY)), out);
+			 span_str(conf_str(c->conf, CONF_IMAP_CAPABILITY)), out);
 	if (client_may_starttls(c))
 		buf_add_str(out, " STARTTLS");
 	add_auth(c, out);
@@ -140,7 +140,7 @@ static void log_line(const struct imap *im, enum log_level level, const char *ev
 		{ 0 },
 	};
 	buf_init(&b, LOG_LINE_MAX);
-	add_elements(conf_str(c->login->imap, CONF_LOGIN_LOG_FORMAT_ELEMENTS), vars, &b);
+	add_elements(conf_str(c->conf, CONF_LOGIN_LOG_FORMAT_ELEMENTS), vars, &b);
 	snprintf(elements, sizeof(elements), "%s", buf_cstr(&b));
 	buf_clear(&b);
 	const struct expand_var line[] = {
@@ -148,7 +148,7 @@ static void log_line(const struct imap *im, enum log_level level, const char *ev
 		{ 's', NULL, span_str(elements), false },
 		{ 0 },
 	};
-	if (expand(conf_str(c->login->imap, CONF_LOGIN_LOG_FORMAT), line, &b, &why) == ERR_OK)
+	if (expand(conf_str(c->conf, CONF_LOGIN_LOG_FORMAT), line, &b, &why) == ERR_OK)
 		log_write_as(c->front->log_name, level, "%s", buf_cstr(&b));
 	else
 		log_write_as(c->front->log_name, level, "%s: %s", event, elements);

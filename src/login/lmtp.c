@@ -47,7 +47,7 @@ void lmtp_say(struct lmtp *lm, const char *reply)
 
 uint64_t lmtp_size_max(const struct lmtp *lm)
 {
-	return conf_u64(lm->c->login->lmtp, CONF_MESSAGE_SIZE_MAX);
+	return conf_u64(lm->c->conf, CONF_MESSAGE_SIZE_MAX);
 }
 
 void lmtp_reset(struct lmtp *lm)
@@ -169,7 +169,7 @@ static void on_mail(struct lmtp *lm, const struct lmtp_command *cmd)
 		refuse(lm, "503 5.5.1 LHLO first");
 	else if (lm->sender)
 		refuse(lm, "503 5.5.1 MAIL is already given");
-	else if (conf_enum(lm->c->login->lmtp, CONF_SSL) == CONF_SSL_REQUIRED && *lm->c->remote.ip && !client_tls(lm->c))
+	else if (conf_enum(lm->c->conf, CONF_SSL) == CONF_SSL_REQUIRED && *lm->c->remote.ip && !client_tls(lm->c))
 		refuse(lm, "530 5.7.0 Must issue a STARTTLS command first");
 	else if (max > 0 && cmd->has_size && cmd->size > max)
 		lmtp_say(lm, "552 5.3.4 Message is larger than this server accepts");
@@ -346,7 +346,7 @@ static void greet(struct client *c)
 	char name[WHO_MAX];
 
 	log_write_as(who(c, name), LOG_LVL_INFO, "Connect from %s", peer_name(c));
-	stream_printf(c->stream, "220 %s %s\r\n", c->login->hostname, conf_str(c->login->lmtp, CONF_LOGIN_GREETING));
+	stream_printf(c->stream, "220 %s %s\r\n", c->login->hostname, conf_str(c->conf, CONF_LOGIN_GREETING));
 	client_timer(c, LMTP_IDLE_MS);
 }
 

@@ -22,7 +22,7 @@ static struct rcpt *last(const struct lmtp *lm)
 /* Where the detail begins in the local part: behind the first delimiter that leaves a user. SIZE_MAX: none. */
 static size_t find_detail(const struct lmtp *lm, const char *local)
 {
-	const char *delimiters = conf_str(lm->c->login->lmtp, CONF_RECIPIENT_DELIMITER);
+	const char *delimiters = conf_str(lm->c->conf, CONF_RECIPIENT_DELIMITER);
 	size_t at = *delimiters ? strcspn(local, delimiters) : 0;
 
 	return at > 0 && local[at] ? at : SIZE_MAX;
@@ -150,7 +150,7 @@ static enum err on_user_fail(struct lmtp *lm, struct msg_in *m)
 
 static void hand_over(struct lmtp *lm, struct rcpt *r, const uint8_t ticket[TICKET_SIZE])
 {
-	bool detail = conf_bool(lm->c->login->lmtp, CONF_LMTP_SAVE_TO_DETAIL_MAILBOX);
+	bool detail = conf_bool(lm->c->conf, CONF_LMTP_SAVE_TO_DETAIL_MAILBOX);
 	char text[CLIENT_TLS_TEXT];
 	struct msg_conn conn;
 	struct msg m;

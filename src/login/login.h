@@ -54,6 +54,7 @@ extern const struct front front_imap, front_lmtp;
 struct client {
 	struct login *login;        /* borrowed */
 	const struct front *front;
+	const struct conf *conf;    /* borrowed: the settings for this connection */
 	struct stream *stream;      /* own; NULL while a plain connection waits for its worker, or relayed */
 	struct relay *relay;        /* own; after a handoff under TLS */
 	int fd;                     /* own; -1, or a plain connection that waits for its worker */
@@ -86,7 +87,7 @@ struct login {
 	struct loop *loop;     /* borrowed */
 	struct chan *master;   /* borrowed */
 	struct chan *auth;     /* own; NULL: none now */
-	const struct conf *conf, *imap, *lmtp; /* borrowed; the protocols' views */
+	const struct conf *conf;               /* borrowed */
 	struct tls_server *tls;                /* own; NULL: TLS is off */
 	struct client *by_number;              /* own */
 	struct client *by_age;                 /* those that hold a stream, oldest first */

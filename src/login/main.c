@@ -214,8 +214,6 @@ static void set_up(struct program *p)
 		log_fatal(EXIT_CONF, "the master's settings cannot be read");
 	l->loop = p->helper.loop;
 	l->conf = p->conf;
-	l->imap = conf_protocol(p->conf, "imap");
-	l->lmtp = conf_protocol(p->conf, "lmtp");
 	l->waiting_max = (unsigned)conf_u64(p->conf, CONF_DEFAULT_CLIENT_LIMIT);
 	snprintf(l->hostname, sizeof(l->hostname), "%s", conf_str(p->conf, CONF_HOSTNAME));
 	if (!*l->hostname && gethostname(l->hostname, sizeof(l->hostname) - 1) != 0)

@@ -99,13 +99,29 @@ static struct worker *pick(struct master *m, const struct owner *o, const struct
 	return pool != NULL ? pool : worker_new(m, WORKER_POOLED, o, t);
 }
 
+/* By the address of the client, and by what the userdb says of the user (its worker has checked that). */
+static uint64_t connections_most(const struct master *m, const struct ticket *t,
+				 const struct msg_conn *c)
+{
+	char *lip = span_dup(c->lip), *rip = span_dup(c->rip);
+	const struct conf *conf = conf_for(
+		m->gen->conf, &(struct conf_peer){ .protocol = t->service, .lip = lip, .rip = rip });
+	uint64_t most = conf_u64(conf, CONF_MAIL_MAX_USERIP_CONNECTIONS);
+	struct span extra = span_of(t->extra, t->extra_n), key, value;
+	while (msg_extra_next(&extra, &key, &value))
+		if (span_eq_str(key, "mail_max_userip_connections"))
+			(void)span_u64(value, &most);
+	free(lip);
+	free(rip);
+	return most;
+}
+
 /* mail_max_userip_connections counts what people hold open, not deliveries. */
 static enum err check_limit(const struct master *m, const struct ticket *t,
 			    const struct msg_conn *c, struct errtext *e)
 {
 	struct user *u = user_find((struct master *)m, t->user);
-	uint64_t most =
-		conf_u64(conf_protocol(m->gen->conf, t->service), CONF_MAIL_MAX_USERIP_CONNECTIONS);
+	uint64_t most = connections_most(m, t, c);
 	if (u == NULL || most == 0 || strcmp(t->service, "imap") != 0 ||
 	    user_count(u, t->service, c->rip) < most)
 		return ERR_OK;

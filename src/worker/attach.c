@@ -21,6 +21,8 @@ static void job_free(struct job *j)
 	free(j->id);
 	free(j->rip);
 	free(j->name);
+	if (j->own_conf != NULL)
+		conf_free(&j->own_conf);
 	free(j);
 }
 
@@ -68,12 +70,36 @@ static struct job *job_new(struct worker *w, uint32_t number, const struct msg_c
 	return j;
 }
 
+/* What the sections for his address say, and over that what the userdb says of him. */
+static enum err take_settings(struct job *j, const struct msg_conn *conn, struct span extra,
+			      struct errtext *t)
+{
+	char *lip = span_dup(conn->lip);
+	struct conf_peer peer = { .protocol = j->service, .lip = lip, .rip = j->rip };
+	const struct conf *view = conf_for(j->w->conf, &peer);
+	struct span key, value;
+	enum err e = ERR_OK;
+	while (e == ERR_OK && msg_extra_next(&extra, &key, &value)) {
+		struct errtext why;
+		e = conf_user_set(view, &j->own_conf, key, value, &why);
+		if (e == ERR_NOTFOUND)
+			e = ERR_OK;
+		if (e != ERR_OK)
+			err_say(t, e, "userdb: %.*s: %s", (int)key.n, key.p, why.text);
+	}
+	j->conf = j->own_conf != NULL ? j->own_conf : view;
+	free(lip);
+	return e;
+}
+
 /* Takes fd in any case. */
 static enum err start(struct job *j, const struct msg_conn *conn, const struct msg_user *user,
 		      struct span tag, struct span input, int fd, struct errtext *t)
 {
 	struct account *a;
-	enum err e = account_get(j->w, user, &a, t);
+	enum err e = take_settings(j, conn, user->extra, t);
+	if (e == ERR_OK)
+		e = account_get(j->w, user, &a, t);
 	if (e != ERR_OK) {
 		close(fd);
 		return e;

@@ -34,7 +34,7 @@ enum err deliver_attach(struct job *j, const struct msg_conn *conn, struct span 
 		[CONF_DELIVERED_ORIGINAL] = DELIVERED_ORIGINAL,
 		[CONF_DELIVERED_NONE] = DELIVERED_NONE,
 	};
-	const struct conf *c = conf_protocol(j->w->conf, "lmtp");
+	const struct conf *c = j->conf;
 	char *mailbox = detail.n > 0 ? span_dup(detail) : NULL;
 	struct delivery_config config = {
 		.loop = j->w->h.loop,

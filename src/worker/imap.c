@@ -45,7 +45,6 @@ enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag
 		.acct = j->a->acct,
 		.loop = w->h.loop,
 		.stream = stream_new(w->h.loop, fd_take, &limits, &none, NULL),
-		.settings = w->imap,
 		.user = j->a->user,
 		.session_id = j->id,
 		.remote_ip = j->rip,
@@ -55,5 +54,6 @@ enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag
 		.on_busy = on_busy,
 		.ctx = j,
 	};
+	imap_settings_read(j->conf, &c.settings);
 	return imap_session_new(&c, &j->imap);
 }

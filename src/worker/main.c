@@ -208,7 +208,6 @@ int main(int argc, char **argv)
 	helper_init(&w.h, argc, argv);
 	if (conf_import(w.h.conf, CONF_WORKER, &w.conf) != ERR_OK)
 		log_fatal(1, "the configuration handed over cannot be read");
-	imap_settings_read(conf_protocol(w.conf, "imap"), &w.imap);
 	find_hostname(&w);
 	log_debug_enable(conf_bool(w.conf, CONF_MAIL_DEBUG));
 	prepare(&w);

@@ -27,7 +27,6 @@ struct worker {
 	struct job *jobs;          /* everything attached */
 	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
 	struct loop_timer linger, tick, rest;
-	struct imap_settings imap;
 	char hostname[256];
 };
 
@@ -62,6 +61,8 @@ struct job {
 	uint32_t number;           /* the master's */
 	char *service, *id, *rip;  /* own */
 	char *name;                /* own: how the log calls it */
+	const struct conf *conf;   /* borrowed: the settings for this connection and user */
+	struct conf *own_conf;     /* own: when the userdb gave him some; else NULL */
 	struct imap_session *imap; /* borrowed: frees itself */
 	struct delivery *delivery; /* frees itself at its end */
 	struct admin *admin;       /* own */

@@ -315,8 +315,6 @@ void fake_start(struct fake *f, const char *settings)
 		.loop = f->loop,
 		.master = f->login_master,
 		.conf = f->conf,
-		.imap = conf_protocol(f->conf, "imap"),
-		.lmtp = conf_protocol(f->conf, "lmtp"),
 		.waiting_max = 10,
 		.clients_max = 1000,
 		.hostname = "mail.test",

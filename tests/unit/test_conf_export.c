@@ -20,6 +20,7 @@ static struct conf *loaded(void)
 		"userdb {\n driver = static\n args = uid=1 gid=1 home=/srv/%u\n}\n"
 		"namespace inbox {\n inbox = yes\n mailbox Junk {\n special_use = \\Junk\n auto = "
 		"create\n }\n}\n"
+		"remote 192.0.2.0/24 {\n login_greeting = near\n}\n"
 		"protocol lmtp {\n mail_fsync = always\n hostname = mx\n}\nplugin {\n a = b\n}\n";
 	struct buf errors, warnings, whole;
 	struct conf *c = NULL;
@@ -61,6 +62,8 @@ static void test_login(void **state)
 	assert_int_equal(conf_enum(copy, CONF_SSL), CONF_SSL_YES);
 	assert_true(conf_has_word(copy, CONF_AUTH_MECHANISMS, "plain"));
 	assert_string_equal(conf_str(conf_protocol(copy, "lmtp"), CONF_HOSTNAME), "mx");
+	assert_string_equal(conf_str(conf_for(copy, &(struct conf_peer){ "imap", "", "192.0.2.7" }), CONF_LOGIN_GREETING),
+			    "near");
 	assert_true(span_search(buf_span(&bytes), SPAN("/etc/roost")) == SIZE_MAX);
 	buf_free(&bytes);
 	conf_free(&copy);

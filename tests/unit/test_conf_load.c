@@ -143,6 +143,58 @@ static void test_refs(void **state)
 		     "/t/roost.conf:11: \"$nothing\" refers to no setting");
 }
 
+static const char *greeting(const struct conf *c, const char *protocol, const char *lip, const char *rip)
+{
+	return conf_str(conf_for(c, &(struct conf_peer){ protocol, lip, rip }), CONF_LOGIN_GREETING);
+}
+
+static void test_address_views(void **state)
+{
+	struct loaded l = load_ok(PRELUDE "login_greeting = all\n"
+					  "remote 10.1.0.0/16 {\n login_greeting = near\n}\n"
+					  "remote \"10.0.0.0/8, 2001:db8::/32\" {\n login_greeting = far\n"
+					  " protocol lmtp {\n login_greeting = far lmtp\n }\n}\n"
+					  "protocol imap {\n login_greeting = imap\n"
+					  " local 192.0.2.1 {\n login_greeting = local imap\n }\n}\n"
+					  "remote [::1] {\n login_greeting = home\n}\n");
+	const struct conf *c = l.c;
+
+	assert_string_equal(greeting(c, "imap", "", ""), "imap");
+	assert_string_equal(greeting(c, "lmtp", NULL, NULL), "all");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "10.1.255.255"), "near");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "10.2.0.0"), "far");
+	assert_string_equal(greeting(c, "lmtp", "192.0.2.2", "10.2.0.0"), "far lmtp");
+	assert_string_equal(greeting(c, "lmtp", "192.0.2.2", "10.1.0.0"), "near");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "11.0.0.0"), "imap");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "9.255.255.255"), "imap");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "::ffff:10.1.2.3"), "near");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "2001:db8:1::1"), "far");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "2001:db9::1"), "imap");
+	assert_string_equal(greeting(c, "imap", "192.0.2.2", "::1"), "home");
+	assert_string_equal(greeting(c, "imap", "192.0.2.1", "10.1.2.3"), "local imap");
+	assert_string_equal(greeting(c, "lmtp", "192.0.2.1", "no address"), "all");
+	assert_ptr_equal(conf_for(c, &(struct conf_peer){ "imap", "192.0.2.1", "10.1.2.3" }),
+			 conf_for(c, &(struct conf_peer){ "imap", "192.0.2.1", "10.1.2.4" }));
+	unload(&l);
+}
+
+static void test_user_settings(void **state)
+{
+	struct loaded l = load_ok(PRELUDE "imap_capability = +A\n");
+	struct conf *user = NULL;
+	struct errtext t;
+
+	assert_int_equal(conf_user_set(l.c, &user, SPAN("uid"), SPAN("5"), &t), ERR_NOTFOUND);
+	assert_int_equal(conf_user_set(l.c, &user, SPAN("mail_fsync"), SPAN("never"), &t), ERR_NOTFOUND);
+	assert_null(user);
+	assert_int_not_equal(conf_user_set(l.c, &user, SPAN("message_size_max"), SPAN("much"), &t), ERR_OK);
+	assert_int_equal(conf_user_set(l.c, &user, SPAN("imap_capability"), SPAN("+B"), &t), ERR_OK);
+	assert_string_equal(conf_str(user, CONF_IMAP_CAPABILITY), "+B");
+	assert_string_equal(conf_str(l.c, CONF_IMAP_CAPABILITY), "+A");
+	conf_free(&user);
+	unload(&l);
+}
+
 static void test_protocol_views(void **state)
 {
 	struct loaded l = load_ok(PRELUDE "protocol imap {\n mail_max_userip_connections = 20\n}\n"
@@ -155,7 +207,7 @@ static void test_protocol_views(void **state)
 	assert_int_equal(conf_u64(imap, CONF_MAIL_MAX_USERIP_CONNECTIONS), 20);
 	assert_int_equal(conf_enum(imap, CONF_MAIL_FSYNC), CONF_FSYNC_NEVER);
 	assert_int_equal(conf_enum(lmtp, CONF_MAIL_FSYNC), CONF_FSYNC_ALWAYS);
-	assert_ptr_equal(conf_protocol(l.c, "pop3"), l.c);
+	assert_ptr_equal(conf_protocol(l.c, "pop3"), lmtp); /* made once */
 	assert_non_null(strstr(buf_cstr(&l.warnings),
 			       "section \"protocol lda\": accepted but has no effect"));
 	unload(&l);
@@ -318,7 +370,11 @@ static void test_no_effect(void **state)
 	expect_warning(PRELUDE "plugin {\n quota = maildir:User\n}\n",
 		       "plugin/quota: accepted but");
 	expect_warning(PRELUDE "local 10.0.0.1 {\n local_name a.b {\n hostname = x\n }\n}\n",
-		       "section \"local 10.0.0.1\": accepted but");
+		       "section \"local_name a.b\": accepted but");
+	expect_warning(PRELUDE "local mail.example.org {\n login_greeting = x\n}\n",
+		       "section \"local mail.example.org\": accepted but");
+	expect_warning(PRELUDE "remote 10.0.0.0/8 {\n protocol imap {\n mail_fsync = never\n }\n}\n",
+		       "mail_fsync: has no effect in a local or remote section");
 	expect_warning(PRELUDE "service auth {\n unix_listener /x/auth {\n mode = 0666\n }\n}\n",
 		       "section \"unix_listener /x/auth\": accepted but");
 	expect_warning(PRELUDE "protocols = imap pop3\n", "pop3: accepted but");
@@ -533,6 +589,8 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_refs),
 		cmocka_unit_test(test_protocol_views),
+		cmocka_unit_test(test_address_views),
+		cmocka_unit_test(test_user_settings),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_errors),
