@@ -261,7 +261,9 @@ struct store_ops {
 	/*
 	 * Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags when it is gone.
 	 * set_flags always moves a message out of the arrivals (new/ to cur/), also when its flags
-	 * do not change: that is how \Recent ends.
+	 * do not change: that is how \Recent ends. Where that is all (the hint says that it was
+	 * there, and it has no flags) and another program was faster, what that one did stands:
+	 * ERR_NOTFOUND.
 	 */
 	enum err (*expunge)(struct store_box *b, struct span key, struct span hint,
 			    struct errtext *t);

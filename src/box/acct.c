@@ -158,7 +158,7 @@ enum err acct_open(const struct acct_config *config, struct acct **a_r, struct e
 static struct mailbox *rescan_due(const struct acct *a, uint64_t now)
 {
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
-		if (mb->rescan_at && mb->rescan_at <= now && !mb->dead)
+		if (mb->rescan_at && mb->rescan_at <= now)
 			return mb;
 	return NULL;
 }
@@ -180,7 +180,7 @@ static enum step rescan(struct mailbox *mb)
 	held->refs++;
 	step = mailbox_sync(mb, true, &e, NULL);
 	if (step == STEP_DONE && e)
-		mb->rescan_at = clock_ms() + TODO_RETRY_MS;
+		mailbox_look_at(mb, e == ERR_NOTFOUND ? 0 : clock_ms() + TODO_RETRY_MS);
 	mailbox_close(&held);
 	return step;
 }
@@ -250,6 +250,7 @@ void acct_close(struct acct **a)
 		next = mb->next;
 		mb->refs++;
 		owing_forget(mb);
+		mailbox_look_at(mb, 0);
 		mailbox_settle_not(mb);
 		mailbox_close(&mb);
 	}

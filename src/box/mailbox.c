@@ -148,7 +148,18 @@ enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtex
 void mailbox_look_again(struct mailbox *mb)
 {
 	if (!mb->rescan_at)
-		mb->rescan_at = clock_ms();
+		mailbox_look_at(mb, clock_ms());
+}
+
+void mailbox_look_at(struct mailbox *mb, uint64_t when)
+{
+	uint64_t before = mb->rescan_at;
+
+	mb->rescan_at = when;
+	if (!before && when)
+		mb->refs++;
+	else if (before && !when)
+		mailbox_close(&mb);
 }
 
 bool mailbox_readonly(const struct mailbox *mb)

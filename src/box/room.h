@@ -104,7 +104,7 @@ struct mailbox {
 	struct set missing;      /* UIDs that the last scan missed */
 	struct arrivals *late;   /* own: deliveries to be numbered and indexed soon (arrive.h); holds a reference */
 	struct owing owing;      /* flags that the folder does not have yet */
-	uint64_t rescan_at;      /* clock_ms; 0: no second look is due */
+	uint64_t rescan_at;      /* clock_ms; holds a reference. 0: no second look is due */
 	struct place *place;     /* own: a reference */
 	uint64_t settle_at;      /* clock_ms: the record's token is older than our own changes; holds a reference. 0: no */
 	unsigned settle_tries;
@@ -200,6 +200,7 @@ void mailbox_stirred(struct mailbox *mb); /* the folder may hold something new *
 enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtext *t);
 bool mailbox_readonly(const struct mailbox *mb);
 void mailbox_look_again(struct mailbox *mb); /* a message was not where it should be: scan soon (acct_work) */
+void mailbox_look_at(struct mailbox *mb, uint64_t when); /* the same, clock_ms; 0: no need. The caller holds a reference */
 /* The bit of a keyword name (ASCII case-insensitive), or -1. */
 int mailbox_keyword(const struct mailbox *mb, const char *name);
 /* As mailbox_keyword, adding the name to the folder and the index: ERR_LIMIT, ERR_INUSE, ERR_CANNOT. */

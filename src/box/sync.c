@@ -126,6 +126,15 @@ static enum err reset_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 }
 
 /* What the folder does not show yet, and from where on the log is to be asked. */
+/* Is it only to leave the arrivals? Then flags that another program gave it there are news, not undone work. */
+static bool is_claim(struct idx_txn *x, const struct idx_todo *todo)
+{
+	struct idx_msg m;
+
+	return todo->kind == IDX_TODO_FLAGS && !idx_msg_get(x, todo->box, todo->uid, &m) && m.hint.n &&
+	       m.hint.p[0] == 'n' && !m.flags.system && !m.flags.keywords;
+}
+
 static enum err owed_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct sync *s = arg;
@@ -135,7 +144,8 @@ static enum err owed_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 	s->since = r->b.highestmodseq;
 	s->outrun = false;
 	while ((e = idx_todo_next(x, r->b.id, todo.seq, &todo)) == ERR_OK)
-		set_add(todo.kind == IDX_TODO_EXPUNGE ? &s->skip : &s->owed, todo.uid);
+		if (!is_claim(x, &todo))
+			set_add(todo.kind == IDX_TODO_EXPUNGE ? &s->skip : &s->owed, todo.uid);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
@@ -377,13 +387,13 @@ static void after_missing(struct mailbox *mb)
 	struct sync *s = mb->sync;
 
 	s->phase = SYNC_FINISH;
-	mb->rescan_at = 0;
+	mailbox_look_at(mb, 0);
 	if (!mb->missing.n)
 		return;
 	if (s->passes++ == 0)
 		s->phase = SYNC_SCAN;
 	else
-		mb->rescan_at = clock_ms() + RESCAN_MS;
+		mailbox_look_at(mb, clock_ms() + RESCAN_MS);
 }
 
 /* --- the lead --------------------------------------------------------------------------- */

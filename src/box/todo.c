@@ -122,7 +122,7 @@ static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 		if (o->absent)
 			continue;
 		o->err = do_one(sb, b, o, &seen, t);
-		if (o->err == ERR_EXPUNGED) {
+		if (o->err == ERR_EXPUNGED || (o->err == ERR_NOTFOUND && o->kind == IDX_TODO_FLAGS)) {
 			o->err = ERR_OK;
 			o->absent = true;
 			mailbox_look_again(mb);

@@ -74,6 +74,7 @@ static enum step status_step(struct imap_cmd *c)
 
 	if (step != STEP_DONE)
 		return step;
+	imap_session_busy(c->s);
 	if (st->job.err)
 		return imap_fail(c, st->job.err, st->job.text.text);
 	imap_status_write(c->s, &st->ask, &st->job);

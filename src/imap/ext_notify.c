@@ -726,6 +726,7 @@ static enum step others(struct imap_session *s)
 		return step;
 	arm_poll(n);
 	s->notice = false;
+	imap_session_busy(s); /* a look may have left something to be found out */
 	return STEP_DONE;
 }
 

@@ -410,14 +410,19 @@ enum err maildir_expunge_done(struct store_box *sb, struct errtext *t)
 struct flagging {
 	struct mail_flags flags;
 	struct span key;
+	bool claim; /* it is only to leave the arrivals, */
+	bool done;  /* which another program has seen to */
 };
 
 static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 {
-	const struct flagging *w = arg;
+	struct flagging *w = arg;
 	char name[MAILDIR_NAME_MAX + 1];
 	struct stat st;
 
+	w->done = w->claim && f->dir == 'c';
+	if (w->done)
+		return ERR_OK;
 	if (!maildir_name_build(name, w->key, found_rest(f), w->flags))
 		return ERR_LIMIT;
 	if (f->dir == 'c' && strcmp(name, f->file) == 0) {
@@ -462,7 +467,11 @@ enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hi
 			   struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	struct flagging w = { flags, key };
+	struct flagging w = {
+		.flags = flags,
+		.key = key,
+		.claim = hint.n > 0 && hint.p[0] == 'n' && !flags.system && !flags.keywords,
+	};
 	struct found f;
 	enum err e;
 
@@ -476,6 +485,8 @@ enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hi
 		e = ERR_INUSE;
 	if (e)
 		return say(b, e, "flagged", t);
+	if (w.done)
+		return err_say(t, ERR_NOTFOUND, "another program took a message out of the arrivals of %s", b->name);
 	return give_hint(&f, a, hint_r);
 }
 
