@@ -101,6 +101,7 @@ enum view_want {
 	WANT_PREVIEW = 0x40,
 	WANT_PREVIEW_KEPT = 0x100, /* the preview if it is cached */
 	WANT_THREADID = 0x200,
+	WANT_SENT = 0x400,     /* the Date field's date */
 	WANT_DATES = 0x80,     /* internaldate and savedate must be known (else they may be 0: not looked at yet) */
 };
 
@@ -110,6 +111,7 @@ struct message_facts {
 	bool new_keywords;       /* view_state has just got names that these flags need */
 	uint64_t modseq;
 	int64_t internaldate, savedate;
+	int64_t sent;            /* for box itself: packed */
 	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */
 	uint8_t emailid[16];     /* RFC 8474: the content's, the same in every copy */
 	uint8_t threadid[16];    /* with WANT_THREADID */

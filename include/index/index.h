@@ -113,6 +113,7 @@ struct idx_msg {
 	uint64_t modseq;
 	int64_t internaldate;
 	int64_t savedate;
+	int64_t sent;          /* what box packs into it; 0: not known */
 	uint64_t size, vsize;  /* UINT64_MAX: unknown */
 	uint8_t emailid[16];   /* object id; zero: none */
 	struct span key, hint; /* the store's; key 1..255 bytes, hint at most 1,024 */

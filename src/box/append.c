@@ -187,6 +187,7 @@ static enum err look(struct append *p, struct errtext *t)
 		return e;
 	made_from(&p->made, acct_charsets(p->acct), buf_span(&p->load), false);
 	c->vsize = p->made.vsize;
+	p->arrivals.arrival[p->arrivals.n - 1].sent = p->made.sent;
 	p->size = (uint64_t)st.st_size;
 	made_cache(&p->made, &cache);
 	if (p->made.text.n <= MADE_CACHED_MAX)

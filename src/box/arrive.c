@@ -187,6 +187,7 @@ static enum err put_arrival(struct idx_txn *x, uint32_t box, const struct arriva
 		.modseq = modseq,
 		.internaldate = r->arrival[i].internaldate,
 		.savedate = r->arrival[i].savedate,
+		.sent = r->arrival[i].sent,
 		.size = c->size,
 		.vsize = c->vsize,
 		.key = c->key,

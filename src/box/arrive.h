@@ -9,7 +9,7 @@
 #include "room.h"
 
 struct arrival {
-	int64_t internaldate, savedate;
+	int64_t internaldate, savedate, sent;
 	struct buf text;                       /* own: cache fields one after another */
 	size_t off[IDX_FIELDS], n[IDX_FIELDS]; /* n SIZE_MAX: not cached */
 };

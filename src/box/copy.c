@@ -219,6 +219,7 @@ static enum err stage_one(struct view *v, struct copying *c, struct source *s, s
 	a = &c->in.arrival[c->in.n - 1];
 	s->cache.savedate = a->savedate;
 	s->cache.internaldate = date;
+	s->cache.sent = s->m.sent;
 	buf_free(&a->text);
 	*a = s->cache; /* and its text with it */
 	arrival_init(&s->cache);

@@ -103,12 +103,41 @@ static void end_field(struct made *m, enum idx_field f, const char *instead)
 	m->have[f] = true;
 }
 
+int64_t sent_pack(struct mime_date d)
+{
+	return d.utc * 4096 + d.zone + 2048;
+}
+
+bool sent_date(int64_t sent, struct mime_date *d_r)
+{
+	int64_t zone = ((sent % 4096) + 4096) % 4096;
+
+	if (!sent || sent == SENT_NONE)
+		return false;
+	*d_r = (struct mime_date){ (sent - zone) / 4096, (int)zone - 2048 };
+	return true;
+}
+
+static int64_t sent_of(struct span message)
+{
+	struct mime_header h = mime_header_of(message);
+	struct span value = { NULL, 0 };
+	struct mime_field f;
+	struct mime_date d;
+
+	while (mime_header_next(&h, &f))
+		if (f.colon && span_ieq_str(f.name, "Date"))
+			value = f.value;
+	return mime_date_parse(value, &d) ? sent_pack(d) : SENT_NONE;
+}
+
 void made_from(struct made *m, struct mime_charsets *cs, struct span message, bool preview)
 {
 	buf_clear(&m->text);
 	memset(m->have, 0, sizeof(m->have));
 	mime_tree_parse(message, &m->tree);
 	m->vsize = mime_tree_size(&m->tree);
+	m->sent = sent_of(message);
 
 	begin_field(m, IDX_ENVELOPE);
 	mime_envelope_add(message, &m->text);

@@ -6,12 +6,22 @@
 #define BOX_MADE_H
 
 #include "index/index.h"
+#include "mime/date.h"
 #include "mime/decode.h"
 #include "mime/tree.h"
 
 enum { MADE_CACHED_MAX = 1 << 20 /* larger results are made each time */ };
 
+/*
+ * The date of a Date field in one number, for the message record: seconds of UTC times 4096 plus the zone's minutes plus
+ * 2048. 0 is "not looked at", SENT_NONE "no date there".
+ */
+enum { SENT_NONE = 1 };
+int64_t sent_pack(struct mime_date d);
+bool sent_date(int64_t sent, struct mime_date *d_r); /* false: there is none */
+
 struct made {
+	int64_t sent;            /* the last Date field's, as ENVELOPE has it */
 	uint64_t vsize;          /* in CRLF form */
 	struct buf text;         /* own: the fields one after another */
 	size_t off[IDX_FIELDS], n[IDX_FIELDS];

@@ -31,10 +31,6 @@ static struct span field_of(const struct query *q)
 		return SPAN("bcc");
 	case Q_SUBJECT:
 		return SPAN("subject");
-	case Q_SENTBEFORE:
-	case Q_SENTON:
-	case Q_SENTSINCE:
-		return SPAN("date");
 	default:
 		return (struct span){ NULL, 0 };
 	}
@@ -98,11 +94,11 @@ static bool day_matches(enum query_kind k, int64_t day, int64_t wanted)
 	}
 }
 
-static enum truth sent_truth(const struct query *q, struct span value)
+static enum truth sent_truth(const struct query *q, int64_t sent)
 {
 	struct mime_date d;
 
-	return truth_of(mime_date_parse(value, &d) && day_matches(q->kind, mime_date_day(d), q->day));
+	return truth_of(sent_date(sent, &d) && day_matches(q->kind, mime_date_day(d), q->day));
 }
 
 /* --- records ---------------------------------------------------------------------- */
@@ -131,6 +127,10 @@ static enum truth record_truth(const struct query_run *r, const struct query *q,
 	case Q_SAVEDON:
 	case Q_SAVEDSINCE:
 		return truth_of(day_matches(q->kind, local_day(f->savedate), q->day));
+	case Q_SENTBEFORE:
+	case Q_SENTON:
+	case Q_SENTSINCE:
+		return sent_truth(q, f->sent);
 	case Q_OLDER:
 		return truth_of(f->internaldate <= r->now - (int64_t)q->number);
 	case Q_YOUNGER:
@@ -171,7 +171,6 @@ static bool text_contains(struct query_run *r, struct qnode *n, struct span text
 static enum truth headers_truth(struct query_run *r, struct qnode *n, const struct message_facts *f)
 {
 	struct span headers = f->headers;
-	bool sent = n->q->kind == Q_SENTBEFORE || n->q->kind == Q_SENTON || n->q->kind == Q_SENTSINCE;
 	struct span rest = headers, name, value;
 
 	if (!headers.p)
@@ -181,8 +180,6 @@ static enum truth headers_truth(struct query_run *r, struct qnode *n, const stru
 	while (made_headers_next(&rest, &name, &value)) {
 		if (!span_ieq(name, field_of(n->q)))
 			continue;
-		if (sent)
-			return sent_truth(n->q, value);
 		if (text_contains(r, n, value))
 			return YES;
 	}
@@ -214,20 +211,11 @@ static enum truth long_thread_truth(struct query_run *r, const struct query *q, 
 void match_header(struct query_run *r, struct qnode *n, struct span message)
 {
 	struct span header = span_cut(message, 0, mime_header_size(message));
-	struct mime_field field;
 
 	if (n->truth == MAYBE && n->q->kind == Q_THREADID)
 		n->truth = long_thread_truth(r, n->q, message);
 	if (n->truth != MAYBE || !field_of(n->q).n)
 		return;
-	switch (n->q->kind) {
-	case Q_SENTBEFORE:
-	case Q_SENTON:
-	case Q_SENTSINCE:
-		n->truth = mime_header_find(header, "Date", &field) ? sent_truth(n->q, field.value) : NO;
-		return;
-	default:
-		mime_matcher_reset(&n->m);
-		n->truth = truth_of(mime_search_header(acct_charsets(r->v->mb->acct), header, field_of(n->q), &n->m));
-	}
+	mime_matcher_reset(&n->m);
+	n->truth = truth_of(mime_search_header(acct_charsets(r->v->mb->acct), header, field_of(n->q), &n->m));
 }

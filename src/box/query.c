@@ -221,6 +221,8 @@ static unsigned wants(struct query_run *r)
 
 		if (k == Q_LARGER || k == Q_SMALLER)
 			want |= WANT_VSIZE;
+		else if (k == Q_SENTBEFORE || k == Q_SENTON || k == Q_SENTSINCE)
+			want |= WANT_SENT;
 		else if (r->node[i].level == LEVEL_RECORD && k != Q_KEYWORD && k != Q_MODSEQ &&
 			 k != Q_EMAILID)
 			want |= WANT_DATES;

@@ -4,6 +4,7 @@
  * nothing else.
  */
 #include "box/sort.h"
+#include "made.h"
 #include "msort.h"
 #include "room.h"
 
@@ -61,15 +62,11 @@ static struct value text_value(struct sort_run *r, struct span text)
 	return v;
 }
 
-static struct value date_value(struct sort_run *r, const struct message_facts *f)
+static struct value date_value(const struct message_facts *f)
 {
 	struct mime_date d;
 
-	buf_clear(&r->field);
-	if (mime_envelope_text(f->envelope, MIME_ENVELOPE_DATE, &r->field) &&
-	    mime_date_parse(buf_span(&r->field), &d))
-		return number_value(d.utc);
-	return number_value(f->internaldate);
+	return number_value(sent_date(f->sent, &d) ? d.utc : f->internaldate);
 }
 
 static struct value subject_value(struct sort_run *r, const struct message_facts *f)
@@ -117,7 +114,7 @@ static struct value value_of(struct sort_run *r, enum sort_key key, const struct
 	case SORT_SIZE:
 		return number_value((int64_t)f->vsize);
 	case SORT_DATE:
-		return date_value(r, f);
+		return date_value(f);
 	case SORT_SUBJECT:
 		return subject_value(r, f);
 	case SORT_FROM:
@@ -148,7 +145,7 @@ static unsigned wants(const struct sort_run *r)
 		else if (key == SORT_ARRIVAL)
 			want |= WANT_DATES;
 		else
-			want |= key == SORT_DATE ? WANT_ENVELOPE | WANT_DATES : WANT_ENVELOPE;
+			want |= key == SORT_DATE ? WANT_SENT | WANT_DATES : WANT_ENVELOPE;
 	}
 	return want;
 }

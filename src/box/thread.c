@@ -18,18 +18,16 @@ enum phase { TAKE, SORT, TREE, SUBJECTS, LISTS, ITEMS, DONE };
 
 /* Of fields that occur more than once the last counts. */
 struct fields {
-	struct span date, subject, id, references, in_reply_to;
+	struct span subject, id, references, in_reply_to;
 };
 
 static void read_fields(struct span headers, struct fields *f_r)
 {
 	struct span rest = headers, name, value;
 
-	*f_r = (struct fields){ .date = SPAN("") };
+	*f_r = (struct fields){ .subject = SPAN("") };
 	while (made_headers_next(&rest, &name, &value)) {
-		if (span_eq_str(name, "date"))
-			f_r->date = value;
-		else if (span_eq_str(name, "subject"))
+		if (span_eq_str(name, "subject"))
 			f_r->subject = value;
 		else if (span_eq_str(name, "message-id"))
 			f_r->id = value;
@@ -81,7 +79,7 @@ static enum err take_message(struct thread_run *r, const struct message_facts *f
 	if (!headers.p)
 		headers = headers_from_bytes(r, m->uid);
 	read_fields(headers, &fields);
-	if (mime_date_parse(fields.date, &d))
+	if (sent_date(f->sent, &d))
 		m->date = d.utc;
 	e = take_subject(r, m, fields.subject);
 	if (!e && r->how == THREAD_ORDEREDSUBJECT)
@@ -222,7 +220,7 @@ enum err thread_start(struct view *v, const struct set *uids, enum thread_algori
 	buf_init(&r->headers, HEADERS_MAX);
 	buf_init(&r->text, HEADERS_MAX);
 	buf_init(&r->fold, 8 * (size_t)HEADERS_MAX);
-	e = view_walk_begin(v, uids, WANT_HEADERS | WANT_DATES, &r->w, t);
+	e = view_walk_begin(v, uids, WANT_HEADERS | WANT_DATES | WANT_SENT, &r->w, t);
 	if (e)
 		thread_end(&r);
 	else

@@ -15,14 +15,14 @@ enum {
 	NOTES_MAX = 64,            /* messages made before they are written */
 	NOTES_BYTES = 2 << 20,
 	HEADERS_MAX = 16 << 20,
-	WANT_RECORD = WANT_VSIZE | WANT_DATES, /* what needs no cache record */
+	WANT_RECORD = WANT_VSIZE | WANT_DATES | WANT_SENT, /* what needs no cache record */
 	KEEP_BUF = 1 << 20,        /* a larger read buffer is given back */
 };
 
 /* What was found out about a message and is not yet in the index. */
 struct note {
 	uint32_t uid;
-	int64_t internaldate, savedate;
+	int64_t internaldate, savedate, sent;
 	uint64_t size, vsize;
 	size_t off[IDX_FIELDS], n[IDX_FIELDS]; /* into notes_text; n SIZE_MAX: none */
 };
@@ -74,6 +74,7 @@ static enum err put_note(struct idx_txn *x, uint32_t box, const struct view_walk
 		return e == ERR_NOTFOUND ? ERR_OK : e;
 	m.internaldate = n->internaldate;
 	m.savedate = n->savedate;
+	m.sent = n->sent;
 	m.size = n->size;
 	m.vsize = n->vsize;
 	e = idx_msg_put(x, box, &m);
@@ -112,7 +113,7 @@ static void keep_note(struct view_walk *w, const struct idx_msg *m, bool made)
 	struct note *n = &w->note[w->notes++];
 	struct idx_cache c;
 
-	*n = (struct note){ m->uid, m->internaldate, m->savedate, m->size, m->vsize, { 0 }, { 0 } };
+	*n = (struct note){ m->uid, m->internaldate, m->savedate, m->sent, m->size, m->vsize, { 0 }, { 0 } };
 	made_cache(&w->made, &c);
 	made = made && w->made.text.n <= MADE_CACHED_MAX;
 	for (int i = 0; i < IDX_FIELDS; i++) {
@@ -138,6 +139,8 @@ static const unsigned want_of[IDX_FIELDS] = {
 static bool bytes_needed(const struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c)
 {
 	if ((w->want & WANT_VSIZE) && m->vsize == STORE_SIZE_UNKNOWN)
+		return true;
+	if ((w->want & WANT_SENT) && !m->sent)
 		return true;
 	for (int i = 0; i < IDX_FIELDS; i++)
 		if ((w->want & want_of[i]) && !c->field[i].p)
@@ -174,6 +177,7 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 		made_from(&w->made, acct_charsets(a), buf_span(&w->load),
 			  w->want & (WANT_PREVIEW | WANT_PREVIEW_KEPT));
 		m->vsize = w->made.vsize;
+		m->sent = w->made.sent;
 		made_cache(&w->made, &made);
 		for (int i = 0; i < IDX_FIELDS; i++)
 			if (made.field[i].p)
@@ -245,6 +249,7 @@ static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_
 	f->modseq = m->modseq;
 	f->internaldate = m->internaldate;
 	f->savedate = m->savedate;
+	f->sent = m->sent;
 	f->vsize = m->vsize;
 	memcpy(f->emailid, m->emailid, sizeof(f->emailid));
 	f->envelope = c->field[IDX_ENVELOPE];

@@ -227,9 +227,10 @@ enum err map_decode(struct span body, struct map_block *b_r)
  *	    41    8  size; all ones: unknown
  *	    49    8  CRLF size; all ones: unknown
  *	    57   16  object id; zero: none
- *	    73    .  key, hint
+ *	    73    8  Date field as box packs it; zero: not known
+ *	    81    .  key, hint
  */
-enum { MSG_FIXED = 73 - REC_FRAME };
+enum { MSG_FIXED = 81 - REC_FRAME };
 
 void msg_encode(const struct idx_msg *m, struct buf *out)
 {
@@ -247,6 +248,7 @@ void msg_encode(const struct idx_msg *m, struct buf *out)
 	p = put64(p, m->size);
 	p = put64(p, m->vsize);
 	p = put_span(p, span_of(m->emailid, sizeof(m->emailid)));
+	p = put64(p, (uint64_t)m->sent);
 	put_span(put_span(p, m->key), m->hint);
 }
 
@@ -268,6 +270,7 @@ enum err msg_decode(struct span body, struct idx_msg *m_r)
 	m_r->size = load64(p + 36);
 	m_r->vsize = load64(p + 44);
 	memcpy(m_r->emailid, p + 52, sizeof(m_r->emailid));
+	m_r->sent = (int64_t)load64(p + 68);
 	m_r->key = span_of(p + MSG_FIXED, key);
 	m_r->hint = span_of(p + MSG_FIXED + key, hint);
 	return ERR_OK;
