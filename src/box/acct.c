@@ -199,6 +199,7 @@ static void keep_house(struct acct *a, uint64_t now)
 
 void acct_rest(struct acct *a)
 {
+	threads_rest(a);
 	if (a->idx)
 		idx_rest(a->idx);
 }
@@ -259,6 +260,7 @@ void acct_close(struct acct **a)
 	for (size_t i = 0; i < c->spaces; i++)
 		c->space[i].ns->ops->close(c->space[i].store);
 	mime_charsets_free(&c->charsets);
+	threads_forget(c);
 	free(c->space);
 	free(c);
 	*a = NULL;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -34,6 +35,10 @@ static uint64_t load64(const char *p, size_t n)
 {
 	uint64_t x = 0;
 
+	if (n == 8) {
+		memcpy(&x, p, 8);
+		return le64toh(x);
+	}
 	for (size_t i = n; i > 0; i--)
 		x = x << 8 | (unsigned char)p[i - 1];
 	return x;

@@ -479,7 +479,7 @@ enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, s
 
 	do {
 		e = r->msg ? search_bytes(r, &more, t) : next_message(r, t);
-	} while (!e && clock_us() < end);
+	} while (!e && (r->msg ? clock_us() < end : walk_time_left(r->w, end)));
 	view_walk_pause(r->w);
 	if (!e)
 		return STEP_SLICE;

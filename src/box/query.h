@@ -61,6 +61,9 @@ void match_facts(struct query_run *r, struct qnode *n, const struct message_fact
 /* Answers a header or date key from the header of the message. */
 void match_header(struct query_run *r, struct qnode *n, struct span message);
 
+/* walk.c: is it not yet end_us (clock_us)? Asks the clock after every file, but not after every message from the index. */
+bool walk_time_left(struct view_walk *w, uint64_t end_us);
+void walk_touch(struct view_walk *w); /* the caller opened a file himself */
 /* walk.c: want less than the walk was begun with; and the message reported last again, with more. */
 void walk_want(struct view_walk *w, unsigned want);
 enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_r, struct errtext *t);

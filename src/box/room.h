@@ -47,6 +47,7 @@ struct space {
 struct mailbox;
 struct view_walk;
 struct mime_charsets;
+struct thread_kept;
 
 struct acct {
 	const struct acct_config *config; /* borrowed */
@@ -58,6 +59,7 @@ struct acct {
 	struct folders *folders;          /* own: for those who listen; NULL: nobody does */
 	struct view_walk *walks;          /* borrowed: those that may hold a read transaction */
 	struct mime_charsets *charsets;   /* own; made when first needed */
+	struct thread_kept *threads;      /* own: the last result of THREAD */
 	const char *note;                 /* static sentence for the log, or NULL */
 	bool todo;                        /* the to-do list may hold something */
 	bool todo_failed;                 /* and something on it could not be done */
@@ -278,6 +280,11 @@ enum err since_records(struct idx_txn *x, uint32_t box, uint64_t since, struct s
 /* --- walk.c --------------------------------------------------------------------- */
 
 void acct_pause_walks(struct acct *a);
+
+/* --- kept.c --------------------------------------------------------------------- */
+
+void threads_rest(struct acct *a);   /* forgets a large result */
+void threads_forget(struct acct *a);
 
 /* --- todo.c --------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include "box/sort.h"
 #include "made.h"
 #include "msort.h"
+#include "query.h"
 #include "room.h"
 
 #include "base/clock.h"
@@ -279,7 +280,7 @@ enum step sort_step(struct sort_run *r, enum err *err_r, struct errtext *t)
 
 	do {
 		e = work(r, t);
-	} while (!e && clock_us() < end);
+	} while (!e && (r->w ? walk_time_left(r->w, end) : clock_us() < end));
 	if (r->w)
 		view_walk_pause(r->w);
 	if (!e)

@@ -1,5 +1,6 @@
 #include "thread.h"
 #include "made.h"
+#include "query.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -45,6 +46,7 @@ static struct span headers_from_bytes(struct thread_run *r, uint32_t uid)
 	struct message *m;
 	struct span bytes;
 
+	walk_touch(r->w);
 	buf_clear(&r->headers);
 	if (message_open(r->v, uid, &m, NULL))
 		return SPAN("");
@@ -96,10 +98,12 @@ static enum err take(struct thread_run *r, struct errtext *t)
 	struct message_facts f;
 	enum err e = view_walk_next(r->w, &f, t);
 
-	if (view_err_passes(e))
+	if (view_err_passes(e)) {
 		f.headers = SPAN("");
-	else if (e)
+		r->lacking = true;
+	} else if (e) {
 		return e;
+	}
 	e = take_message(r, &f);
 	return e ? err_say(t, e, "Too much to thread") : ERR_OK;
 }
@@ -213,6 +217,12 @@ enum err thread_start(struct view *v, const struct set *uids, enum thread_algori
 
 	r->v = v;
 	r->how = how;
+	set_copy(&r->uids, uids);
+	if (thread_kept_find(r)) {
+		r->phase = DONE;
+		*r_r = r;
+		return ERR_OK;
+	}
 	r->message = mem_array((size_t)set_count(uids) + 1, sizeof(*r->message));
 	forest_init(&r->forest);
 	intern_init(&r->ids, THREAD_TEXT_MAX);
@@ -235,6 +245,7 @@ void thread_end(struct thread_run **r)
 	if (!c)
 		return;
 	view_walk_end(&c->w);
+	set_free(&c->uids);
 	forest_free(&c->forest);
 	intern_free(&c->ids);
 	intern_free(&c->subjects);
@@ -284,6 +295,8 @@ static bool work(struct thread_run *r, enum err *e, struct errtext *t)
 		break;
 	case ITEMS:
 		make_items(r);
+		if (!r->lacking)
+			thread_kept_put(r);
 		break;
 	case DONE:
 		return false;
@@ -296,9 +309,10 @@ enum step thread_step(struct thread_run *r, enum err *err_r, struct errtext *t)
 	uint64_t end = clock_us() + SLICE_US;
 	enum err e = ERR_OK;
 
-	while (!e && r->phase != DONE && clock_us() < end)
+	do {
 		if (work(r, &e, t))
 			r->phase++;
+	} while (!e && r->phase != DONE && (r->w ? walk_time_left(r->w, end) : clock_us() < end));
 	if (r->w)
 		view_walk_pause(r->w);
 	if (!e && r->phase != DONE)

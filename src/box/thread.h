@@ -39,6 +39,8 @@ struct thread_node {
 struct thread_run {
 	struct view *v;
 	enum thread_algorithm how;
+	struct set uids;                /* own: what is threaded */
+	bool lacking;                   /* some message could not be read: the result is not kept */
 	struct view_walk *w;            /* own, while messages are taken */
 	struct thread_message *message; /* own */
 	size_t n;
@@ -57,6 +59,11 @@ struct thread_run {
 	struct thread_item *item;       /* own: the result */
 	size_t items;
 };
+
+/* --- kept.c --- */
+
+bool thread_kept_find(struct thread_run *r); /* the result of a run like this one: it is r's now */
+void thread_kept_put(const struct thread_run *r);
 
 /* --- links.c --- */
 

@@ -6,6 +6,7 @@
 #include "query.h"
 #include "room.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mime/bodystruct.h"
 
@@ -16,6 +17,7 @@ enum {
 	NOTES_BYTES = 2 << 20,
 	HEADERS_MAX = 16 << 20,
 	WANT_RECORD = WANT_VSIZE | WANT_DATES | WANT_SENT, /* what needs no cache record */
+	LOOKS = 16,                /* messages that come from the index alone between looks at the clock */
 	KEEP_BUF = 1 << 20,        /* a larger read buffer is given back */
 };
 
@@ -33,6 +35,8 @@ struct view_walk {
 	struct set uids;
 	unsigned want;
 	bool with_cache;        /* cache records come along */
+	bool touched;           /* a file since the last look at the clock */
+	unsigned steps;
 	struct idx_txn *x;      /* own, while reading */
 	struct idx_walk *w;
 	uint32_t at;            /* next UID to report */
@@ -157,6 +161,7 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 	struct idx_cache made;
 	enum err e = mailbox_store(w->v->mb, &sb, t);
 
+	w->touched = true;
 	if (!e)
 		e = sb->ops->locate(sb, m->key, m->hint, &o, NULL, NULL, t);
 	if (e == ERR_EXPUNGED)
@@ -353,6 +358,19 @@ enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct e
 		*f_r = f;
 	}
 	return e;
+}
+
+void walk_touch(struct view_walk *w)
+{
+	w->touched = true;
+}
+
+bool walk_time_left(struct view_walk *w, uint64_t end_us)
+{
+	if (!w->touched && ++w->steps % LOOKS)
+		return true;
+	w->touched = false;
+	return clock_us() < end_us;
 }
 
 void walk_want(struct view_walk *w, unsigned want)

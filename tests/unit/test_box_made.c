@@ -135,12 +135,34 @@ static void test_size(void **state)
 	assert_int_equal(m.vsize, 0);
 }
 
+/* The date of the last Date field, its zone with it, in one number. */
+static void test_sent(void **state)
+{
+	static const struct mime_date dates[] = {
+		{ 0, 0 }, { -1, -1439 }, { 1, 1439 }, { 253402300799, 60 }, { -62167219200, 0 }
+	};
+	struct mime_date d;
+
+	for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+		assert_true(sent_date(sent_pack(dates[i]), &d));
+		assert_int_equal(d.utc, dates[i].utc);
+		assert_int_equal(d.zone, dates[i].zone);
+	}
+	made_from(&m, cs, SPAN("Subject: x\n\n"), false);
+	assert_int_equal(m.sent, SENT_NONE);
+	assert_false(sent_date(m.sent, &d));
+	made_from(&m, cs, SPAN("Date: 1 Jan 2020 00:00:00 +0000\nDate: 2 Jan 1970 01:00:00 +0100\n\n"), false);
+	assert_true(sent_date(m.sent, &d));
+	assert_int_equal(d.utc, 86400);
+	assert_int_equal(d.zone, 60);
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_headers), T(test_hidden_line), T(test_empty_headers), T(test_too_many), T(test_preview),
+		T(test_sent), T(test_headers), T(test_hidden_line), T(test_empty_headers), T(test_too_many), T(test_preview),
 		T(test_preview_html),
 		T(test_preview_length), T(test_size),
 	};

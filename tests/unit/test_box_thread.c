@@ -159,6 +159,14 @@ static void test_threads(void **state)
 	view_quiet(&h, v);
 	assert_string_equal(threads(v, THREAD_REFERENCES), "1<-1s 2<0 4<-1s 3<2 5<-1s 6<4 ");
 	assert_string_equal(threads(v, THREAD_REFS), "1<-1s 2<0 4<-1s 3<2 5<-1s 6<4 ");
+	/* Asked for again: kept. With another message, after a rest, by another algorithm: made anew. */
+	assert_string_equal(threads(v, THREAD_REFS), "1<-1s 2<0 4<-1s 3<2 5<-1s 6<4 ");
+	house_append(&h, "INBOX", "Message-ID: <7@x>\nReferences: <1@x>\nDate: 7 Jan 2020 00:00:00 +0000\n\n", 0, NULL);
+	view_quiet(&h, v);
+	assert_string_equal(threads(v, THREAD_REFS), "4<-1s 3<0 5<-1s 6<2 1<-1s 2<4s 7<4s ");
+	acct_rest(h.a);
+	assert_string_equal(threads(v, THREAD_REFS), "4<-1s 3<0 5<-1s 6<2 1<-1s 2<4s 7<4s ");
+	assert_string_equal(threads(v, THREAD_ORDEREDSUBJECT), "1<-1s 2<0 3<-1s 4<2 5<-1s 6<4s 7<4s ");
 	view_close(&v);
 	house_end(&h);
 }

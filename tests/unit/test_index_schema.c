@@ -165,6 +165,7 @@ static void msg(void **state)
 			     .savedate = INT64_MIN,
 			     .size = 7,
 			     .vsize = UINT64_MAX,
+			     .sent = -5,
 			     .emailid = { 1, [15] = 2 },
 			     .key = SPAN("key"),
 			     .hint = SPAN("") };
@@ -179,6 +180,7 @@ static void msg(void **state)
 	assert_int_equal(g.savedate, INT64_MIN);
 	assert_int_equal(g.size, 7);
 	assert_int_equal(g.vsize, UINT64_MAX);
+	assert_int_equal(g.sent, -5);
 	assert_memory_equal(g.emailid, m.emailid, 16);
 	assert_true(span_eq(g.key, m.key) && g.hint.n == 0);
 	REFUSES_OTHER_LENGTHS(msg_decode, &g);

@@ -33,19 +33,19 @@ def threaded(path, count):
 
 
 def measure(bench, box, commands):
-    """commands: row -> text."""
+    """commands: row -> text; {n} in it is another number each time."""
     for server in bench.servers():
         server.fill("user0", box)
         with server:
             imap = Imap(server.imap_port, "user0")
             imap.command("SELECT INBOX")
             for row, text in commands.items():
-                imap.command(text)
-                imap.command(text)
-                for _ in range(bench.runs):
+                imap.command(text.format(n=1))
+                imap.command(text.format(n=2))
+                for run in range(bench.runs):
                     with Clock(server) as clock:
-                        for _ in range(TIMES):
-                            imap.command(text)
+                        for n in range(TIMES):
+                            imap.command(text.format(n=3 + run * TIMES + n))
                     row.clock(server, clock, TIMES)
             imap.close()
 
@@ -75,4 +75,5 @@ def bodies(bench):
 @figure("thread")
 def thread(bench):
     measure(bench, threaded(tempfile.mkdtemp() + "/m", bench.size(10000)), {
-        bench.row("THREAD REFERENCES over 10,000", 2): "THREAD REFERENCES UTF-8 ALL"})
+        bench.row("THREAD REFERENCES over 10,000", 2): "THREAD REFERENCES UTF-8 ALL",
+        bench.row("THREAD REFERENCES, other messages each time", ""): "THREAD REFERENCES UTF-8 NOT {n}"})
