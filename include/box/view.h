@@ -50,9 +50,6 @@ void view_changes_free(struct view_changes *c);
  */
 enum err view_update(struct view *v, bool expunge, struct arena *a, struct view_changes *c_r, struct errtext *t);
 
-/* From now on view_update leaves new messages out of the view, until it is told otherwise. */
-void view_hold_new(struct view *v, bool hold);
-
 /* The state as of the last view_update. */
 struct view_state {
 	const char *name;       /* client name */
@@ -152,6 +149,7 @@ struct message;
 struct message_bytes {
 	uint64_t size;          /* CRLF octets */
 	bool nil;               /* the section does not exist: NIL */
+	bool holds_parts;       /* a numbered section's part is a multipart, or a message inside */
 	struct message *msg;    /* borrowed */
 	uint64_t from, to;      /* stored range, when it is one */
 	struct span made;       /* filtered header bytes, in the message's arena, when it is not */

@@ -18,6 +18,10 @@ enum mime_cte { MIME_CTE_IDENTITY, MIME_CTE_QP, MIME_CTE_BASE64 };
  */
 enum mime_cte mime_cte_of(struct span value);
 
+/* How the body behind a part's header is encoded; false: in a way that nobody knows. Not for multiparts and messages inside:
+ * they have no encoding of their own, whatever they say (RFC 2045 section 6.4). */
+bool mime_cte_of_part(struct span header, enum mime_cte *cte_r);
+
 struct mime_decoder {
 	enum mime_cte cte;
 	uint32_t bits; /* base64: bits held back */

@@ -276,15 +276,20 @@ static enum err whole_range(struct message *m, struct mime_range *range_r, struc
 }
 
 static enum err find_range(struct message *m, const struct mime_section *section, struct mime_range *range_r,
-			   struct errtext *t)
+			   bool *holds_parts_r, struct errtext *t)
 {
 	static const struct mime_section whole = { .kind = MIME_SECTION_ALL };
+	uint32_t part;
 	enum err e;
 
 	if (is_simple(m, section))
 		return whole_range(m, range_r, t);
 	e = message_tree(m, t);
-	return e ? e : mime_section_find(&m->tree, section ? section : &whole, range_r, NULL);
+	if (!e)
+		e = mime_section_find(&m->tree, section ? section : &whole, range_r, &part);
+	if (!e)
+		*holds_parts_r = m->tree.part[part].flags & (MIME_PART_MULTIPART | MIME_PART_MESSAGE);
+	return e;
 }
 
 static void take_range(struct message *m, const struct mime_range *range, struct message_bytes *b)
@@ -306,7 +311,7 @@ enum err message_section(struct message *m, const struct mime_section *section, 
 {
 	struct message_bytes b = { .msg = m };
 	struct mime_range range;
-	enum err e = find_range(m, section, &range, t);
+	enum err e = find_range(m, section, &range, &b.holds_parts, t);
 
 	if (e == ERR_NOTFOUND) {
 		b.nil = true;

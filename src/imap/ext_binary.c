@@ -94,60 +94,25 @@ static enum err parse_size(struct imap_fetch *f, const struct imap_arg **a, stru
 
 /* ---- which encoding ---- */
 
-/* The part's header, as far as it matters here. */
-static enum err load_header(struct imap_fetch *f, struct binary_op *o)
+static enum err find_cte(struct imap_fetch *f, struct binary_op *o)
 {
 	struct mime_section header = o->section;
 	struct message_bytes b;
 	enum err e;
 
-	header.kind = MIME_SECTION_MIME;
-	e = message_section(f->msg, &header, NULL, 0, &b, &f->text);
-	buf_clear(&o->plain);
-	if (!e && !b.nil)
-		e = message_read(&b, 0, b.size < HEADER_MAX ? (size_t)b.size : HEADER_MAX, &o->plain, &f->text);
-	return e;
-}
-
-/* The first word of a value, without the comments and parameters that may follow it. */
-static struct span first_word(struct span value)
-{
-	size_t n = 0;
-
-	value = span_trim(value);
-	while (n < value.n && !strchr(" \t\r\n;(", value.p[n]))
-		n++;
-	return span_cut(value, 0, n);
-}
-
-static enum err find_cte(struct imap_fetch *f, struct binary_op *o)
-{
-	static const char *const identity[] = { "", "7bit", "8bit", "binary" };
-	struct mime_field type = { .colon = false }, cte = { .colon = false };
-	struct span header, word;
-	enum err e;
-
 	o->cte = MIME_CTE_IDENTITY;
 	if (!o->section.depth)
 		return ERR_OK;
+	header.kind = MIME_SECTION_MIME;
+	e = message_section(f->msg, &header, NULL, 0, &b, &f->text);
+	if (e || b.nil || b.holds_parts)
+		return e;
 	buf_free(&o->plain);
 	buf_init(&o->plain, HEADER_MAX + 1);
-	e = load_header(f, o);
-	if (e)
-		return e;
-	header = buf_span(&o->plain);
-	if (mime_header_find(header, "Content-Type", &type) &&
-	    (span_istarts(span_trim(type.value), SPAN("multipart/")) ||
-	     span_istarts(span_trim(type.value), SPAN("message/"))))
-		return ERR_OK;
-	if (!mime_header_find(header, "Content-Transfer-Encoding", &cte))
-		return ERR_OK;
-	o->cte = mime_cte_of(cte.value);
-	word = first_word(cte.value);
-	for (size_t i = 0; i < sizeof(identity) / sizeof(identity[0]); i++)
-		if (span_ieq_str(word, identity[i]))
-			return ERR_OK;
-	return o->cte == MIME_CTE_IDENTITY ? ERR_CTE : ERR_OK;
+	e = message_read(&b, 0, b.size < HEADER_MAX ? (size_t)b.size : HEADER_MAX, &o->plain, &f->text);
+	if (!e && !mime_cte_of_part(buf_span(&o->plain), &o->cte))
+		e = ERR_CTE;
+	return e;
 }
 
 /* ---- decoding ---- */

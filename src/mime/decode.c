@@ -15,6 +15,21 @@ enum mime_cte mime_cte_of(struct span value)
 	return span_ieq_str(token, "quoted-printable") ? MIME_CTE_QP : MIME_CTE_IDENTITY;
 }
 
+bool mime_cte_of_part(struct span header, enum mime_cte *cte_r)
+{
+	struct content_fields f;
+	struct span token, params;
+
+	*cte_r = MIME_CTE_IDENTITY;
+	content_fields_read(header, &f);
+	if (!f.encoding.p)
+		return true;
+	*cte_r = mime_cte_of(f.encoding);
+	token = content_value(f.encoding, &params);
+	return *cte_r != MIME_CTE_IDENTITY || !token.n || span_ieq_str(token, "7bit") ||
+	       span_ieq_str(token, "8bit") || span_ieq_str(token, "binary");
+}
+
 void mime_decoder_init(struct mime_decoder *d, enum mime_cte cte)
 {
 	*d = (struct mime_decoder){ .cte = cte };
@@ -85,6 +100,16 @@ static bool qp_wants(const struct buf *tail, char c)
 	if (tail->n == 1 && last == '=' && hex_digit(c) >= 0)
 		return true;
 	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Blanks, or "=" and blanks: what goes at the end of a line goes at the end of all, too (RFC 2045 section 6.7 rule 3). */
+static bool qp_padding(const struct buf *tail)
+{
+	size_t i = tail->n && tail->p[0] == '=';
+
+	while (i < tail->n && (tail->p[i] == ' ' || tail->p[i] == '\t'))
+		i++;
+	return i == tail->n;
 }
 
 static void qp_byte(struct mime_decoder *d, char c, struct buf *out)
@@ -184,7 +209,7 @@ void mime_decoder_add(struct mime_decoder *d, struct span in, struct buf *out)
 
 void mime_decoder_end(struct mime_decoder *d, struct buf *out)
 {
-	if (!(d->tail.n == 1 && d->tail.p[0] == '='))
+	if (!qp_padding(&d->tail))
 		qp_release(d, out);
 	buf_free(&d->tail);
 	d->nbits = 0;

@@ -217,7 +217,7 @@ static size_t step_header(struct mime_search *s, const struct mime_part *p)
 
 /*
  * Sets up the decoders for a body by what its header says; false: it is nothing to read (neither
- * text nor message).
+ * text nor message). A multipart without parts is what its reader shows: text.
  */
 static bool open_body(struct mime_search *s, const struct mime_part *p)
 {
@@ -230,13 +230,13 @@ static bool open_body(struct mime_search *s, const struct mime_part *p)
 
 	content_fields_read(mime_part_header(s->message, p), &f);
 	typed = f.type.p && content_type_parse(f.type, &t);
-	if (!(p->flags & MIME_PART_TEXT) && !(typed && span_ieq_str(t.type, "message")))
+	if (!(p->flags & (MIME_PART_TEXT | MIME_PART_MULTIPART)) && !(typed && span_ieq_str(t.type, "message")))
 		return false;
 	if (typed) {
 		content_params_parse(t.params, &params);
 		content_params_find(&params, "charset", &charset);
 	}
-	mime_decoder_init(&s->dec, mime_cte_of(f.encoding));
+	mime_decoder_init(&s->dec, p->flags & MIME_PART_MULTIPART ? MIME_CTE_IDENTITY : mime_cte_of(f.encoding));
 	mime_to_utf8_init(&s->conv, s->cs, charset);
 	content_params_free(&params);
 	s->open = true;

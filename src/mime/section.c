@@ -59,9 +59,10 @@ static uint32_t nth_child(const struct mime_tree *t, uint32_t part, uint32_t num
 /*
  * Follows the numbers. A number chooses among the children of a multipart, or is 1 for the body of
  * a message that is none; a part that holds a message is entered when another number follows (RFC
- * 3501 section 6.4.5).
+ * 3501 section 6.4.5). A multipart without parts has an empty one, as BODYSTRUCTURE says.
  */
-static uint32_t follow(const struct mime_tree *t, const struct mime_section *s, bool *at_message_r)
+static uint32_t follow(const struct mime_tree *t, const struct mime_section *s, bool *at_message_r,
+		       bool *empty_r)
 {
 	uint32_t part = 0;
 	bool at_message = true;
@@ -71,7 +72,11 @@ static uint32_t follow(const struct mime_tree *t, const struct mime_section *s, 
 			part = t->part[part].child;
 			at_message = true;
 		}
-		if (t->part[part].flags & MIME_PART_MULTIPART)
+		*empty_r = (t->part[part].flags & MIME_PART_MULTIPART) && !t->part[part].children &&
+			   s->path[i] == 1 && i + 1 == s->depth;
+		if (*empty_r)
+			at_message = false;
+		else if (t->part[part].flags & MIME_PART_MULTIPART)
 			part = nth_child(t, part, s->path[i]);
 		else if (!at_message || s->path[i] != 1)
 			return MIME_NONE;
@@ -105,15 +110,23 @@ static struct mime_range whole_range(const struct mime_part *p)
 enum err mime_section_find(const struct mime_tree *t, const struct mime_section *s,
 			   struct mime_range *range_r, uint32_t *part_r)
 {
-	bool at_message, of_message;
+	bool at_message, of_message, empty = false;
 	uint32_t part;
 
 	if (t->n == 0)
 		return ERR_NOTFOUND;
-	part = follow(t, s, &at_message);
+	part = follow(t, s, &at_message, &empty);
 	if (part == MIME_NONE)
 		return ERR_NOTFOUND;
 	of_message = s->kind != MIME_SECTION_ALL && s->kind != MIME_SECTION_MIME;
+	if (empty) {
+		if (of_message)
+			return ERR_NOTFOUND;
+		*range_r = (struct mime_range){ body_range(&t->part[part]).off, 0, 0 };
+		if (part_r)
+			*part_r = part;
+		return ERR_OK;
+	}
 	if (of_message && !at_message) {
 		if (!(t->part[part].flags & MIME_PART_MESSAGE))
 			return ERR_NOTFOUND;

@@ -33,6 +33,8 @@ static const struct {
 	{ MIME_CTE_QP, "=4", "=4" },
 	{ MIME_CTE_QP, "=", "" },
 	{ MIME_CTE_QP, "a=zb =x=4x==41", "a=zb =x=4x=A" },
+	{ MIME_CTE_QP, "end \t", "end" },
+	{ MIME_CTE_QP, "end= ", "end" },
 	{ MIME_CTE_QP, "=4\n=4=41", "=4\n=4A" },
 	{ MIME_CTE_QP, "a\rb\r", "a\rb\r" },
 	{ MIME_CTE_QP, "a=\rb", "a=\rb" },
@@ -84,6 +86,30 @@ static void test_cte(void **state)
 	assert_int_equal(mime_cte_of(SPAN("(x)quoted-Printable;")), MIME_CTE_QP);
 	assert_int_equal(mime_cte_of(SPAN("8bit")), MIME_CTE_IDENTITY);
 	assert_int_equal(mime_cte_of(SPAN("")), MIME_CTE_IDENTITY);
+}
+
+static void test_cte_of_part(void **state)
+{
+	static const struct {
+		const char *header;
+		bool known;
+		enum mime_cte cte;
+	} cases[] = {
+		{ "", true, MIME_CTE_IDENTITY },
+		{ "Content-Transfer-Encoding: (why) base64\n\n", true, MIME_CTE_BASE64 },
+		{ "Content-Transfer-Encoding: quoted-printable;\n\n", true, MIME_CTE_QP },
+		{ "Content-Transfer-Encoding:\n\n", true, MIME_CTE_IDENTITY },
+		{ "Content-Transfer-Encoding: () 8BIT\n\n", true, MIME_CTE_IDENTITY },
+		{ "Content-Transfer-Encoding: (c) x-odd\n\n", false, MIME_CTE_IDENTITY },
+		{ "Content-Transfer-Encoding: 7-bit\n\n", false, MIME_CTE_IDENTITY },
+		{ "Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n", true, MIME_CTE_BASE64 },
+	};
+	enum mime_cte cte;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(mime_cte_of_part(span_str(cases[i].header), &cte), cases[i].known);
+		assert_int_equal(cte, cases[i].cte);
+	}
 }
 
 #define BAD "\xef\xbf\xbd"
@@ -197,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encodings), cmocka_unit_test(test_qp_runs), cmocka_unit_test(test_cte),
+		cmocka_unit_test(test_cte_of_part),
 		cmocka_unit_test(test_charsets),  cmocka_unit_test(test_known),
 		cmocka_unit_test(test_words),
 	};

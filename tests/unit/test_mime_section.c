@@ -92,7 +92,11 @@ static const struct {
 	  "Content-Type: message/rfc822\n\n" },
 	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "1.1", "x" },
 	{ "Content-Type: message/rfc822\n\nA: b\n\nx", "1.1.1", NULL },
-	{ "Content-Type: multipart/mixed\n\nx", "1", NULL },
+	{ "Content-Type: multipart/mixed\n\nx", "1", "" },
+	{ "Content-Type: multipart/mixed\n\nx", "1.MIME", "" },
+	{ "Content-Type: multipart/mixed\n\nx", "1.1", NULL },
+	{ "Content-Type: multipart/mixed\n\nx", "1.HEADER", NULL },
+	{ "Content-Type: multipart/mixed\n\nx", "2", NULL },
 	{ "", "1", "" },
 	{ "", "", "" },
 };
