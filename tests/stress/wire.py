@@ -1,8 +1,13 @@
 """One IMAP connection of the stress program: whole responses in, commands out, COMPRESS, and the parser of what comes."""
 import asyncio
 import collections
+import os
 import re
+import sys
 import zlib
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import imapresponse  # noqa: E402
 
 
 class Wrong(Exception):
@@ -13,35 +18,11 @@ class Lost(Exception):
     """The connection ended."""
 
 
-TOKEN = re.compile(rb' |(\()|(\))|"((?:[^"\\]|\\.)*)"|~?\{(\d+)\}\r\n|((?:[^ ()"\[{]|\[[^\]]*\](?:<\d+>)?)+)')
-
-
 def parse(data):
-    """A response as nested lists: atoms are str, strings are bytes, NIL is None."""
-    here, stack, at = [], [], 0
-    while at < len(data):
-        m = TOKEN.match(data, at)
-        if not m:
-            raise Wrong(f"the response does not parse at {at}: {data[:300]}")
-        at = m.end()
-        if m[1]:
-            stack.append(here)
-            here.append([])
-            here = here[-1]
-        elif m[2]:
-            if not stack:
-                raise Wrong(f"parentheses: {data[:300]}")
-            here = stack.pop()
-        elif m[3] is not None:
-            here.append(re.sub(rb"\\(.)", rb"\1", m[3]))
-        elif m[4]:
-            here.append(data[at:at + int(m[4])])
-            at += int(m[4])
-        elif m[5]:
-            here.append(None if m[5] == b"NIL" else m[5].decode("utf-8", "replace"))
-    if stack:
-        raise Wrong(f"parentheses: {data[:300]}")
-    return here
+    try:
+        return imapresponse.parse(data)
+    except ValueError as e:
+        raise Wrong(f"the response does not parse: {e}") from e
 
 
 def numbers(text):
