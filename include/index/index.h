@@ -78,6 +78,7 @@ struct idx_box {
 	uint32_t messages, unseen, deleted; /* kept by idx_msg_*; writers need not fill them */
 	uint32_t recent_from;    /* UIDs >= this are \Recent to the next read-write session */
 	uint64_t vsize;          /* sum of known CRLF sizes; kept by idx_msg_* */
+	uint32_t unsized;        /* messages whose CRLF size is not known; likewise */
 	uint8_t guid[16];
 	uint32_t flags;          /* caller's: e.g. todo pending, numbers unsynced */
 	struct span token;       /* of the last scan; at most 65,535 bytes, as keywords */
@@ -89,7 +90,7 @@ enum err idx_box_get(struct idx_txn *x, uint32_t id, struct idx_box *b_r);
 /* ERR_EXISTS. b->id, zero counters and log_floor = highestmodseq are written into *b. */
 enum err idx_box_create(struct idx_txn *x, struct idx_box *b);
 /*
- * Writes all but name, counters and vsize, which have their own calls: a b read before idx_msg_put is safe
+ * Writes all but name, counters and sizes, which have their own calls: a b read before idx_msg_put is safe
  * to put after it. highestmodseq and log_floor never go back: smaller ones are ignored; raising highestmodseq
  * here (a floor, an adoption) starts the change log afresh there.
  */

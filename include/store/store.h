@@ -201,6 +201,8 @@ struct store_ops {
 	 * Cheap: can the folder differ from what token (of an earlier scan) saw? Empty token: true.
 	 */
 	enum err (*changed)(struct store_box *b, struct span token, bool *changed_r);
+	/* May be NULL. The same of a mailbox that is not open, without opening it. */
+	enum err (*glance)(struct store *s, const char *name, struct span token, bool *changed_r);
 
 	/*
 	 * Everything in the mailbox now. New mail in new/ is reported where it is; adopt moves

@@ -260,7 +260,7 @@ enum err idx_box_create(struct idx_txn *x, struct idx_box *b)
 	r.pub.id = id;
 	r.pub.log_floor = r.pub.highestmodseq;
 	r.pub.messages = r.pub.unseen = r.pub.deleted = 0;
-	r.pub.vsize = 0;
+	r.pub.vsize = r.pub.unsized = 0;
 	*b = r.pub; /* the strings stay the caller's */
 	add_slot(x, &r)->dirty = true;
 	return ERR_OK;
@@ -295,6 +295,7 @@ enum err idx_box_put(struct idx_txn *x, const struct idx_box *b)
 	new.unseen = s->rec.pub.unseen;
 	new.deleted = s->rec.pub.deleted;
 	new.vsize = s->rec.pub.vsize;
+	new.unsized = s->rec.pub.unsized;
 	new.log_floor = s->rec.pub.log_floor;
 	new.highestmodseq = s->rec.pub.highestmodseq;
 	s->rec.pub = new;
@@ -382,7 +383,7 @@ enum err idx_box_empty(struct idx_txn *x, uint32_t id)
 	s->rec.space = space;
 	s->rec.map_sum = 0;
 	s->rec.pub.messages = s->rec.pub.unseen = s->rec.pub.deleted = 0;
-	s->rec.pub.vsize = 0;
+	s->rec.pub.vsize = s->rec.pub.unsized = 0;
 	s->rec.pub.log_floor = s->rec.pub.highestmodseq;
 	s->dirty = true;
 	return ERR_OK;

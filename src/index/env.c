@@ -401,7 +401,7 @@ void idx_close(struct idx **ip)
 		return;
 	must(i->txns == 0);
 	door = !i->memory && guard_lock(&i->guard, true);
-	if (door && !i->gone && !i->panicked && guard_check(&i->guard) == ERR_OK) {
+	if (door && !i->gone && !i->panicked && guard_check(&i->guard, true) == ERR_OK) {
 		alone = guard_alone(&i->guard); /* counts deaths, so before they are forgiven */
 		guard_forgive(&i->guard);
 		if (alone && guard_dirty(&i->guard) && awake(i) == ERR_OK)
@@ -420,7 +420,7 @@ enum err idx_destroy(struct idx *i, struct errtext *t)
 		return ERR_OK;
 	if (!guard_lock(&i->guard, true))
 		return err_say(t, ERR_INUSE, "index %s: guard file is locked", i->dir);
-	if (!i->memory && guard_check(&i->guard) == ERR_OK) {
+	if (!i->memory && guard_check(&i->guard, true) == ERR_OK) {
 		remove_files(i, false);
 		guard_renew(&i->guard);
 	}

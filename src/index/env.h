@@ -25,6 +25,7 @@ struct idx {
 	bool grow;             /* the map was full: grow it before the next transaction */
 	bool panicked;         /* LMDB gave up: reopen before the next transaction */
 	bool gone;             /* destroyed */
+	uint64_t looked_us;    /* clock_us when the file was last seen to be there */
 	uint64_t reserved;     /* bytes of the data file that have disk blocks */
 	struct idx_txn *spare; /* own; kept for the next transaction */
 };

@@ -233,13 +233,13 @@ void guard_settle(struct guard *g)
 
 /* --- in use ---------------------------------------------------------------------------- */
 
-enum err guard_check(const struct guard *g)
+enum err guard_check(const struct guard *g, bool file)
 {
 	struct stat st;
 
 	if (g->page->generation != g->generation)
 		return ERR_CORRUPT;
-	if (!g->nameless && (fstat(g->fd, &st) < 0 || st.st_nlink == 0))
+	if (file && !g->nameless && (fstat(g->fd, &st) < 0 || st.st_nlink == 0))
 		return ERR_CORRUPT;
 	return ERR_OK;
 }

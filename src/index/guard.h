@@ -54,7 +54,7 @@ void guard_renew(struct guard *g);  /* door locked: discarded; clean, generation
 void guard_settle(struct guard *g); /* opened: idle, unlocks the door */
 
 /* May transactions go on? ERR_CORRUPT: replaced or removed by somebody. */
-enum err guard_check(const struct guard *g);
+enum err guard_check(const struct guard *g, bool file); /* file: that it was not removed, too */
 void guard_busy(struct guard *g, bool busy);
 
 void guard_rest(struct guard *g);   /* nothing goes on: the page is no longer ours to hold in memory */

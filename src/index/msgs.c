@@ -67,6 +67,7 @@ static void count_in(struct box_slot *box, const struct idx_msg *m)
 	b->unseen += !(m->flags.system & MAIL_SEEN);
 	b->deleted += !!(m->flags.system & MAIL_DELETED);
 	b->vsize += known(m->vsize);
+	b->unsized += m->vsize == UINT64_MAX;
 	box->dirty = true;
 }
 
@@ -75,11 +76,12 @@ static void count_out(struct box_slot *box, const struct idx_msg *m)
 {
 	struct idx_box *b = &box->rec.pub;
 	uint32_t unseen = !(m->flags.system & MAIL_SEEN),
-		 deleted = !!(m->flags.system & MAIL_DELETED);
+		 deleted = !!(m->flags.system & MAIL_DELETED), unsized = m->vsize == UINT64_MAX;
 
 	b->messages -= b->messages > 0;
 	b->unseen -= b->unseen >= unseen ? unseen : 0;
 	b->deleted -= b->deleted >= deleted ? deleted : 0;
+	b->unsized -= b->unsized >= unsized ? unsized : 0;
 	b->vsize -= b->vsize >= known(m->vsize) ? known(m->vsize) : b->vsize;
 	box->dirty = true;
 }

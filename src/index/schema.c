@@ -55,13 +55,14 @@ enum err env_decode(struct span body, struct env_rec *r_r)
  *	    45    8  highestmodseq
  *	    53    8  log floor
  *	    61    8  sum of the known CRLF sizes
- *	    69   16  guid
- *	    85    2  n: length of the name
- *	    87    2  t: length of the token
- *	    89    2  k: length of the keyword names
- *	    91    .  name, token, keyword names (each ended by NUL)
+ *	    69    4  messages whose CRLF size is not known
+ *	    73   16  guid
+ *	    89    2  n: length of the name
+ *	    91    2  t: length of the token
+ *	    93    2  k: length of the keyword names
+ *	    95    .  name, token, keyword names (each ended by NUL)
  */
-enum { BOX_FIXED = 91 - REC_FRAME };
+enum { BOX_FIXED = 95 - REC_FRAME };
 
 void box_encode(const struct box_rec *r, struct buf *out)
 {
@@ -83,6 +84,7 @@ void box_encode(const struct box_rec *r, struct buf *out)
 	p = put64(p, b->highestmodseq);
 	p = put64(p, b->log_floor);
 	p = put64(p, b->vsize);
+	p = put32(p, b->unsized);
 	p = put_span(p, span_of(b->guid, sizeof(b->guid)));
 	p = put16(p, (uint16_t)b->name.n);
 	p = put16(p, (uint16_t)b->token.n);
@@ -96,7 +98,7 @@ static bool box_sane(const struct box_rec *r)
 
 	return r->space > 0 && b->name.n > 0 && b->name.n <= REC_NAME_MAX && b->highestmodseq > 0 &&
 	       b->log_floor <= b->highestmodseq && b->unseen <= b->messages &&
-	       b->deleted <= b->messages &&
+	       b->deleted <= b->messages && b->unsized <= b->messages &&
 	       (b->keywords.n == 0 || b->keywords.p[b->keywords.n - 1] == '\0');
 }
 
@@ -119,6 +121,7 @@ enum err box_decode(struct span body, struct box_rec *r_r)
 	b->highestmodseq = rd_64(&r);
 	b->log_floor = rd_64(&r);
 	b->vsize = rd_64(&r);
+	b->unsized = rd_32(&r);
 	if (r.n >= sizeof(b->guid))
 		memcpy(b->guid, r.p, sizeof(b->guid));
 	rd_take(&r, sizeof(b->guid));

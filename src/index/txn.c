@@ -7,6 +7,7 @@
 #include "map.h"
 #include "purge.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -16,6 +17,7 @@
 enum {
 	COMMIT_PURGE = 512,   /* records of removed mailboxes dropped beside a commit: about a millisecond */
 	MINUTE_PURGE = 20000, /* and in the minute's round */
+	LOOK_US = 1000,
 };
 
 enum err txn_fail(struct idx_txn *x, enum err e)
@@ -125,9 +127,22 @@ static enum err start_fresh(struct idx_txn *x)
 
 /* --- the door --------------------------------------------------------------------------- */
 
+/* A reader that looked a moment ago need not look again: the file may go while it reads, too. */
+static enum err still_ours(struct idx *i, bool write)
+{
+	uint64_t now = clock_us();
+	bool look = write || now - i->looked_us > LOOK_US;
+
+	if (i->gone)
+		return ERR_CORRUPT;
+	if (look)
+		i->looked_us = now;
+	return guard_check(&i->guard, look);
+}
+
 static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct errtext *t)
 {
-	enum err e = i->gone ? ERR_CORRUPT : guard_check(&i->guard);
+	enum err e = still_ours(i, write);
 	struct idx_txn *x;
 	struct env_rec *r;
 

@@ -302,6 +302,20 @@ static bool stamp_young(const struct timespec *mtime, uint64_t now_us)
 	return age > -10000000 && age < (mtime->tv_nsec == 0 ? 2000000 : 20000);
 }
 
+static struct stamp stamp_of(const struct stat *cur, const struct stat *new, uint64_t now)
+{
+	struct stamp s;
+
+	memset(&s, 0, sizeof(s)); /* it is stored as it stands */
+	s.cur_sec = cur->st_mtim.tv_sec;
+	s.cur_nsec = (uint32_t)cur->st_mtim.tv_nsec;
+	s.cur_young = stamp_young(&cur->st_mtim, now);
+	s.new_sec = new->st_mtim.tv_sec;
+	s.new_nsec = (uint32_t)new->st_mtim.tv_nsec;
+	s.new_young = stamp_young(&new->st_mtim, now);
+	return s;
+}
+
 enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r)
 {
 	uint64_t now = clock_wall_us();
@@ -311,14 +325,32 @@ enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r)
 		return err_from_errno(errno);
 	if (cur.st_nlink == 0 || new.st_nlink == 0)
 		return ERR_NOTFOUND; /* removed while we have it open */
-	memset(s_r, 0, sizeof(*s_r));
-	s_r->cur_sec = cur.st_mtim.tv_sec;
-	s_r->cur_nsec = (uint32_t)cur.st_mtim.tv_nsec;
-	s_r->cur_young = stamp_young(&cur.st_mtim, now);
-	s_r->new_sec = new.st_mtim.tv_sec;
-	s_r->new_nsec = (uint32_t)new.st_mtim.tv_nsec;
-	s_r->new_young = stamp_young(&new.st_mtim, now);
+	*s_r = stamp_of(&cur, &new, now);
 	return ERR_OK;
+}
+
+enum err maildir_stamp_at(struct maildir *m, const char *name, struct stamp *s_r)
+{
+	char path[MAILDIR_NAME_MAX + 8];
+	uint64_t now = clock_wall_us();
+	struct stat cur, new;
+	size_t n;
+	int fd;
+
+	if (!maildir_dirname(name, path))
+		return ERR_NOTFOUND;
+	n = strlen(path);
+	fd = n ? m->root_fd : m->inbox_fd;
+	if (n)
+		path[n++] = '/';
+	memcpy(path + n, "cur", 4);
+	if (fstatat(fd, path, &cur, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_from_errno(errno);
+	memcpy(path + n, "new", 4);
+	if (fstatat(fd, path, &new, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_from_errno(errno);
+	*s_r = stamp_of(&cur, &new, now);
+	return S_ISDIR(cur.st_mode) && S_ISDIR(new.st_mode) ? ERR_OK : ERR_NOTFOUND;
 }
 
 bool maildir_stamp_same(const struct stamp *before, const struct stamp *after)
@@ -387,6 +419,7 @@ const struct store_ops store_maildir = {
 	.keywords = maildir_keywords,
 	.keyword_add = maildir_keyword_add,
 	.changed = maildir_changed,
+	.glance = maildir_glance,
 	.scan = maildir_scan,
 	.scan_new = maildir_scan_new,
 	.locate = maildir_locate,

@@ -101,6 +101,7 @@ static inline struct maildir_box *maildir_box_of(struct store_box *b)
 enum err maildir_control_make(struct maildir_box *b, struct errtext *t);
 enum err maildir_root_control_make(struct maildir *m, struct errtext *t);
 enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r);
+enum err maildir_stamp_at(struct maildir *m, const char *name, struct stamp *s_r); /* of a mailbox that need not be open */
 bool maildir_stamp_same(const struct stamp *before, const struct stamp *after);
 
 /* maildir_number.c: dovecot-uidlist.lock, tried once. b->lock points to l until the unlock. */
@@ -155,6 +156,7 @@ enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *b
 
 /* maildir_scan.c */
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r);
+enum err maildir_glance(struct store *s, const char *name, struct span token, bool *changed_r);
 enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r,
 		      struct errtext *t);
 enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r);

@@ -273,8 +273,8 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 			l->trash = true;
 		if (name[0] != '.' || !store_name_valid(&store_maildir, name + 1))
 			continue;
-		if ((de->d_type == DT_DIR || de->d_type == DT_UNKNOWN) &&
-		    is_dir(m->root_fd, name) && strcmp(name, ".INBOX") != 0)
+		if ((de->d_type == DT_DIR || (de->d_type == DT_UNKNOWN && is_dir(m->root_fd, name))) &&
+		    strcmp(name, ".INBOX") != 0)
 			listing_dir(m, l, name);
 	}
 	closedir(d);

@@ -81,17 +81,34 @@ static bool token_read(struct span token, struct stamp *s_r)
 	return true;
 }
 
+static bool token_stale(struct span token, const struct stamp *now)
+{
+	struct stamp then;
+
+	return !token_read(token, &then) || then.cur_young || then.new_young ||
+	       !maildir_stamp_same(&then, now);
+}
+
+enum err maildir_glance(struct store *s, const char *name, struct span token, bool *changed_r)
+{
+	struct stamp now;
+	enum err e = maildir_stamp_at(maildir_of(s), name, &now);
+
+	if (!e)
+		*changed_r = token_stale(token, &now);
+	return e;
+}
+
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r)
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	struct stamp then, now;
+	struct stamp now;
 	enum err e = maildir_stamp(b, &now);
 
 	maildir_names_drop(b);
 	if (e)
 		return e;
-	*changed_r = !token_read(token, &then) || then.cur_young || then.new_young ||
-		     !maildir_stamp_same(&then, &now);
+	*changed_r = token_stale(token, &now);
 	return ERR_OK;
 }
 

@@ -268,6 +268,7 @@ static void messages(void **state)
 	check_counts(x, id, 3, 1, 0);
 	OK(idx_box_get(x, id, &b));
 	assert_int_equal(b.vsize, 10 + (uint64_t)UINT32_MAX);
+	assert_int_equal(b.unsized, 1);
 	assert_int_equal(idx_msg_get(x, id, 11, &m), ERR_NOTFOUND);
 	assert_int_equal(idx_msg_remove(x, id, 11), ERR_NOTFOUND);
 	OK(idx_first_unseen(x, id, &uid));

@@ -102,6 +102,7 @@ static void box(void **state)
 				      .deleted = 5,
 				      .recent_from = 8,
 				      .vsize = 9,
+				      .unsized = 3,
 				      .guid = { 10 },
 				      .flags = 11,
 				      .token = SPAN("tok"),
@@ -119,6 +120,7 @@ static void box(void **state)
 	assert_int_equal(s.pub.unseen, 4);
 	assert_int_equal(s.pub.recent_from, 8);
 	assert_int_equal(s.pub.vsize, 9);
+	assert_int_equal(s.pub.unsized, 3);
 	assert_int_equal(s.pub.guid[0], 10);
 	assert_int_equal(s.pub.flags, 11);
 	assert_true(s.space == 12 && s.todos == 13 && s.map_sum == 14);
