@@ -12,6 +12,8 @@
 
 #include "base/span.h"
 
+#include <string.h>
+
 struct buf {
 	char *p;    /* own */
 	size_t n;   /* used */
@@ -27,12 +29,38 @@ void buf_consume(struct buf *b, size_t n);   /* drops the first n bytes (n <= b-
 void buf_truncate(struct buf *b, size_t n);  /* n <= b->n */
 
 /* Room for at least n more bytes at b->p + b->n; false (and failed) beyond max. The caller adds to b->n. */
-bool buf_reserve(struct buf *b, size_t n);
+bool buf_reserve_slow(struct buf *b, size_t n); /* the part of buf_reserve that allocates or fails */
+static inline bool buf_reserve(struct buf *b, size_t n)
+{
+	if (!b->failed && b->n + n < b->cap && n < b->cap)
+		return true; /* cap is at most max + 1 */
+	return buf_reserve_slow(b, n);
+}
 
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_span(struct buf *b, struct span s);
-void buf_add_str(struct buf *b, const char *s);
-void buf_add_char(struct buf *b, char c);
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0 || !buf_reserve(b, n))
+		return;
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+
+static inline void buf_add_span(struct buf *b, struct span s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+static inline void buf_add_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+	if (buf_reserve(b, 1))
+		b->p[b->n++] = c;
+}
+
 void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

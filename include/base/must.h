@@ -15,4 +15,7 @@
 
 _Noreturn void must_fail(const char *cond, const char *file, int line);
 
+/* A large local that is written before it is read: the hardening that clears locals would cost more than its use. */
+#define BIG_LOCAL __attribute__((uninitialized))
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct span {
 	const char *p;
@@ -17,19 +18,42 @@ struct span {
 };
 
 /* A string literal as a span. */
-#define SPAN(lit) ((struct span){ (lit), sizeof(lit) - 1 })
+#define SPAN_INIT(lit) { (lit), sizeof(lit) - 1 } /* in an initialiser */
+#define SPAN(lit) ((struct span)SPAN_INIT(lit))
 
 static inline struct span span_of(const void *p, size_t n)
 {
 	return (struct span){ p, n };
 }
 
-struct span span_str(const char *cstr); /* NULL gives the empty span */
+/* NULL gives the empty span. */
+static inline struct span span_str(const char *cstr)
+{
+	return (struct span){ cstr, cstr ? strlen(cstr) : 0 };
+}
 
-bool span_eq(struct span a, struct span b);
-bool span_eq_str(struct span a, const char *cstr);
-bool span_ieq(struct span a, struct span b); /* ASCII case-insensitive */
-bool span_ieq_str(struct span a, const char *cstr);
+static inline bool span_eq(struct span a, struct span b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool span_eq_str(struct span a, const char *cstr)
+{
+	return span_eq(a, span_str(cstr));
+}
+
+bool span_ieq_bytes(const char *a, const char *b, size_t n);
+/* ASCII case-insensitive. */
+static inline bool span_ieq(struct span a, struct span b)
+{
+	return a.n == b.n && span_ieq_bytes(a.p, b.p, a.n);
+}
+
+static inline bool span_ieq_str(struct span a, const char *cstr)
+{
+	return span_ieq(a, span_str(cstr));
+}
+
 bool span_starts(struct span s, struct span prefix);
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);
@@ -39,8 +63,22 @@ int span_cmp(struct span a, struct span b);  /* memcmp order, shorter first */
 size_t span_find(struct span s, char c);
 size_t span_search(struct span s, struct span needle);
 
-struct span span_from(struct span s, size_t off);          /* off is clamped */
-struct span span_cut(struct span s, size_t off, size_t n); /* both clamped */
+/* off and n are clamped. */
+static inline struct span span_from(struct span s, size_t off)
+{
+	if (off >= s.n)
+		off = s.n;
+	return (struct span){ off ? s.p + off : s.p, s.n - off };
+}
+
+static inline struct span span_cut(struct span s, size_t off, size_t n)
+{
+	s = span_from(s, off);
+	if (s.n > n)
+		s.n = n;
+	return s;
+}
+
 struct span span_trim(struct span s);                      /* SP HTAB CR LF at both ends */
 
 /*

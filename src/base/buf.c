@@ -57,7 +57,7 @@ static bool buf_grow(struct buf *b, size_t want)
 	return true;
 }
 
-bool buf_reserve(struct buf *b, size_t n)
+bool buf_reserve_slow(struct buf *b, size_t n)
 {
 	if (b->failed || n > b->max - b->n) {
 		b->failed = true;
@@ -66,30 +66,6 @@ bool buf_reserve(struct buf *b, size_t n)
 	if (b->n + n + 1 > b->cap && !buf_grow(b, b->n + n + 1))
 		b->failed = true;
 	return !b->failed;
-}
-
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-	if (n == 0 || !buf_reserve(b, n))
-		return;
-	memcpy(b->p + b->n, p, n);
-	b->n += n;
-}
-
-void buf_add_span(struct buf *b, struct span s)
-{
-	buf_add(b, s.p, s.n);
-}
-
-void buf_add_str(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-	if (buf_reserve(b, 1))
-		b->p[b->n++] = c;
 }
 
 void buf_add_u64(struct buf *b, uint64_t v)

@@ -1,34 +1,12 @@
 #include "base/span.h"
 #include "base/mem.h"
 
-struct span span_str(const char *cstr)
+bool span_ieq_bytes(const char *a, const char *b, size_t n)
 {
-	return (struct span){ cstr, cstr ? strlen(cstr) : 0 };
-}
-
-bool span_eq(struct span a, struct span b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool span_eq_str(struct span a, const char *cstr)
-{
-	return span_eq(a, span_str(cstr));
-}
-
-bool span_ieq(struct span a, struct span b)
-{
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++)
-		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+	for (size_t i = 0; i < n; i++)
+		if (ascii_lower(a[i]) != ascii_lower(b[i]))
 			return false;
 	return true;
-}
-
-bool span_ieq_str(struct span a, const char *cstr)
-{
-	return span_ieq(a, span_str(cstr));
 }
 
 bool span_starts(struct span s, struct span prefix)
@@ -76,21 +54,6 @@ size_t span_search(struct span s, struct span needle)
 		return SIZE_MAX;
 	hit = memmem(s.p, s.n, needle.p, needle.n);
 	return hit ? (size_t)(hit - s.p) : SIZE_MAX;
-}
-
-struct span span_from(struct span s, size_t off)
-{
-	if (off >= s.n)
-		off = s.n;
-	return (struct span){ off ? s.p + off : s.p, s.n - off };
-}
-
-struct span span_cut(struct span s, size_t off, size_t n)
-{
-	s = span_from(s, off);
-	if (s.n > n)
-		s.n = n;
-	return s;
 }
 
 static bool span_is_blank(char c)

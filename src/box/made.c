@@ -11,9 +11,10 @@ enum {
 };
 
 /* What SEARCH, SORT and THREAD ask for most. */
-static const char *const kept[] = {
-	"from", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to",
-	"sender", "list-id",
+static const struct span kept[] = {
+	SPAN_INIT("from"), SPAN_INIT("to"), SPAN_INIT("cc"), SPAN_INIT("bcc"), SPAN_INIT("subject"), SPAN_INIT("date"),
+	SPAN_INIT("message-id"), SPAN_INIT("in-reply-to"), SPAN_INIT("references"), SPAN_INIT("reply-to"),
+	SPAN_INIT("sender"), SPAN_INIT("list-id"),
 };
 
 void made_init(struct made *m)
@@ -31,7 +32,7 @@ void made_free(struct made *m)
 bool made_header_kept(struct span name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-		if (span_ieq_str(name, kept[i]))
+		if (span_ieq(name, kept[i]))
 			return true;
 	return false;
 }
@@ -56,17 +57,17 @@ bool made_headers_add(struct mime_charsets *cs, struct span message, size_t max,
 {
 	struct mime_header h = mime_header_of(message);
 	struct mime_field f;
-	struct buf lines;
+	size_t from = out->n;
 	bool ok;
 
-	buf_init(&lines, max);
-	while (!lines.failed && mime_header_next(&h, &f))
+	while (!out->failed && out->n - from <= max && mime_header_next(&h, &f))
 		if (f.colon && made_header_kept(f.name))
-			add_header_line(cs, &f, &lines);
-	ok = !lines.failed && h.pos < MIME_HEADER_MAX;
-	if (ok)
-		buf_add_span(out, buf_span(&lines));
-	buf_free(&lines);
+			add_header_line(cs, &f, out);
+	ok = !out->failed && out->n - from <= max && h.pos < MIME_HEADER_MAX;
+	if (!ok) {
+		out->failed = false;
+		buf_truncate(out, from);
+	}
 	return ok;
 }
 

@@ -5,6 +5,7 @@
 #include "room.h"
 
 #include "base/clock.h"
+#include "base/must.h"
 
 struct rec_call {
 	struct mailbox *mb;
@@ -38,7 +39,7 @@ static enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r)
 static enum err call_run(struct idx_txn *x, void *arg, struct errtext *t)
 {
 	struct rec_call *c = arg;
-	struct rec r __attribute__((uninitialized)); /* 16 KiB a transaction, of which rec_load fills what counts */
+	BIG_LOCAL struct rec r; /* 16 KiB a transaction, of which rec_load fills what counts */
 	enum err e = rec_load(c->mb, x, &r);
 
 	if (e == ERR_NOTFOUND)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	NOTES_MAX = 64,            /* messages made before they are written */
+	NOTES_MAX = 256,            /* messages made before they are written */
 	NOTES_BYTES = 2 << 20,
 	HEADERS_MAX = 16 << 20,
 	WANT_RECORD = WANT_VSIZE | WANT_DATES | WANT_SENT, /* what needs no cache record */

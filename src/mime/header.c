@@ -27,10 +27,10 @@ static struct span without_line_end(struct span s)
 	return s;
 }
 
-static struct mime_field field_of(struct span whole)
+/* first: the length of the first line of whole, its line end included. */
+static struct mime_field field_of(struct span whole, size_t first)
 {
 	struct span line = without_line_end(whole);
-	size_t first = line_end(line, 0);
 	size_t colon = span_find(span_cut(line, 0, first), ':');
 	struct mime_field f = { .whole = whole, .colon = colon != SIZE_MAX };
 
@@ -46,7 +46,7 @@ static struct mime_field field_of(struct span whole)
 bool mime_header_next(struct mime_header *h, struct mime_field *f_r)
 {
 	struct span b = h->bytes;
-	size_t start = h->pos;
+	size_t start = h->pos, first;
 
 	if (start >= b.n)
 		return false;
@@ -58,10 +58,10 @@ bool mime_header_next(struct mime_header *h, struct mime_field *f_r)
 		h->pos = start + mime_header_size(span_from(b, start));
 		return false;
 	}
-	h->pos = line_end(b, start);
+	first = h->pos = line_end(b, start);
 	while (h->pos < b.n && is_blank(b.p[h->pos]))
 		h->pos = line_end(b, h->pos);
-	*f_r = field_of(span_cut(b, start, h->pos - start));
+	*f_r = field_of(span_of(b.p + start, h->pos - start), first - start);
 	return true;
 }
 

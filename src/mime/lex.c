@@ -5,17 +5,17 @@ static bool is_space(int c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static bool is_atext(int c)
-{
-	if (c >= 0x80 || ascii_isdigit((char)c) || ascii_isalpha((char)c))
-		return true;
-	return c > 0 && strchr("!#$%&'*+-/=?^_`{|}~", c);
-}
+enum { ATEXT = 0x01, TOKEN = 0x02 };
 
-static bool is_token(int c)
-{
-	return c > ' ' && c != 0x7f && !strchr("()<>@,;:\\\"/[]?=", c);
-}
+/* clang-format off */
+#define BOTH (ATEXT | TOKEN)
+static const uint8_t kind[256] = {
+	['0' ... '9'] = BOTH, ['A' ... 'Z'] = BOTH, ['a' ... 'z'] = BOTH, [0x80 ... 0xff] = BOTH,
+	['!'] = BOTH, ['#'] = BOTH, ['$'] = BOTH, ['%'] = BOTH, ['&'] = BOTH, ['\''] = BOTH, ['*'] = BOTH,
+	['+'] = BOTH, ['-'] = BOTH, ['^'] = BOTH, ['_'] = BOTH, ['`'] = BOTH, ['{'] = BOTH, ['|'] = BOTH,
+	['}'] = BOTH, ['~'] = BOTH, ['/'] = ATEXT, ['='] = ATEXT, ['?'] = ATEXT, ['.'] = TOKEN,
+};
+/* clang-format on */
 
 /*
  * Finds the end of what begins at l->pos with open and ends with close (nesting when they differ
@@ -109,28 +109,28 @@ bool lex_literal(struct lex *l, struct buf *out)
 	return true;
 }
 
-static struct span lex_while(struct lex *l, bool (*is)(int c), int also)
+static struct span lex_while(struct lex *l, uint8_t of, int also)
 {
 	size_t from = l->pos;
 
-	while (l->pos < l->in.n && (is(lex_peek(l)) || lex_peek(l) == also))
+	while (l->pos < l->in.n && (kind[lex_peek(l)] & of || lex_peek(l) == also))
 		l->pos++;
 	return span_cut(l->in, from, l->pos - from);
 }
 
 struct span lex_atom(struct lex *l)
 {
-	return lex_while(l, is_atext, -1);
+	return lex_while(l, ATEXT, -1);
 }
 
 struct span lex_dot_atom(struct lex *l)
 {
-	return lex_while(l, is_atext, '.');
+	return lex_while(l, ATEXT, '.');
 }
 
 struct span lex_token(struct lex *l)
 {
-	return lex_while(l, is_token, -1);
+	return lex_while(l, TOKEN, -1);
 }
 
 void lex_until(struct lex *l, const char *stops)

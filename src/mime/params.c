@@ -6,6 +6,8 @@
 #include "lex.h"
 #include "mime/header.h"
 
+#include "base/must.h"
+
 /* One parameter as it stands in the field; offsets, for the text may move while it grows. */
 struct piece {
 	size_t name, name_n;
@@ -209,7 +211,8 @@ static size_t join_all(struct buf *text, const struct piece *pc, size_t n, size_
 
 void content_params_parse(struct span params, struct content_params *ps)
 {
-	struct piece pc[MIME_PARAMS_MAX], out[MIME_PARAMS_MAX];
+	BIG_LOCAL struct piece pc[MIME_PARAMS_MAX];
+	BIG_LOCAL struct piece out[MIME_PARAMS_MAX];
 	struct lex l = { .in = params };
 	size_t n;
 

@@ -254,8 +254,15 @@ static void eat_line(struct parser *p, struct span line, bool ended)
 
 void mime_tree_parse(struct span message, struct mime_tree *t)
 {
-	struct parser p = { .in = message, .t = t };
+	BIG_LOCAL struct parser p;
 
+	p.in = message;
+	p.t = t;
+	p.here = p.before = (struct mark){ .pos = 0 };
+	p.in_header = false;
+	p.open = p.boundaries = 0;
+	p.params.n = 0;
+	buf_init(&p.params.text, 0);
 	t->n = 0;
 	open_part(&p, p.here);
 	while (p.here.pos < message.n) {

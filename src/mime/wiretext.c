@@ -20,6 +20,16 @@ static void measure(struct span s, size_t *nuls_r, bool *quotable_r)
 	*quotable_r = quotable;
 }
 
+/* Printable, and nothing that a quoted string escapes: as nearly all are. */
+static bool plain(struct span s)
+{
+	bool special = s.n > QUOTED_MAX;
+
+	for (size_t i = 0; i < s.n; i++)
+		special |= s.p[i] < ' ' || s.p[i] == '"' || s.p[i] == '\\';
+	return !special;
+}
+
 static void add_byte(struct buf *out, char c, bool quoted)
 {
 	if (c == '\0') {
@@ -36,6 +46,12 @@ void wiretext_add(struct buf *out, struct span s)
 	size_t nuls;
 	bool quoted;
 
+	if (plain(s)) {
+		buf_add_char(out, '"');
+		buf_add_span(out, s);
+		buf_add_char(out, '"');
+		return;
+	}
 	measure(s, &nuls, &quoted);
 	if (quoted)
 		buf_add_char(out, '"');
@@ -86,12 +102,26 @@ static void squeeze(struct buf *b)
 	buf_truncate(b, n && b->p[n - 1] == ' ' ? n - 1 : n);
 }
 
+/* Would unfolding leave it as it is, and squeezing, too? */
+static bool unfolded(struct span s, bool human)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\n' || s.p[i] == '\r' ||
+		    (human && (s.p[i] == '\t' || (s.p[i] == ' ' && (i == 0 || i + 1 == s.n || s.p[i - 1] == ' ')))))
+			return false;
+	return true;
+}
+
 static void add_unfolded(struct buf *out, struct span s, bool human)
 {
 	struct buf b;
 
 	if (!s.p) {
 		buf_add_str(out, "NIL");
+		return;
+	}
+	if (unfolded(s, human)) {
+		wiretext_add(out, s);
 		return;
 	}
 	buf_init(&b, s.n);

@@ -138,11 +138,25 @@ static void decode_value(struct decoding *d, struct span v)
 	plain_add(d, span_from(v, plain));
 }
 
+/* One line of ASCII without encoded words, as most are: nothing to decode. */
+static bool is_plain(struct span v)
+{
+	bool special = false;
+
+	for (size_t i = 0; i < v.n; i++)
+		special |= (v.p[i] < ' ' && v.p[i] != '\t') || v.p[i] == 0x7f;
+	return !special && span_search(v, SPAN("=?")) == SIZE_MAX;
+}
+
 void mime_words_decode(struct mime_charsets *cs, struct span value, struct buf *out)
 {
 	struct decoding d = { .cs = cs, .out = out, .charset = SPAN("") };
 	struct buf unfolded;
 
+	if (is_plain(value)) {
+		buf_add_span(out, value);
+		return;
+	}
 	buf_init(&unfolded, value.n);
 	buf_init(&d.bytes, value.n + 1);
 	mime_field_unfold(value, &unfolded);

@@ -15,21 +15,23 @@ static uint64_t key_hash(struct span key)
 void keytab_free(struct keytab *t)
 {
 	free(t->key);
-	free(t->hash);
 	free(t->slot);
 	*t = (struct keytab){ 0 };
+}
+
+/* A slot holds the hash above the number of the key + 1: a miss is known without a look at the key. */
+static uint64_t slot_of(uint32_t hash, size_t k)
+{
+	return (uint64_t)hash << 32 | (k + 1);
 }
 
 static size_t keytab_probe(const struct keytab *t, struct span key, uint32_t hash)
 {
 	size_t i = hash & (t->slots - 1);
 
-	for (; t->slot[i]; i = (i + 1) & (t->slots - 1)) {
-		size_t k = t->slot[i] - 1;
-
-		if (t->hash[k] == hash && span_eq(t->key[k], key))
+	for (; t->slot[i]; i = (i + 1) & (t->slots - 1))
+		if (t->slot[i] >> 32 == hash && span_eq(t->key[(uint32_t)t->slot[i] - 1], key))
 			break;
-	}
 	return i;
 }
 
@@ -37,25 +39,29 @@ size_t keytab_find(const struct keytab *t, struct span key)
 {
 	if (t->slots == 0)
 		return SIZE_MAX;
-	uint32_t found = t->slot[keytab_probe(t, key, (uint32_t)key_hash(key))];
+	uint32_t found = (uint32_t)t->slot[keytab_probe(t, key, (uint32_t)key_hash(key))];
 	return found ? found - 1 : SIZE_MAX;
 }
 
 static void keytab_grow(struct keytab *t)
 {
+	uint64_t *old = t->slot;
+	size_t slots = t->slots;
+
 	t->cap = t->cap ? t->cap * 2 : 64;
 	t->key = mem_grow(t->key, t->cap, sizeof(*t->key));
-	t->hash = mem_grow(t->hash, t->cap, sizeof(*t->hash));
-	free(t->slot);
 	t->slots = t->cap * 2;
 	t->slot = mem_array(t->slots, sizeof(*t->slot));
-	for (size_t k = 0; k < t->n; k++) {
-		size_t i = t->hash[k] & (t->slots - 1);
+	for (size_t k = 0; k < slots; k++) {
+		size_t i = (old[k] >> 32) & (t->slots - 1);
 
+		if (!old[k])
+			continue;
 		while (t->slot[i])
 			i = (i + 1) & (t->slots - 1);
-		t->slot[i] = (uint32_t)k + 1;
+		t->slot[i] = old[k];
 	}
+	free(old);
 }
 
 size_t keytab_add(struct keytab *t, struct span key, bool *new_r)
@@ -67,11 +73,10 @@ size_t keytab_add(struct keytab *t, struct span key, bool *new_r)
 	size_t i = keytab_probe(t, key, hash);
 	*new_r = t->slot[i] == 0;
 	if (!*new_r)
-		return t->slot[i] - 1;
+		return (uint32_t)t->slot[i] - 1;
 	t->key[t->n] = key;
-	t->hash[t->n] = hash;
-	t->slot[i] = (uint32_t)++t->n;
-	return t->n - 1;
+	t->slot[i] = slot_of(hash, t->n);
+	return t->n++;
 }
 
 void keymap_free(struct keymap *m)

@@ -12,9 +12,8 @@
 
 struct keytab {
 	struct span *key; /* own; [0..n) */
-	uint32_t *hash;   /* own */
 	size_t n, cap;
-	uint32_t *slot; /* own; index + 1, 0 free */
+	uint64_t *slot; /* own; hash << 32 | index + 1, 0 free */
 	size_t slots;   /* power of two, 0 before the first add */
 };
 
