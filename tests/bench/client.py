@@ -1,9 +1,9 @@
 """Clients that cost little themselves: raw sockets, big reads, no parsing beyond what the measurement needs."""
+import concurrent.futures
 import os
 import random
 import socket
 import ssl
-import threading
 import time
 
 
@@ -36,12 +36,12 @@ class Imap:
         line, _, self.rest = self.rest.partition(b"\n")
         return line
 
-    def command(self, text, data=b""):
+    def command(self, text, data=b"", want=(b"OK",)):
         """Sends (data: a literal at the end) and reads up to the tagged line; returns the number of octets read."""
         if data:
             text += " {%d+}\r\n" % len(data)
         answer, total = self.finish(self.start([text.encode() + data]))
-        assert b"OK" in answer[:16], (text, answer[:300])
+        assert answer.split()[1] in want, (text, answer[:300])
         return total
 
     def pipeline(self, texts):
@@ -158,11 +158,8 @@ def median(values):
 
 def in_threads(one, count):
     """Calls one(0) ... one(count - 1) at the same time and waits for all."""
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        list(pool.map(one, range(count)))
 
 
 class Clock:

@@ -50,7 +50,7 @@ def run(server, lists):
         imap = Imap(server.imap_port, server.users[n % USERS])
         imap.command("SELECT INBOX")
         for text, data in lists[n]:
-            imap.command(text, data)
+            imap.command(text, data, want=(b"OK", b"NO"))  # NO: expunged by another client
         imap.command("LOGOUT")
         imap.close()
     in_threads(one, CLIENTS)
