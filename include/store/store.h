@@ -38,6 +38,23 @@ enum store_sync {
 	STORE_SYNC_ALWAYS,    /* also what flags or removes */
 };
 
+/* How an mbox is locked, in this order; ended by MBOX_LOCK_NONE. */
+enum mbox_lock_kind {
+	MBOX_LOCK_NONE,
+	MBOX_LOCK_FCNTL,
+	MBOX_LOCK_FLOCK,
+	MBOX_LOCK_LOCKF,
+	MBOX_LOCK_DOTLOCK,
+	MBOX_LOCK_DOTLOCK_TRY, /* as dotlock, but where the directory may not be written to it is left out */
+};
+
+/* The mbox_* settings. Zeroed: Debian's defaults, but for dirty_syncs. */
+struct store_mbox {
+	const enum mbox_lock_kind *read_locks, *write_locks; /* must outlive the store; NULL: the defaults */
+	int dotlock_change_timeout; /* seconds that a lock file may stand while the mbox does not change */
+	bool dirty_syncs; /* a file that has grown is taken to be the same as before but for that */
+};
+
 /* Where a store lives. All paths absolute, already expanded; borrowed only during store_open. */
 struct store_config {
 	const char *root;  /* the mail root (Maildir: INBOX itself) */
@@ -49,6 +66,7 @@ struct store_config {
 	bool readonly;
 	enum store_sync sync;
 	mode_t dir_mode; /* new directories; 0: as the root's own mode, else 0700 */
+	struct store_mbox mbox;
 };
 
 struct store;     /* one mail root */
@@ -122,6 +140,7 @@ struct store_commit {
 	struct span key;      /* out: in the arena given */
 	struct span hint;     /* out */
 	uint64_t size;        /* out */
+	bool altered;         /* out: header lines were left out: nothing learnt from the staged bytes holds */
 	enum err err;         /* out: of this one */
 };
 
@@ -252,12 +271,12 @@ struct store_ops {
 	/*
 	 * Numbering, under the folder's lock: rereads what others added, gives UIDs to keys[]
 	 * (those that have one keep it), appends them to the folder's list. uids[i] is written for
-	 * each. next_r: the folder's uidnext afterwards. synced: the lines are on disk when it
+	 * each, and keys[i] (in the arena) where a number makes another key of it. next_r: the folder's uidnext afterwards. synced: the lines are on disk when it
 	 * returns; else the caller must call sync_numbers before any of these UIDs leaves in an
 	 * answer.
 	 */
-	enum err (*number)(struct store_box *b, const struct span *keys, size_t n, bool synced,
-			   uint32_t *uids, uint32_t *next_r, struct errtext *t);
+	enum err (*number)(struct store_box *b, struct span *keys, size_t n, bool synced, uint32_t *uids,
+			   uint32_t *next_r, struct arena *a, struct errtext *t);
 	enum err (*sync_numbers)(struct store_box *b, struct errtext *t);
 
 	/*
@@ -300,7 +319,7 @@ struct store_ops {
 
 /* The known drivers by name; NULL when unknown. */
 const struct store_ops *store_driver(const char *name);
-extern const struct store_ops store_maildir;
+extern const struct store_ops store_maildir, store_mbox;
 
 /* A store in RAM, for tests; and a decorator whose n-th call of a fallible slot fails. */
 extern const struct store_ops store_memory;

@@ -143,7 +143,9 @@ static enum err number(struct arrivals *r, struct errtext *t)
 		keys[i] = r->commit[i].key;
 	r->synced = r->number || r->mb->views || r->mb->place->heeds;
 	if (!e)
-		e = sb->ops->number(sb, keys, r->n, r->synced, r->uid, &next, t);
+		e = sb->ops->number(sb, keys, r->n, r->synced, r->uid, &next, r->arena, t);
+	for (size_t i = 0; !e && i < r->n; i++)
+		r->commit[i].key = keys[i];
 	free(keys);
 	if (!e)
 		return ERR_OK;

@@ -286,9 +286,11 @@ static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext 
 		uids = mem_array(n, sizeof(*uids));
 		for (size_t i = 0; i < n; i++)
 			keys[i] = s->scan.msg[first + i].key;
-		e = sb->ops->number(sb, keys, n, true, uids, &next, t);
-		for (size_t i = 0; !e && i < n; i++)
+		e = sb->ops->number(sb, keys, n, true, uids, &next, s->arena, t);
+		for (size_t i = 0; !e && i < n; i++) {
 			s->scan.msg[first + i].uid = uids[i];
+			s->scan.msg[first + i].key = keys[i];
+		}
 		if (!e && next > s->id.uidnext)
 			s->id.uidnext = next;
 		free(keys);

@@ -7,6 +7,7 @@
  *	         | "m " modseq             decimal: no modseq at or below it may be given again
  *	         | "n " bit " " name       this mailbox's keyword 26..63 has this name
  *	         | "k " mask " " key       hex: its keywords, bits 26..63; 0: none, or it is gone
+ *	         | "b " validity " " last " " guid   an mbox: what a file without a base shall have; guid: 32 hex digits
  *	         | letter " " anything     of a later version: kept as it is
  *
  * A line whose checksum is wrong, and what follows the last LF, is ignored: so a torn write costs
@@ -46,6 +47,7 @@ struct extra {
 	struct timespec mtime;
 	uint64_t id;          /* of the file's first line; 0: none */
 	uint64_t floor;
+	struct extra_base base;
 	char *name[MAIL_KEYWORDS_MAX]; /* own */
 	struct keytab tab;
 	uint64_t *mask;       /* own; by number in tab */
@@ -131,6 +133,23 @@ static void take_keyword(struct extra *x, struct span rest)
 	x->name[bit] = span_dup(rest);
 }
 
+static void take_base(struct extra *x, struct span rest)
+{
+	struct extra_base b = { 0 };
+	struct span validity, last;
+	uint64_t high, low;
+
+	if (!span_split(&rest, ' ', &validity) || !span_split(&rest, ' ', &last) ||
+	    !span_u32(validity, &b.validity) || !span_u32(last, &b.last) || rest.n != 32 ||
+	    !span_hex64(span_cut(rest, 0, 16), &high) || !span_hex64(span_from(rest, 16), &low))
+		return;
+	for (int i = 0; i < 8; i++) {
+		b.guid[i] = (uint8_t)(high >> (56 - 8 * i));
+		b.guid[8 + i] = (uint8_t)(low >> (56 - 8 * i));
+	}
+	x->base = b;
+}
+
 static void take_version(struct extra *x, struct span rest)
 {
 	struct span word;
@@ -168,6 +187,9 @@ static void extra_take_line(struct extra *x, struct span line)
 	case 'm':
 		if (span_u64(rest, &v) && v > x->floor)
 			x->floor = v;
+		break;
+	case 'b':
+		take_base(x, rest);
 		break;
 	case 'n':
 		take_keyword(x, rest);
@@ -267,6 +289,11 @@ uint64_t extra_floor(const struct extra *x)
 	return x->floor;
 }
 
+const struct extra_base *extra_base(const struct extra *x)
+{
+	return &x->base;
+}
+
 const char *extra_keyword(const struct extra *x, unsigned bit)
 {
 	return bit < MAIL_KEYWORDS_MAX ? x->name[bit] : NULL;
@@ -307,6 +334,16 @@ static void put_floor(struct buf *out, uint64_t floor)
 	seal(out, from);
 }
 
+static void put_base(struct buf *out, const struct extra_base *b)
+{
+	size_t from = out->n;
+
+	buf_printf(out, "b %u %u ", b->validity, b->last);
+	for (size_t i = 0; i < sizeof(b->guid); i++)
+		buf_printf(out, "%02x", b->guid[i]);
+	seal(out, from);
+}
+
 static void put_keyword(struct buf *out, unsigned bit, const char *name)
 {
 	size_t from = out->n;
@@ -329,6 +366,11 @@ void extra_set_floor(struct extra *x, uint64_t floor)
 	put_floor(&x->pending, floor);
 }
 
+void extra_set_base(struct extra *x, const struct extra_base *b)
+{
+	put_base(&x->pending, b);
+}
+
 void extra_set_keyword(struct extra *x, unsigned bit, const char *name)
 {
 	put_keyword(&x->pending, bit, name);
@@ -346,7 +388,7 @@ bool extra_pending(const struct extra *x)
 
 static size_t extra_live(const struct extra *x)
 {
-	size_t n = 1 + (x->floor > 0) + x->live_masks + x->others;
+	size_t n = 1 + (x->floor > 0) + (x->base.validity > 0) + x->live_masks + x->others;
 
 	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
 		n += x->name[i] != NULL;
@@ -362,6 +404,8 @@ static enum err extra_compact(struct extra *x, int dir_fd, mode_t mode, bool syn
 	put_version(&out);
 	if (x->floor)
 		put_floor(&out, x->floor);
+	if (x->base.validity)
+		put_base(&out, &x->base);
 	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
 		if (x->name[i])
 			put_keyword(&out, i, x->name[i]);

@@ -25,6 +25,13 @@ void extra_free(struct extra **x);
  */
 enum err extra_refresh(struct extra *x, int dir_fd, struct errtext *t);
 
+/* An mbox without a base: what it shall have (mbox_base.c). validity 0: nothing noted. */
+struct extra_base {
+	uint32_t validity, last;
+	uint8_t guid[16];
+};
+const struct extra_base *extra_base(const struct extra *x);
+
 uint64_t extra_floor(const struct extra *x); /* 0: none */
 /* NULL: free. Valid until the next call that changes x. */
 const char *extra_keyword(const struct extra *x, unsigned bit);
@@ -32,6 +39,7 @@ const char *extra_keyword(const struct extra *x, unsigned bit);
 uint64_t extra_keywords_of(const struct extra *x, struct span key);
 
 void extra_set_floor(struct extra *x, uint64_t floor);
+void extra_set_base(struct extra *x, const struct extra_base *b);
 void extra_set_keyword(struct extra *x, unsigned bit, const char *name);
 /* bits 0: forget the message. */
 void extra_set_keywords_of(struct extra *x, struct span key, uint64_t bits);

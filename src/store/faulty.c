@@ -273,12 +273,12 @@ static enum err faulty_link(struct store_box *from, struct span key, struct span
 	return e;
 }
 
-static enum err faulty_number(struct store_box *b, const struct span *keys, size_t n, bool synced,
-			      uint32_t *uids, uint32_t *next_r, struct errtext *t)
+static enum err faulty_number(struct store_box *b, struct span *keys, size_t n, bool synced,
+			      uint32_t *uids, uint32_t *next_r, struct arena *a, struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
-	return e ? e : ops_of(b)->number(inner_of(b), keys, n, synced, uids, next_r, t);
+	return e ? e : ops_of(b)->number(inner_of(b), keys, n, synced, uids, next_r, a, t);
 }
 
 static enum err faulty_sync_numbers(struct store_box *b, struct errtext *t)

@@ -1,6 +1,8 @@
 /* Files beneath a directory descriptor. */
 #include "file.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -156,4 +158,41 @@ int file_rename_new(int from_fd, const char *from, int to_fd, const char *to)
 	if (linkat(from_fd, from, to_fd, to, 0) < 0)
 		return -1;
 	return unlinkat(from_fd, from, 0);
+}
+
+/* Makes path and what is missing above it. */
+static enum err make_path(const char *path, mode_t mode)
+{
+	char *copy = mem_str(path);
+	enum err e = ERR_OK;
+
+	for (char *p = copy + 1; !e && *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			e = err_from_errno(errno);
+		*p = '/';
+	}
+	if (!e && mkdir(path, mode) < 0 && errno != EEXIST)
+		e = err_from_errno(errno);
+	free(copy);
+	return e;
+}
+
+/* The configured directory itself may be a symbolic link; nothing below it may. */
+enum err file_root(const char *path, bool make, mode_t mode, int *fd_r, struct errtext *t)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && make) {
+		enum err e = make_path(path, mode);
+		if (e && e != ERR_EXISTS)
+			return err_sys(t, "cannot make %s", path);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return err_sys(t, "%s", path);
+	*fd_r = fd;
+	return ERR_OK;
 }

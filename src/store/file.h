@@ -21,6 +21,12 @@ int file_open(int dir_fd, const char *name, int flags, mode_t mode);
  */
 int file_open_dir(int dir_fd, const char *path);
 
+/*
+ * A configured directory, which may itself be a symbolic link; nothing below it may. With make it is made, and what is
+ * missing above it.
+ */
+enum err file_root(const char *path, bool make, mode_t mode, int *fd_r, struct errtext *t);
+
 /* Opens for reading and checks that it is a regular file; anything else is ERR_NOTFOUND. */
 enum err file_open_read(int dir_fd, const char *name, int *fd_r, struct stat *st_r);
 

@@ -18,11 +18,22 @@ src_store_libstore_a_SOURCES = \
 	src/store/maildir_save.c \
 	src/store/maildir_scan.c \
 	src/store/maildir_uidlist.c \
-	src/store/maildir_uidvalidity.c \
+	src/store/mbox.h src/store/mbox.c \
+	src/store/mbox_base.c \
+	src/store/mbox_folders.c \
+	src/store/mbox_from.h src/store/mbox_from.c \
+	src/store/mbox_head.h src/store/mbox_head.c \
+	src/store/mbox_journal.h src/store/mbox_journal.c \
+	src/store/mbox_lock.c \
+	src/store/mbox_map.c \
+	src/store/mbox_rewrite.c \
+	src/store/mbox_save.c \
+	src/store/mbox_scan.c \
 	src/store/mem.c \
 	src/store/special_use.h src/store/special_use.c \
 	src/store/subscriptions.h src/store/subscriptions.c \
-	src/store/uidlist.h src/store/uidlist.c
+	src/store/uidlist.h src/store/uidlist.c \
+	src/store/uidvalidity.h src/store/uidvalidity.c
 src_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 STORE_LIBS = src/store/libstore.a $(BASE_LIBS) $(XXHASH_LIBS)
 

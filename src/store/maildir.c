@@ -5,6 +5,8 @@
 #include "maildir.h"
 #include "extra.h"
 #include "file.h"
+#include "subscriptions.h"
+#include "uidvalidity.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -33,43 +35,6 @@ static enum err maildir_probe(const struct store_config *config)
 	bool ours = has_dir(fd, "cur") && has_dir(fd, "new");
 	close(fd);
 	return ours ? ERR_OK : ERR_NOTFOUND;
-}
-
-/* Makes path and what is missing above it. */
-static enum err make_path(const char *path, mode_t mode)
-{
-	char *copy = mem_str(path);
-	enum err e = ERR_OK;
-
-	for (char *p = copy + 1; !e && *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			e = err_from_errno(errno);
-		*p = '/';
-	}
-	if (!e && mkdir(path, mode) < 0 && errno != EEXIST)
-		e = err_from_errno(errno);
-	free(copy);
-	return e;
-}
-
-/* The configured directory itself may be a symbolic link; nothing below it may. */
-static enum err root_open(const char *path, bool make, mode_t mode, int *fd_r, struct errtext *t)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT && make) {
-		enum err e = make_path(path, mode);
-		if (e && e != ERR_EXISTS)
-			return err_sys(t, "cannot make %s", path);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	if (fd < 0)
-		return err_sys(t, "%s", path);
-	*fd_r = fd;
-	return ERR_OK;
 }
 
 static void maildir_close(struct store *s)
@@ -104,7 +69,7 @@ static void modes_set(struct maildir *m, mode_t wanted)
 static enum err fds_open(struct maildir *m, const struct store_config *config, struct errtext *t)
 {
 	mode_t mode = config->dir_mode ? config->dir_mode & 0777 : 0700;
-	enum err e = root_open(m->root, !m->readonly, mode, &m->root_fd, t);
+	enum err e = file_root(m->root, !m->readonly, mode, &m->root_fd, t);
 
 	if (e)
 		return e;
@@ -112,7 +77,7 @@ static enum err fds_open(struct maildir *m, const struct store_config *config, s
 	m->inbox_fd = m->control_fd = m->root_fd;
 	if (m->inbox) {
 		m->inbox_fd = -1;
-		e = root_open(m->inbox, !m->readonly, m->dir_mode, &m->inbox_fd, t);
+		e = file_root(m->inbox, !m->readonly, m->dir_mode, &m->inbox_fd, t);
 	}
 	if (!e && m->control) {
 		m->control_fd = open(m->control, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -157,7 +122,50 @@ enum err maildir_root_control_make(struct maildir *m, struct errtext *t)
 		return ERR_OK;
 	if (m->readonly)
 		return err_say(t, ERR_READONLY, "the mail is read-only");
-	return root_open(m->control, true, m->dir_mode, &m->control_fd, t);
+	return file_root(m->control, true, m->dir_mode, &m->control_fd, t);
+}
+
+enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r, struct errtext *t)
+{
+	struct uidvalidity u = { .mode = m->file_mode, .sync = m->sync != STORE_SYNC_NEVER };
+	enum err e = maildir_root_control_make(m, t);
+
+	u.dir_fd = m->control_fd;
+	return e ? e : uidvalidity_claim(&u, above, v_r, t);
+}
+
+static struct subs_file subs_of(const struct maildir *m)
+{
+	return (struct subs_file){ .dir_fd = m->control_fd,
+				   .name = "subscriptions",
+				   .separator = store_maildir.separator,
+				   .mode = m->file_mode,
+				   .sync = m->sync != STORE_SYNC_NEVER };
+}
+
+static enum err maildir_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
+				      struct errtext *t)
+{
+	struct subs_file f = subs_of(maildir_of(s));
+
+	return subs_read(&f, a, names_r, n_r, t);
+}
+
+static enum err maildir_subscribe(struct store *s, const char *name, bool on, struct errtext *t)
+{
+	struct maildir *m = maildir_of(s);
+	struct subs_file f;
+	enum err e;
+
+	if (m->readonly)
+		return err_say(t, ERR_READONLY, "the mail is read-only");
+	if (on && strcmp(name, "INBOX") != 0 && !store_name_valid(s->ops, name))
+		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
+	e = maildir_root_control_make(m, t);
+	if (e)
+		return e;
+	f = subs_of(m);
+	return subs_change(&f, name, on, t);
 }
 
 /* --- mailboxes --- */

@@ -118,15 +118,7 @@ enum err maildir_rename(struct store *s, const char *from, const char *to, struc
 /* ".A.B"; "" for INBOX. False: not a valid name. */
 bool maildir_dirname(const char *name, char out[MAILDIR_NAME_MAX + 2]);
 
-/* subscriptions.c */
-enum err maildir_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
-			       struct errtext *t);
-enum err maildir_subscribe(struct store *s, const char *name, bool on, struct errtext *t);
-
-/*
- * maildir_uidvalidity.c: a UIDVALIDITY that no mailbox of this root had, greater than all and than
- * above; durable as sync says.
- */
+/* maildir.c: a UIDVALIDITY that no mailbox of this root had (uidvalidity.h). */
 enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r,
 				   struct errtext *t);
 
@@ -141,8 +133,8 @@ enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, 
 
 /* maildir_number.c */
 enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
-enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced,
-			uint32_t *uids, uint32_t *next_r, struct errtext *t);
+enum err maildir_number(struct store_box *sb, struct span *keys, size_t n, bool synced, uint32_t *uids,
+			uint32_t *next_r, struct arena *a, struct errtext *t);
 enum err maildir_sync_numbers(struct store_box *sb, struct errtext *t);
 /* Leaves dead records out, if worth it. ERR_INUSE is no harm. */
 enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t);

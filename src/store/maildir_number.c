@@ -456,8 +456,8 @@ static enum err numbering_run(struct maildir_box *b, struct numbering *w, bool s
 	return e;
 }
 
-enum err maildir_number(struct store_box *sb, const struct span *keys, size_t n, bool synced,
-			uint32_t *uids, uint32_t *next_r, struct errtext *t)
+enum err maildir_number(struct store_box *sb, struct span *keys, size_t n, bool synced,
+			uint32_t *uids, uint32_t *next_r, struct arena *a, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 	struct numbering w = { .keys = keys, .uids = uids, .n = n };

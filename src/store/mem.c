@@ -570,8 +570,8 @@ static enum err mem_commit_many(struct store_box *b, struct store_commit *c, siz
 	return e;
 }
 
-static enum err mem_number(struct store_box *b, const struct span *keys, size_t n, bool synced,
-			   uint32_t *uids, uint32_t *next_r, struct errtext *t)
+static enum err mem_number(struct store_box *b, struct span *keys, size_t n, bool synced,
+			   uint32_t *uids, uint32_t *next_r, struct arena *a, struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 

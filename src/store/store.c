@@ -8,6 +8,7 @@
 
 static const struct store_ops *const drivers[] = {
 	&store_maildir,
+	&store_mbox,
 };
 
 const struct store_ops *store_driver(const char *name)

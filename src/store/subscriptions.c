@@ -12,12 +12,11 @@
  */
 #include "subscriptions.h"
 #include "file.h"
-#include "maildir.h"
+#include "dotlock.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#define SUBS_NAME "subscriptions"
 #define SUBS_HEADER "V\t2"
 enum { SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
 
@@ -158,12 +157,11 @@ bool subs_rewrite(struct span text, char separator, const char *name, bool on, s
 
 /* --- the file --- */
 
-static enum err subs_load(struct maildir *m, struct buf *text, struct errtext *t)
+static enum err subs_load(const struct subs_file *f, struct buf *text, struct errtext *t)
 {
 	struct stat st;
 	int fd;
-	enum err e = m->control_fd < 0 ? ERR_NOTFOUND
-				       : file_open_read(m->control_fd, SUBS_NAME, &fd, &st);
+	enum err e = f->dir_fd < 0 ? ERR_NOTFOUND : file_open_read(f->dir_fd, f->name, &fd, &st);
 
 	if (e == ERR_NOTFOUND)
 		return ERR_OK;
@@ -171,7 +169,7 @@ static enum err subs_load(struct maildir *m, struct buf *text, struct errtext *t
 		e = file_load(fd, 0, text);
 		close(fd);
 	}
-	return e ? err_say(t, e, SUBS_NAME ": %s", err_name(e)) : ERR_OK;
+	return e ? err_say(t, e, "%s: %s", f->name, err_name(e)) : ERR_OK;
 }
 
 static size_t line_count(struct span text)
@@ -210,58 +208,49 @@ static enum err subs_give(struct span text, char separator, struct arena *a, con
 	return ERR_OK;
 }
 
-enum err maildir_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
-			       struct errtext *t)
+enum err subs_read(const struct subs_file *f, struct arena *a, const char ***names_r, size_t *n_r, struct errtext *t)
 {
 	struct buf text;
 	enum err e;
 
 	buf_init(&text, SUBS_FILE_MAX);
-	e = subs_load(maildir_of(s), &text, t);
-	if (!e && subs_give(buf_span(&text), s->ops->separator, a, names_r, n_r))
-		e = err_say(t, ERR_LIMIT, SUBS_NAME " is too long for one command");
+	e = subs_load(f, &text, t);
+	if (!e && subs_give(buf_span(&text), f->separator, a, names_r, n_r))
+		e = err_say(t, ERR_LIMIT, "%s is too long for one command", f->name);
 	buf_free(&text);
 	return e;
 }
 
-static enum err subs_save(struct maildir *m, struct dotlock *lock, struct span text,
-			  struct errtext *t)
+static enum err subs_save(const struct subs_file *f, struct dotlock *lock, struct span text, struct errtext *t)
 {
-	bool sync = m->sync != STORE_SYNC_NEVER;
 	enum err e = file_write(lock->fd, text.p, text.n);
 
-	if (!e && sync)
+	if (!e && f->sync)
 		e = file_sync_data(lock->fd);
 	if (!e)
-		e = dotlock_replace(lock, SUBS_NAME);
-	if (!e && sync)
-		e = file_sync_dir(m->control_fd);
-	return e ? err_say(t, e, SUBS_NAME " cannot be written: %s", err_name(e)) : ERR_OK;
+		e = dotlock_replace(lock, f->name);
+	if (!e && f->sync)
+		e = file_sync_dir(f->dir_fd);
+	return e ? err_say(t, e, "%s cannot be written: %s", f->name, err_name(e)) : ERR_OK;
 }
 
-enum err maildir_subscribe(struct store *s, const char *name, bool on, struct errtext *t)
+enum err subs_change(const struct subs_file *f, const char *name, bool on, struct errtext *t)
 {
-	struct maildir *m = maildir_of(s);
 	struct dotlock lock = DOTLOCK_NONE;
 	struct buf text, out;
+	char lock_name[32];
 	enum err e;
 
-	if (m->readonly)
-		return err_say(t, ERR_READONLY, "the mail is read-only");
-	if (on && strcmp(name, "INBOX") != 0 && !store_name_valid(s->ops, name))
-		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
-	e = maildir_root_control_make(m, t);
-	e = e ? e
-	      : dotlock_take(&lock, m->control_fd, SUBS_NAME ".lock", NULL, SUBS_STALE,
-			     m->file_mode, t);
+	snprintf(lock_name, sizeof(lock_name), "%s.lock", f->name);
+	e = dotlock_take(&lock, f->dir_fd, lock_name, NULL, SUBS_STALE, f->mode, t);
 	if (e)
 		return e;
 	buf_init(&text, SUBS_FILE_MAX);
 	buf_init(&out, SUBS_FILE_MAX + 4096);
-	e = subs_load(m, &text, t);
-	if (!e && subs_rewrite(buf_span(&text), s->ops->separator, name, on, &out))
-		e = out.failed ? err_say(t, ERR_LIMIT, SUBS_NAME " is full")
-			       : subs_save(m, &lock, buf_span(&out), t);
+	e = subs_load(f, &text, t);
+	if (!e && subs_rewrite(buf_span(&text), f->separator, name, on, &out))
+		e = out.failed ? err_say(t, ERR_LIMIT, "%s is full", f->name)
+			       : subs_save(f, &lock, buf_span(&out), t);
 	dotlock_drop(&lock);
 	buf_free(&text);
 	buf_free(&out);

@@ -1,8 +1,27 @@
-/* The text of the subscriptions file, without the file. Format: subscriptions.c. */
+/* The subscriptions file of a mail root. Format: subscriptions.c. */
 #ifndef STORE_SUBSCRIPTIONS_H
 #define STORE_SUBSCRIPTIONS_H
 
+#include "base/arena.h"
 #include "base/buf.h"
+#include "base/err.h"
+
+#include <sys/stat.h>
+
+struct subs_file {
+	int dir_fd;       /* borrowed; -1: there is no file, nor can there be one */
+	const char *name; /* "subscriptions"; ".subscriptions" beside mboxes */
+	char separator;
+	mode_t mode;
+	bool sync;
+};
+
+/* Storage names, in the arena. No file: none. */
+enum err subs_read(const struct subs_file *f, struct arena *a, const char ***names_r, size_t *n_r, struct errtext *t);
+/* Durable when sync says so. ERR_INUSE while another program writes. */
+enum err subs_change(const struct subs_file *f, const char *name, bool on, struct errtext *t);
+
+/* The text, without the file. */
 
 /* The version, 1 or 2; *text moves behind the header. */
 int subs_begin(struct span *text);

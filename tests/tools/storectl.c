@@ -1,5 +1,5 @@
 /*
- * storectl: drives the Maildir store from a shell. For tests that let other programs
+ * storectl: drives a store from a shell. For tests that let other programs
  * change the same folder in between; not installed.
  *
  *	storectl ROOT list | subs | create BOX | remove BOX | rename BOX BOX | sub BOX | unsub BOX
@@ -8,6 +8,8 @@
  *	storectl ROOT add BOX [FLAG...]   a message from standard input; prints its uid
  *	storectl ROOT flags BOX UID [FLAG...]   system flags as \Seen, others are keywords
  *	storectl ROOT expunge BOX UID | cat BOX UID
+ *
+ * ROOT is a Maildir, or mbox:ROOT[:INBOX=FILE].
  *
  * Exit status 0, or 1 with a sentence on standard error.
  */
@@ -120,7 +122,7 @@ static enum err number(struct ctl *c)
 	for (size_t i = 0; i < c->scan.n; i++)
 		if (c->scan.msg[i].uid == 0)
 			keys[n++] = c->scan.msg[i].key;
-	e = c->box->ops->number(c->box, keys, n, true, uids, &next, &c->text);
+	e = c->box->ops->number(c->box, keys, n, true, uids, &next, c->arena, &c->text);
 	return e ? e : show(c);
 }
 
@@ -153,7 +155,7 @@ static enum err add(struct ctl *c)
 		return e;
 	}
 	e = c->box->ops->commit_many(c->box, &commit, 1, c->arena, &c->text);
-	e = e ? e : c->box->ops->number(c->box, &commit.key, 1, true, &uid, &next, &c->text);
+	e = e ? e : c->box->ops->number(c->box, &commit.key, 1, true, &uid, &next, c->arena, &c->text);
 	if (!e)
 		printf("%u\n", uid);
 	return e;
@@ -287,20 +289,37 @@ static enum err on_store(struct ctl *c, int argc, char **argv)
 	return on_box(c, command, name);
 }
 
+/* "ROOT", a Maildir, or "mbox:ROOT[:INBOX=FILE]". Writes into text. */
+static const struct store_ops *location(char *text, struct store_config *config)
+{
+	char *inbox;
+
+	if (strncmp(text, "mbox:", 5) != 0) {
+		config->root = text;
+		return &store_maildir;
+	}
+	config->root = text + 5;
+	inbox = strstr(text, ":INBOX=");
+	if (inbox) {
+		*inbox = '\0';
+		config->inbox = inbox + 7;
+	}
+	return &store_mbox;
+}
+
 int main(int argc, char **argv)
 {
 	char host[256] = "";
 	struct ctl c = { .arena = arena_new(ARENA_MAX) };
-	struct store_config config = { .root = argc > 1 ? argv[1] : "",
-				       .hostname = host,
-				       .sync = STORE_SYNC_OPTIMIZED };
+	struct store_config config = { .hostname = host, .sync = STORE_SYNC_OPTIMIZED };
+	const struct store_ops *ops = argc > 1 ? location(argv[1], &config) : NULL;
 	enum err e = ERR_SYNTAX;
 
 	gethostname(host, sizeof(host) - 1);
-	if (argc < 3)
+	if (argc < 3 || !ops)
 		err_say(&c.text, e, "usage: storectl ROOT COMMAND [MAILBOX [ARGUMENT...]]");
 	else
-		e = store_maildir.open(&config, &c.store, &c.text);
+		e = ops->open(&config, &c.store, &c.text);
 	if (!e) {
 		e = on_store(&c, argc, argv);
 		c.store->ops->close(c.store);

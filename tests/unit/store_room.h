@@ -178,7 +178,7 @@ static inline uint32_t room_number(struct room *r, struct span key)
 {
 	uint32_t uid, next;
 
-	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, r->arena, &r->text), ERR_OK);
 	return uid;
 }
 

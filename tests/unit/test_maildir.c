@@ -144,7 +144,7 @@ static void test_readonly(void **state)
 	assert_int_equal(r->store->ops->box_open(r->store, "INBOX", &r->box, &r->text), ERR_OK);
 	const struct store_ops *ops = r->box->ops;
 	assert_int_equal(ops->identity(r->box, &id, &r->text), ERR_READONLY);
-	assert_int_equal(ops->number(r->box, &m.key, 1, true, &uid, &uid, &r->text), ERR_READONLY);
+	assert_int_equal(ops->number(r->box, &m.key, 1, true, &uid, &uid, r->arena, &r->text), ERR_READONLY);
 	assert_int_equal(ops->stage(r->box, 0, &st, &r->text), ERR_READONLY);
 	assert_int_equal(ops->expunge(r->box, m.key, m.hint, &r->text), ERR_READONLY);
 	assert_int_equal(ops->set_flags(r->box, m.key, m.hint, m.flags, r->arena, &hint, &r->text),

@@ -46,16 +46,16 @@ static void test_numbers_once(void **state)
 {
 	struct room *r = *state;
 	uint32_t uids[4], next;
-	const struct span keys[4] = { SPAN("k1"), SPAN("k2"), SPAN("k1"), SPAN("k3") };
+	struct span keys[4] = { SPAN("k1"), SPAN("k2"), SPAN("k1"), SPAN("k3") };
 
 	room_identity(r);
-	assert_int_equal(r->box->ops->number(r->box, keys, 4, true, uids, &next, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->number(r->box, keys, 4, true, uids, &next, r->arena, &r->text), ERR_OK);
 	assert_true(uids[0] == 1 && uids[1] == 2 && uids[2] == 1 && uids[3] == 3 && next == 4);
-	assert_int_equal(r->box->ops->number(r->box, keys, 4, false, uids, &next, &r->text),
+	assert_int_equal(r->box->ops->number(r->box, keys, 4, false, uids, &next, r->arena, &r->text),
 			 ERR_OK);
 	assert_true(uids[0] == 1 && uids[3] == 3 && next == 4);
 	room_reopen(r);
-	assert_int_equal(r->box->ops->number(r->box, keys + 1, 1, false, uids, &next, &r->text),
+	assert_int_equal(r->box->ops->number(r->box, keys + 1, 1, false, uids, &next, r->arena, &r->text),
 			 ERR_OK);
 	assert_true(uids[0] == 2 && next == 4);
 	assert_int_equal(r->box->ops->sync_numbers(r->box, &r->text), ERR_OK);
@@ -167,7 +167,7 @@ static void test_locked(void **state)
 
 	room_write(r, "dovecot-uidlist.lock", "1:other.host");
 	assert_int_equal(r->box->ops->identity(r->box, &id, &r->text), ERR_INUSE);
-	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, &r->text),
+	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, r->arena, &r->text),
 			 ERR_INUSE);
 	unlink(room_path(r, "dovecot-uidlist.lock"));
 	room_identity(r);
@@ -196,18 +196,18 @@ static void test_write_fails(void **state)
 	room_number(r, keys[0]);
 	const char *before = room_read(r, "dovecot-uidlist");
 	limit_files(strlen(before) + 100);
-	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text),
+	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, r->arena, &r->text),
 			     ERR_OK);
 	assert_string_equal(room_read(r, "dovecot-uidlist"), before);
 	append(r, "dovecot-uidlist", "torn"); /* the next write is a rewrite */
 	before = room_read(r, "dovecot-uidlist");
-	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text),
+	assert_int_not_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, r->arena, &r->text),
 			     ERR_OK);
 	assert_string_equal(room_read(r, "dovecot-uidlist"), before);
 	assert_false(room_has(r, "dovecot-uidlist.tmp"));
 	assert_false(room_has(r, "dovecot-uidlist.lock"));
 	limit_files(RLIM_INFINITY);
-	assert_int_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, &r->text),
+	assert_int_equal(r->box->ops->number(r->box, keys, 50, true, uids, &next, r->arena, &r->text),
 			 ERR_OK);
 	assert_true(uids[0] == 1 && uids[49] == next - 1);
 }
@@ -245,9 +245,9 @@ static void test_uids_run_out(void **state)
 	uint32_t uids[2], next;
 
 	room_write(r, "dovecot-uidlist", "3 V5 N4294967292" GUID "\n");
-	assert_int_equal(r->box->ops->number(r->box, keys, 2, true, uids, &next, &r->text), ERR_OK);
+	assert_int_equal(r->box->ops->number(r->box, keys, 2, true, uids, &next, r->arena, &r->text), ERR_OK);
 	keys[0] = SPAN("c");
-	assert_int_equal(r->box->ops->number(r->box, keys, 1, true, uids, &next, &r->text),
+	assert_int_equal(r->box->ops->number(r->box, keys, 1, true, uids, &next, r->arena, &r->text),
 			 ERR_LIMIT);
 }
 

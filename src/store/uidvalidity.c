@@ -8,8 +8,8 @@
  * the value, without a lock. When there is none yet, one is created at the present second. Values
  * of 2^31 and more are not believed: clients with signed numbers fail on them.
  */
+#include "uidvalidity.h"
 #include "file.h"
-#include "maildir.h"
 
 #include "base/clock.h"
 
@@ -77,34 +77,34 @@ static void companion_name(char out[32], uint32_t v)
 }
 
 /* Claims next, by renaming the companion of have (0: none known). 0, or -1 and errno. */
-static int companion_move(const struct maildir *m, uint32_t have, uint32_t next)
+static int companion_move(const struct uidvalidity *u, uint32_t have, uint32_t next)
 {
 	char from[32], to[32];
 
 	companion_name(to, next);
 	if (have == 0) {
-		int fd = file_open(m->control_fd, to, O_WRONLY | O_CREAT | O_EXCL,
-				   m->file_mode & 0444);
+		int fd = file_open(u->dir_fd, to, O_WRONLY | O_CREAT | O_EXCL,
+				   u->mode & 0444);
 		if (fd >= 0)
 			close(fd);
 		return fd < 0 ? -1 : 0;
 	}
 	companion_name(from, have);
-	return file_rename_new(m->control_fd, from, m->control_fd, to);
+	return file_rename_new(u->dir_fd, from, u->dir_fd, to);
 }
 
 /* In place: eight bytes; a reader who sees anything odd looks for the companion. */
-static void value_note(const struct maildir *m, uint32_t v)
+static void value_note(const struct uidvalidity *u, uint32_t v)
 {
 	char text[16];
-	int fd = file_open(m->control_fd, FILE_NAME, O_WRONLY | O_CREAT, m->file_mode);
+	int fd = file_open(u->dir_fd, FILE_NAME, O_WRONLY | O_CREAT, u->mode);
 
 	if (fd < 0)
 		return;
 	snprintf(text, sizeof(text), "%08x", v);
 	/* Only a guess: when it cannot be written the companion still tells. */
 	if (pwrite(fd, text, 8, 0) != 8)
-		unlinkat(m->control_fd, FILE_NAME, 0);
+		unlinkat(u->dir_fd, FILE_NAME, 0);
 	close(fd);
 }
 
@@ -117,25 +117,22 @@ static uint32_t next_value(uint32_t have, uint32_t noted, uint32_t above)
 	return (above > v ? above : v) + 1;
 }
 
-enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r,
-				   struct errtext *t)
+enum err uidvalidity_claim(const struct uidvalidity *u, uint32_t above, uint32_t *v_r, struct errtext *t)
 {
 	uint32_t noted, have, next;
-	enum err e = maildir_root_control_make(m, t);
+	enum err e = ERR_OK;
 
-	if (e)
-		return e;
-	noted = have = value_noted(m->control_fd);
+	noted = have = value_noted(u->dir_fd);
 	for (int i = 0; i < CLAIM_TRIES; i++) {
 		/* The guess may have no companion, or somebody was faster: then look. */
 		if (i > 0 || have == 0)
-			e = companion_find(m->control_fd, &have);
+			e = companion_find(u->dir_fd, &have);
 		if (e)
 			return err_say(t, e, "cannot read the directory of " FILE_NAME);
 		next = next_value(have, noted, above);
 		if (next > INT32_MAX)
 			return err_say(t, ERR_LIMIT, FILE_NAME " has reached 2^31");
-		if (companion_move(m, have, next) == 0)
+		if (companion_move(u, have, next) == 0)
 			break;
 		if (errno != ENOENT && errno != EEXIST)
 			return err_sys(t, FILE_NAME ".%08x", next);
@@ -144,8 +141,8 @@ enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *
 	}
 	if (next == 0)
 		return err_say(t, ERR_INUSE, FILE_NAME " is changing");
-	value_note(m, next);
-	if (m->sync != STORE_SYNC_NEVER && file_sync_dir(m->control_fd))
+	value_note(u, next);
+	if (u->sync && file_sync_dir(u->dir_fd))
 		return err_say(t, ERR_IO, "cannot sync the directory of " FILE_NAME);
 	*v_r = next;
 	return ERR_OK;

@@ -1,0 +1,348 @@
+/*
+ * Folders of mboxes: "a/b" is the file b in the directory a. A file is a mailbox and has no children; a directory is no
+ * mailbox. What begins with a dot, lock files, and names that we could not serve are nobody's mailboxes.
+ */
+#include "file.h"
+#include "mbox.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	DEPTH_MAX = 20,
+	FOLDERS_MAX = 100000,
+	NAME_MAX_ALL = 255,
+};
+
+/* --- names -------------------------------------------------------------------------------- */
+
+bool mbox_is_inbox(const char *name)
+{
+	return strcmp(name, "INBOX") == 0;
+}
+
+/* The directory of a name's last level, beneath root; made where it is missing. -1 and errno. */
+static int parent_open(int root, const char *name, bool make, mode_t mode)
+{
+	const char *slash = strrchr(name, '/');
+	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct span rest = span_of(name, slash ? (size_t)(slash - name) : 0), level;
+
+	while (fd >= 0 && span_split(&rest, '/', &level)) {
+		char *dir = span_dup(level);
+		int next;
+
+		if (make && mkdirat(fd, dir, mode) < 0 && errno != EEXIST) {
+			next = -1;
+		} else {
+			next = file_open_dir(fd, dir);
+		}
+		int saved = errno;
+		close(fd);
+		free(dir);
+		errno = saved;
+		fd = next;
+	}
+	return fd;
+}
+
+static const char *last_level(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+enum err mbox_dir_open(struct mbox_root *r, const char *name, int *dir_r, struct errtext *t)
+{
+	if (!store_name_valid(&store_mbox, name))
+		return err_say(t, ERR_NOTFOUND, "no such mailbox");
+	*dir_r = parent_open(r->root_fd, name, false, 0);
+	if (*dir_r < 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+			       ? err_say(t, ERR_NOTFOUND, "no such mailbox")
+			       : err_sys(t, "%s", name);
+	return ERR_OK;
+}
+
+/* --- list ------------------------------------------------------------------------------------ */
+
+struct listing {
+	struct mbox_root *r;
+	struct arena *a;
+	struct store_folder *f;
+	size_t n, cap;
+};
+
+static enum err add(struct listing *l, const char *name, bool selectable)
+{
+	if (l->n == FOLDERS_MAX)
+		return ERR_LIMIT;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct store_folder *f = arena_array(l->a, cap, sizeof(*f));
+
+		if (!f)
+			return ERR_LIMIT;
+		if (l->n)
+			memcpy(f, l->f, l->n * sizeof(*f));
+		l->f = f;
+		l->cap = cap;
+	}
+	l->f[l->n++] = (struct store_folder){ name, selectable };
+	return ERR_OK;
+}
+
+/* The file of INBOX, seen from the root, is not a mailbox of its own. */
+static bool is_inbox_file(const struct mbox_root *r, const char *name)
+{
+	size_t n = strlen(r->root);
+
+	return strncmp(r->inbox, r->root, n) == 0 && r->inbox[n] == '/' && strcmp(r->inbox + n + 1, name) == 0;
+}
+
+static bool looks_like_mailbox(struct listing *l, const char *name, const char *base)
+{
+	return !span_ends(span_str(base), SPAN(".lock")) && !is_inbox_file(l->r, name) &&
+	       strcasecmp(name, "INBOX") != 0 && store_name_valid(&store_mbox, name);
+}
+
+static enum err list_entry(struct listing *l, int fd, const char *prefix, const char *base)
+{
+	char name[NAME_MAX_ALL + 1];
+	struct stat st, link;
+
+	if (base[0] == '.' || snprintf(name, sizeof(name), "%s%s", prefix, base) >= (int)sizeof(name) ||
+	    !looks_like_mailbox(l, name, base) || fstatat(fd, base, &st, 0) < 0 ||
+	    (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+		return ERR_OK;
+	if (S_ISDIR(st.st_mode) && (fstatat(fd, base, &link, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(link.st_mode)))
+		return ERR_OK;
+	char *own = arena_str(l->a, name);
+	return own ? add(l, own, S_ISREG(st.st_mode)) : ERR_LIMIT;
+}
+
+static enum err list_dir(struct listing *l, const char *dir)
+{
+	char *prefix = *dir ? mem_printf("%s/", dir) : mem_str("");
+	int fd = *dir ? file_open_dir(l->r->root_fd, dir) : openat(l->r->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+	enum err e = ERR_OK;
+
+	while (d && !e && (de = readdir(d)))
+		e = list_entry(l, fd, prefix, de->d_name);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	free(prefix);
+	return e;
+}
+
+static size_t depth_of(const char *name)
+{
+	size_t n = 1;
+
+	for (; *name; name++)
+		n += *name == '/';
+	return n;
+}
+
+enum err mbox_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r, struct errtext *t)
+{
+	struct listing l = { .r = mbox_root_of(s), .a = a };
+	enum err e = add(&l, "INBOX", true);
+
+	if (!e)
+		e = list_dir(&l, "");
+	/* Directories found are looked into in turn: the list is its own queue. */
+	for (size_t i = 0; !e && i < l.n; i++)
+		if (!l.f[i].selectable && depth_of(l.f[i].name) < DEPTH_MAX)
+			e = list_dir(&l, l.f[i].name);
+	if (e)
+		return err_say(t, e, "there are too many folders");
+	*f_r = l.f;
+	*n_r = l.n;
+	return ERR_OK;
+}
+
+/* --- changes ------------------------------------------------------------------------------------ */
+
+static enum err synced(const struct mbox_root *r, int dir, struct errtext *t)
+{
+	if (r->sync == STORE_SYNC_NEVER || file_sync_dir(dir) == ERR_OK)
+		return ERR_OK;
+	return err_say(t, ERR_IO, "a directory of the mail cannot be synced");
+}
+
+static enum err may_change(const struct mbox_root *r, const char *name, struct errtext *t)
+{
+	if (r->readonly)
+		return err_say(t, ERR_READONLY, "the mail is read-only");
+	if (!store_name_valid(&store_mbox, name) || span_ends(span_str(name), SPAN(".lock")) ||
+	    is_inbox_file(r, name))
+		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
+	return ERR_OK;
+}
+
+static enum err parent_make(struct mbox_root *r, const char *name, int *dir_r, struct errtext *t)
+{
+	*dir_r = parent_open(r->root_fd, name, true, r->dir_mode);
+	if (*dir_r >= 0)
+		return ERR_OK;
+	if (errno == ENOTDIR || errno == ELOOP)
+		return err_say(t, ERR_CANNOT, "%s: a level above it is a mailbox, and an mbox has no children", name);
+	return err_sys(t, "%s", name);
+}
+
+static enum err file_create(struct mbox_root *r, int dir, const char *base, struct errtext *t)
+{
+	int fd = file_open(dir, base, O_WRONLY | O_CREAT | O_EXCL, r->file_mode);
+
+	if (fd < 0)
+		return errno == EEXIST ? err_say(t, ERR_EXISTS, "it exists") : err_sys(t, "%s", base);
+	close(fd);
+	return synced(r, dir, t);
+}
+
+/* INBOX is there from the beginning: a file that is missing is an empty one. */
+enum err mbox_create(struct store *s, const char *name, struct errtext *t)
+{
+	struct mbox_root *r = mbox_root_of(s);
+	int dir;
+	enum err e;
+
+	if (mbox_is_inbox(name))
+		return access(r->inbox, F_OK) == 0 ? err_say(t, ERR_EXISTS, "it exists") : ERR_OK;
+	e = may_change(r, name, t);
+	if (!e)
+		e = parent_make(r, name, &dir, t);
+	if (e)
+		return e;
+	e = file_create(r, dir, last_level(name), t);
+	close(dir);
+	return e;
+}
+
+static void control_remove(struct mbox_root *r, const char *name)
+{
+	static const char *const files[] = { "roost-extra", "roost-extra.tmp", "roost-journal" };
+	int dir = r->control_fd < 0 ? -1 : file_open_dir(r->control_fd, name), parent;
+
+	if (dir < 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlinkat(dir, files[i], 0);
+	close(dir);
+	parent = parent_open(r->control_fd, name, false, 0);
+	if (parent < 0)
+		return;
+	unlinkat(parent, last_level(name), AT_REMOVEDIR);
+	close(parent);
+}
+
+enum err mbox_remove(struct store *s, const char *name, struct errtext *t)
+{
+	struct mbox_root *r = mbox_root_of(s);
+	struct stat st;
+	int dir;
+	enum err e = may_change(r, name, t);
+
+	if (!e)
+		e = mbox_dir_open(r, name, &dir, t);
+	if (e)
+		return e;
+	if (fstatat(dir, last_level(name), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		e = errno == ENOENT ? err_say(t, ERR_NOTFOUND, "no such mailbox") : err_sys(t, "%s", name);
+	else if (unlinkat(dir, last_level(name), S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+		e = errno == ENOTEMPTY || errno == EEXIST ? err_say(t, ERR_CANNOT, "%s has mailboxes below it", name)
+							  : err_sys(t, "%s", name);
+	if (!e) {
+		control_remove(r, name);
+		e = synced(r, dir, t);
+	}
+	close(dir);
+	return e;
+}
+
+/* 0, or -1 and errno: never onto another. */
+static int move(int from_dir, const char *from, int to_dir, const char *to)
+{
+	struct stat st;
+
+	if (syscall(SYS_renameat2, from_dir, from, to_dir, to, 1 /* RENAME_NOREPLACE */) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(from_dir, from, to_dir, to);
+}
+
+/* What the mailbox could not carry itself goes with it. */
+static void control_move(struct mbox_root *r, const char *from, const char *to)
+{
+	int old = r->control_fd < 0 ? -1 : parent_open(r->control_fd, from, false, 0);
+	int new = old < 0 ? -1 : parent_open(r->control_fd, to, true, r->dir_mode);
+
+	if (new >= 0) {
+		control_remove(r, to); /* of a mailbox that another program removed */
+		(void)move(old, last_level(from), new, last_level(to));
+		(void)synced(r, new, NULL);
+		close(new);
+	}
+	if (old >= 0)
+		close(old);
+}
+
+static enum err move_named(struct mbox_root *r, const char *from, const char *to, int new, struct errtext *t)
+{
+	int old;
+	enum err e = mbox_dir_open(r, from, &old, t);
+
+	if (e)
+		return e;
+	if (move(old, last_level(from), new, last_level(to)) < 0)
+		e = errno == EEXIST   ? err_say(t, ERR_EXISTS, "it exists")
+		    : errno == ENOENT ? err_say(t, ERR_NOTFOUND, "no such mailbox")
+				      : err_sys(t, "%s", from);
+	if (!e)
+		control_move(r, from, to);
+	if (!e)
+		e = synced(r, new, t);
+	if (!e)
+		e = synced(r, old, t);
+	close(old);
+	return e;
+}
+
+enum err mbox_rename(struct store *s, const char *from, const char *to, struct errtext *t)
+{
+	struct mbox_root *r = mbox_root_of(s);
+	struct store_box *sb;
+	int new;
+	enum err e = may_change(r, from, t);
+
+	if (!e)
+		e = may_change(r, to, t);
+	/* Its GUID was made from its name, perhaps: it is noted before that changes. */
+	if (!e && mbox_box_open(s, from, &sb, NULL) == ERR_OK) {
+		e = mbox_guid_keep(sb, t);
+		mbox_box_close(sb);
+	}
+	if (!e)
+		e = parent_make(r, to, &new, t);
+	if (e)
+		return e;
+	e = move_named(r, from, to, new, t);
+	close(new);
+	return e;
+}

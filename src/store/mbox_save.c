@@ -1,0 +1,393 @@
+/*
+ * Putting messages into an mbox: staged in a file without a name, then appended, all of a batch with one sync.
+ *
+ * The UIDs are taken first, in the base at the file's beginning; then the journal notes where the file ended; then the
+ * messages are appended, each with its X-UID, synced, and the note is void again. Hidden lines that the sender wrote are left
+ * out. A Content-Length is written when the body holds something that would pass for a From_ line, and for large bodies.
+ */
+#include "file.h"
+#include "mbox_from.h"
+#include "mbox_journal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+	PIECE = 256 << 10,
+	LENGTH_FROM = 1024,      /* bytes of body that get a Content-Length */
+	SPACE_SPARE = 1 << 20,
+};
+
+/* --- staging --------------------------------------------------------------------------------- */
+
+int mbox_scratch(struct mbox_box *b)
+{
+	int dir = b->control_fd >= 0 ? b->control_fd : b->r->control_fd;
+	int fd = dir < 0 ? -1 : openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char name[64];
+
+	if (fd >= 0 || dir < 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+		return fd;
+	snprintf(name, sizeof(name), "roost-tmp.%ld.%llx", (long)getpid(), (unsigned long long)clock_wall_us());
+	fd = file_open(dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd >= 0)
+		unlinkat(dir, name, 0);
+	return fd;
+}
+
+static enum err room_for(struct mbox_box *b, uint64_t size)
+{
+	struct statvfs v;
+
+	if (size == 0 || fstatvfs(b->dir_fd, &v) < 0 || v.f_frsize == 0)
+		return ERR_OK;
+	uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+	return room < size || room - size < SPACE_SPARE ? ERR_NOSPACE : ERR_OK;
+}
+
+enum err mbox_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r, struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	enum err e;
+
+	if (b->r->readonly)
+		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
+	if (room_for(b, size_hint))
+		return err_say(t, ERR_NOSPACE, "no room for the message in %s", b->name);
+	e = mbox_control_make(b, t);
+	if (e)
+		return e;
+	int fd = mbox_scratch(b);
+	if (fd < 0)
+		return err_sys(t, "no file for the message of %s", b->name);
+	*st_r = (struct store_stage){ .box = sb, .fd = fd };
+	return ERR_OK;
+}
+
+void mbox_abort(struct store_stage *st)
+{
+	if (st->fd >= 0)
+		close(st->fd);
+	st->fd = -1;
+}
+
+/* --- one message -------------------------------------------------------------------------------- */
+
+/* Appended bytes on their way into the file. */
+struct appending {
+	struct mbox_box *b;
+	struct buf out;
+	uint64_t at;       /* where out will lie */
+	uint32_t uid;      /* of the next message */
+	bool first;        /* the next one begins the file and carries the base */
+	uint32_t validity, last;
+};
+
+static enum err flush(struct appending *a)
+{
+	const char *p = a->out.p;
+	size_t n = a->out.n;
+
+	while (n > 0) {
+		ssize_t put = pwrite(a->b->fd, p, n, (off_t)a->at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return err_from_errno(errno);
+		p += put;
+		n -= (size_t)put;
+		a->at += (uint64_t)put;
+	}
+	buf_clear(&a->out);
+	return ERR_OK;
+}
+
+/* The staged body: does it hold a line that passes for a From_ line, and how does it end? */
+struct body {
+	int fd;
+	uint64_t from, size;
+	bool quotes_from;
+	char last;
+};
+
+static enum err piece_read(const struct body *y, uint64_t at, struct buf *piece)
+{
+	ssize_t got;
+
+	buf_clear(piece);
+	if (!buf_reserve(piece, PIECE))
+		return ERR_MEMORY;
+	got = pread(y->fd, piece->p, PIECE, (off_t)at);
+	if (got <= 0)
+		return ERR_IO;
+	piece->n = (size_t)got;
+	return ERR_OK;
+}
+
+static enum err body_look(struct body *y, struct buf *piece)
+{
+	uint64_t at = y->from ? y->from - 1 : 0;
+	enum err e = ERR_OK;
+
+	while (!e && at < y->size) {
+		struct span rest, line;
+		size_t i;
+
+		e = piece_read(y, at, piece);
+		rest = buf_span(piece);
+		while (!e && !y->quotes_from && (i = span_search(rest, SPAN("\nFrom "))) != SIZE_MAX) {
+			rest = span_from(rest, i + 1);
+			line = rest;
+			y->quotes_from = span_split(&line, '\n', &line) && mbox_from_parse(line, NULL);
+		}
+		if (e)
+			break;
+		y->last = piece->p[piece->n - 1];
+		at += piece->n;
+		if (at < y->size) /* a line may lie across the border */
+			at -= piece->n > MBOX_FROM_MAX ? MBOX_FROM_MAX : 0;
+	}
+	return e;
+}
+
+static enum err body_append(struct appending *a, const struct body *y, struct buf *piece)
+{
+	enum err e = ERR_OK;
+
+	for (uint64_t at = y->from; !e && at < y->size; at += piece->n) {
+		e = piece_read(y, at, piece);
+		if (e)
+			break;
+		buf_add_span(&a->out, buf_span(piece));
+		if (a->out.n >= PIECE)
+			e = flush(a);
+	}
+	return e;
+}
+
+/* Of a Return-Path in the header; empty: none. */
+static struct span sender_of(struct span text)
+{
+	struct span line, rest = text;
+
+	while (span_split(&rest, '\n', &line) && line.n) {
+		size_t from, to;
+
+		if (!span_istarts(line, SPAN("Return-Path:")))
+			continue;
+		from = span_find(line, '<');
+		to = span_find(line, '>');
+		return from < to && to != SIZE_MAX ? span_cut(line, from + 1, to - from - 1) : span_of("", 0);
+	}
+	return span_of("", 0);
+}
+
+static enum err head_read(int fd, uint64_t size, struct buf *text)
+{
+	ssize_t got;
+
+	buf_clear(text);
+	if (!buf_reserve(text, size < MBOX_HEAD_MAX ? (size_t)size : MBOX_HEAD_MAX))
+		return ERR_MEMORY;
+	got = pread(fd, text->p, size < MBOX_HEAD_MAX ? (size_t)size : MBOX_HEAD_MAX, 0);
+	if (got < 0)
+		return err_from_errno(errno);
+	text->n = (size_t)got;
+	return ERR_OK;
+}
+
+static void block_append(struct appending *a, const struct store_commit *c, uint64_t length)
+{
+	const char *names[MAIL_KEYWORDS_MAX];
+	struct mbox_block block = {
+		.uid = a->uid,
+		.flags = c->flags,
+		.names = names,
+		.content_length = length,
+		.based = a->first,
+		.validity = a->validity,
+		.last = a->last,
+	};
+
+	mbox_names(a->b, names);
+	if (c->recent)
+		block.flags.system |= MAIL_RECENT;
+	mbox_block_put(&a->out, &block, 0);
+}
+
+/*
+ * Bytes that clients will see. Hidden lines of the sender's are left out: then what the caller knows of the staged bytes
+ * does not hold.
+ */
+static void commit_told(struct appending *a, struct store_commit *c, const struct mbox_head *h, uint64_t body,
+			struct arena *arena)
+{
+	char *key = arena_printf(arena, "%u", a->uid);
+	char *hint = arena_printf(arena, "%llu", (unsigned long long)(a->at + a->out.n));
+
+	c->key = span_str(key);
+	c->hint = span_str(hint);
+	c->size = h->visible + (h->size == h->end) + body;
+	c->altered = h->size == h->end || h->scattered || h->block < h->end;
+}
+
+static enum err head_append(struct appending *a, struct store_commit *c, struct span text, const struct mbox_head *h,
+			    uint64_t length)
+{
+	struct buf visible;
+	enum err e;
+
+	buf_init(&visible, 2 * MBOX_HEAD_MAX);
+	mbox_head_visible(text, h, false, &visible);
+	if (visible.n && visible.p[visible.n - 1] != '\n')
+		buf_add_char(&visible, '\n');
+	mbox_from_put(&a->out, sender_of(buf_span(&visible)), c->internaldate ? c->internaldate : clock_wall());
+	buf_add_span(&a->out, buf_span(&visible));
+	block_append(a, c, length);
+	if (h->size > h->end)
+		buf_add(&a->out, text.p + h->end, h->size - h->end);
+	else
+		buf_add_char(&a->out, '\n');
+	e = visible.failed || a->out.failed ? ERR_MEMORY : ERR_OK;
+	buf_free(&visible);
+	return e;
+}
+
+static enum err message_append(struct appending *a, struct store_commit *c, struct buf *head, struct buf *piece,
+			       struct arena *arena)
+{
+	struct body y = { .fd = c->stage->fd };
+	struct mbox_head h;
+	struct stat st;
+	uint64_t body;
+	enum err e = fstat(y.fd, &st) < 0 ? err_from_errno(errno) : ERR_OK;
+
+	y.size = e ? 0 : (uint64_t)st.st_size;
+	if (!e)
+		e = head_read(y.fd, y.size, head);
+	if (e)
+		return e;
+	mbox_head_parse(buf_span(head), &h);
+	y.from = h.size;
+	body = y.size - y.from;
+	e = body_look(&y, piece);
+	if (e)
+		return e;
+	bool length = y.quotes_from || body >= LENGTH_FROM || (body && y.last != '\n');
+	commit_told(a, c, &h, body, arena);
+	e = head_append(a, c, buf_span(head), &h, length ? body : UINT64_MAX);
+	if (!e)
+		e = body_append(a, &y, piece);
+	buf_add_char(&a->out, '\n');
+	a->first = false;
+	a->uid++;
+	return e;
+}
+
+/* --- the batch -------------------------------------------------------------------------------------- */
+
+/* A last message that nothing yet parts from the next. */
+static void end_last(struct appending *a)
+{
+	const struct mbox_map *map = &a->b->map;
+
+	if (map->n ? map->msg[map->n - 1].gap_n == 0 : map->pseudo && map->first.gap_n == 0)
+		buf_add_char(&a->out, '\n');
+}
+
+static enum err file_make(struct mbox_box *b, struct errtext *t)
+{
+	int fd = b->fd >= 0 ? -1 : openat(b->dir_fd, b->base, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, b->r->file_mode);
+
+	if (fd < 0)
+		return b->fd >= 0 || errno == EEXIST ? ERR_OK : err_sys(t, "%s cannot be made", b->path);
+	close(fd);
+	if (b->r->sync != STORE_SYNC_NEVER && file_sync_dir(b->dir_fd))
+		return err_say(t, ERR_IO, "the directory of %s cannot be synced", b->path);
+	return ERR_OK;
+}
+
+/* The file exists, is locked and known; who has no UID gets one, and n more are set aside. */
+static enum err ready(struct mbox_box *b, size_t n, struct appending *a, struct errtext *t)
+{
+	struct mbox_want want = { .number = true, .reserve = (uint32_t)n };
+	enum err e = file_make(b, t);
+
+	if (!e)
+		e = mbox_lock(b, F_WRLCK, t);
+	if (e)
+		return e;
+	if (b->fd < 0)
+		return err_say(t, ERR_INUSE, "%s was just removed", b->path);
+	if (!b->writable)
+		return err_say(t, ERR_READONLY, "%s may not be written to", b->path);
+	e = mbox_map_update(b, false, NULL, t);
+	if (!e)
+		e = mbox_rewrite(b, &want, t);
+	if (e)
+		return e;
+	a->at = b->map.stamp.size;
+	a->first = !b->map.based;
+	if (!a->first) {
+		a->last = b->map.last;
+		a->uid = a->last - (uint32_t)n + 1;
+		return ERR_OK;
+	}
+	e = mbox_base_claim(b, &a->validity, &a->last, t);
+	a->uid = a->last + 1;
+	a->last += (uint32_t)n;
+	return e;
+}
+
+static enum err append_all(struct appending *a, struct store_commit *c, size_t n, struct arena *arena,
+			   struct errtext *t)
+{
+	bool sync = a->b->r->sync != STORE_SYNC_NEVER;
+	uint64_t start = a->at;
+	struct buf head, piece;
+	enum err e = journal_append_begin(a->b, start, t);
+
+	if (e)
+		return e;
+	buf_init(&head, MBOX_HEAD_MAX);
+	buf_init(&piece, PIECE);
+	end_last(a);
+	for (size_t i = 0; !e && i < n; i++)
+		e = message_append(a, &c[i], &head, &piece, arena);
+	if (!e)
+		e = a->out.failed ? ERR_MEMORY : flush(a);
+	if (!e && sync)
+		e = file_sync_data(a->b->fd);
+	if (e && ftruncate(a->b->fd, (off_t)start) < 0)
+		e = ERR_IO; /* the note in the journal stays: the next lock takes the rest away */
+	else
+		(void)journal_append_end(a->b, NULL);
+	buf_free(&head);
+	buf_free(&piece);
+	return e ? err_say(t, e, "%s cannot be appended to: %s", a->b->path, err_name(e)) : ERR_OK;
+}
+
+enum err mbox_commit_many(struct store_box *sb, struct store_commit *c, size_t n, struct arena *arena,
+			  struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	struct appending a = { .b = b };
+	enum err e = ready(b, n, &a, t);
+
+	buf_init(&a.out, 4 * (size_t)MBOX_HEAD_MAX);
+	if (!e)
+		e = append_all(&a, c, n, arena, t);
+	mbox_unlock(b);
+	buf_free(&a.out);
+	for (size_t i = 0; i < n; i++) {
+		c[i].err = e;
+		mbox_abort(c[i].stage);
+	}
+	return e;
+}

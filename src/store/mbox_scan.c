@@ -1,0 +1,307 @@
+/* What an mbox holds, and the bytes of one message without the lines that are the folder's own. */
+#include "mbox.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum {
+	MEMORY_MAX = 1 << 20, /* larger messages are copied to a file, not to memory */
+	PIECE = 256 << 10,
+};
+
+/* --- keys --------------------------------------------------------------------------------- */
+
+/* Of a message without a UID: its place and its first line and sizes. */
+static uint64_t unnumbered_sum(const struct mbox_msg *m)
+{
+	uint64_t facts[] = { (uint64_t)m->date, m->body_n, m->vsize, m->from_n, m->visible_n };
+
+	return XXH3_64bits(facts, sizeof(facts));
+}
+
+static char *key_make(struct arena *a, const struct mbox_msg *m)
+{
+	if (m->uid)
+		return arena_printf(a, "%u", m->uid);
+	return arena_printf(a, "@%llu.%016llx", (unsigned long long)m->at, (unsigned long long)unnumbered_sum(m));
+}
+
+static struct mbox_msg *find_unnumbered(struct mbox_map *map, struct span key)
+{
+	struct span rest = span_from(key, 1), at_text;
+	uint64_t at, sum;
+
+	if (!span_split(&rest, '.', &at_text) || !span_u64(at_text, &at) || !span_hex64(rest, &sum))
+		return NULL;
+	for (size_t i = map->n - map->unnumbered; i < map->n; i++)
+		if (map->msg[i].at == at)
+			return unnumbered_sum(&map->msg[i]) == sum ? &map->msg[i] : NULL;
+	return NULL;
+}
+
+static struct mbox_msg *find(struct mbox_map *map, struct span key)
+{
+	uint32_t uid;
+
+	if (span_u32(key, &uid))
+		return mbox_map_find(map, uid);
+	return key.n && key.p[0] == '@' ? find_unnumbered(map, key) : NULL;
+}
+
+/* --- scan ----------------------------------------------------------------------------------- */
+
+enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	struct mbox_stamp then, now;
+	struct stat st;
+
+	*changed_r = true;
+	if (token.n != sizeof(then))
+		return ERR_OK;
+	memcpy(&then, token.p, sizeof(then));
+	memset(&now, 0, sizeof(now));
+	if (fstatat(b->dir_fd, b->base, &st, 0) < 0) {
+		if (errno != ENOENT)
+			return err_from_errno(errno);
+	} else {
+		now.size = (uint64_t)st.st_size;
+		now.sec = st.st_mtim.tv_sec;
+		now.nsec = (uint32_t)st.st_mtim.tv_nsec;
+		now.ino = st.st_ino;
+	}
+	*changed_r = !mbox_stamp_same(&then, &now);
+	return ERR_OK;
+}
+
+static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct store_scan *scan_r)
+{
+	const struct mbox_map *map = &b->map;
+	struct store_msg *msg = arena_array(a, map->n - from + 1, sizeof(*msg));
+	bool ok = msg;
+
+	for (size_t i = from; ok && i < map->n; i++) {
+		const struct mbox_msg *m = &map->msg[i];
+		char *key = key_make(a, m), *hint = arena_printf(a, "%llu", (unsigned long long)m->at);
+
+		ok = key && hint;
+		if (!ok)
+			break;
+		msg[i - from] = (struct store_msg){ .key = span_str(key),
+						    .hint = span_str(hint),
+						    .uid = m->uid,
+						    .flags = { m->flags, m->keywords },
+						    .size = m->visible_n + m->body_n,
+						    .vsize = m->vsize };
+	}
+	if (!ok)
+		return ERR_LIMIT;
+	*scan_r = (struct store_scan){ .msg = msg, .n = map->n - from, .settled = true };
+	scan_r->token = arena_copy(a, span_of(&map->stamp, sizeof(map->stamp)), &ok);
+	return ok ? ERR_OK : ERR_LIMIT;
+}
+
+/* Numbers without a file to keep them in: by place, for as long as it stays as it is. */
+static void number_unwritten(struct mbox_map *map)
+{
+	uint32_t last = map->based ? map->last : 0;
+
+	for (size_t i = map->n - map->unnumbered; i < map->n; i++)
+		map->msg[i].uid = ++last;
+	map->unnumbered = 0;
+}
+
+static enum err read_map(struct mbox_box *b, bool whole, bool *whole_r, struct errtext *t)
+{
+	enum err e = mbox_lock(b, F_RDLCK, t);
+
+	if (e)
+		return e;
+	e = mbox_map_update(b, whole, whole_r, t);
+	mbox_unlock(b);
+	if (!e && b->fd >= 0 && !b->writable)
+		number_unwritten(&b->map);
+	return e;
+}
+
+enum err mbox_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	enum err e = read_map(b, b->r->set.dirty_syncs == false, NULL, t);
+
+	if (!e)
+		e = give(b, 0, a, scan_r);
+	return e == ERR_LIMIT ? err_say(t, e, "%s has too many messages for one command", b->name) : e;
+}
+
+/* Only what was appended since the token, when the file is known to be the same before that. */
+enum err mbox_scan_new(struct store_box *sb, struct span token, struct arena *a, struct store_scan *scan_r,
+		       struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	size_t known = b->map.n;
+	bool whole = true;
+	enum err e;
+
+	if (!b->map.known || b->map.unnumbered || token.n != sizeof(b->map.stamp) || b->map.stamp.young ||
+	    memcmp(token.p, &b->map.stamp, sizeof(b->map.stamp)) != 0)
+		return err_say(t, ERR_CANNOT, "the token proves nothing");
+	e = read_map(b, false, &whole, t);
+	if (!e && whole)
+		e = err_say(t, ERR_CANNOT, "%s changed elsewhere too", b->name);
+	return e ? e : give(b, known, a, scan_r);
+}
+
+enum err mbox_number(struct store_box *sb, struct span *keys, size_t n, bool synced, uint32_t *uids, uint32_t *next_r,
+		     struct arena *a, struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	struct mbox_want want = { .number = true, .sync = synced && b->r->sync != STORE_SYNC_NEVER };
+	size_t *at = mem_array(n + 1, sizeof(*at));
+	enum err e = mbox_lock(b, F_WRLCK, t);
+
+	if (!e)
+		e = mbox_map_update(b, false, NULL, t);
+	for (size_t i = 0; !e && i < n; i++) {
+		struct mbox_msg *m = find(&b->map, keys[i]);
+
+		if (m)
+			at[i] = (size_t)(m - b->map.msg);
+		else
+			e = err_say(t, ERR_INUSE, "%s changed while it was numbered", b->name);
+	}
+	if (!e)
+		e = mbox_rewrite(b, &want, t);
+	for (size_t i = 0; !e && i < n; i++) {
+		char *key = at[i] < b->map.n ? key_make(a, &b->map.msg[at[i]]) : NULL;
+
+		if (!key) {
+			e = ERR_LIMIT;
+			break;
+		}
+		uids[i] = b->map.msg[at[i]].uid;
+		keys[i] = span_str(key);
+	}
+	if (!e)
+		*next_r = b->map.last + 1;
+	mbox_unlock(b);
+	free(at);
+	return e;
+}
+
+/* Numbers are synced when they are written, or with the messages that they are of. */
+enum err mbox_sync_numbers(struct store_box *sb, struct errtext *t)
+{
+	return ERR_OK;
+}
+
+/* --- bytes ------------------------------------------------------------------------------------ */
+
+/* A copy: whoever rewrites the file in place, with its lock, must not change what a client is reading. */
+static enum err copy_out(struct mbox_box *b, const struct mbox_msg *m, struct span head, int out, struct errtext *t)
+{
+	struct buf piece;
+	uint64_t at = mbox_msg_body(m), left = m->body_n;
+	enum err e = ERR_OK;
+
+	buf_init(&piece, MBOX_HEAD_MAX + PIECE);
+	buf_add_span(&piece, head);
+	while (!e) {
+		size_t n = left < PIECE ? (size_t)left : PIECE;
+		ssize_t got = buf_reserve(&piece, n) ? pread(b->fd, piece.p + piece.n, n, (off_t)at) : -1;
+
+		if (got < 0 || (size_t)got < n) {
+			e = err_say(t, ERR_INUSE, "%s changes without regard to its locks", b->path);
+			break;
+		}
+		piece.n += n;
+		at += n;
+		left -= n;
+		if (write(out, piece.p, piece.n) != (ssize_t)piece.n)
+			e = err_sys(t, "no room for a copy of a message of %s", b->path);
+		if (!left)
+			break;
+		buf_clear(&piece);
+	}
+	buf_free(&piece);
+	return e;
+}
+
+static enum err object_make(struct mbox_box *b, const struct mbox_msg *m, struct store_object *o_r, struct errtext *t)
+{
+	struct buf head, visible;
+	struct mbox_head h;
+	struct stat st;
+	enum err e;
+
+	buf_init(&head, MBOX_HEAD_MAX);
+	buf_init(&visible, MBOX_HEAD_MAX);
+	e = mbox_head_load(b, m, &head, t);
+	if (!e) {
+		mbox_head_parse(buf_span(&head), &h);
+		mbox_head_visible(buf_span(&head), &h, h.size > h.end, &visible);
+		*o_r = (struct store_object){ .fd = -1, .length = visible.n + m->body_n, .mtime = m->date };
+		o_r->ctime = fstat(b->fd, &st) == 0 ? st.st_ctime : m->date;
+		o_r->fd = o_r->length > MEMORY_MAX ? mbox_scratch(b) : memfd_create("message", MFD_CLOEXEC);
+		if (o_r->fd < 0)
+			e = err_sys(t, "no file for a copy of a message of %s", b->path);
+	}
+	if (!e)
+		e = copy_out(b, m, buf_span(&visible), o_r->fd, t);
+	if (e && o_r->fd >= 0)
+		close(o_r->fd);
+	buf_free(&head);
+	buf_free(&visible);
+	return e;
+}
+
+/* By the map when it is that of the file now, else where the hint says, else by parsing. */
+static enum err place(struct mbox_box *b, struct span key, struct span hint, struct mbox_msg *m_r, struct errtext *t)
+{
+	struct mbox_stamp now;
+	struct mbox_msg *m;
+	uint64_t at;
+	uint32_t uid;
+	enum err e = mbox_stamp(b, &now);
+
+	if (e)
+		return err_say(t, e, "%s: %s", b->path, err_name(e));
+	if ((!b->map.known || !mbox_stamp_same(&b->map.stamp, &now)) && span_u64(hint, &at) && span_u32(key, &uid) &&
+	    mbox_map_one(b, at, uid, m_r) == ERR_OK)
+		return ERR_OK;
+	e = mbox_map_update(b, false, NULL, t);
+	if (e)
+		return e;
+	if (!b->writable)
+		number_unwritten(&b->map);
+	m = find(&b->map, key);
+	if (!m)
+		return err_say(t, ERR_EXPUNGED, "the message is not in %s", b->name);
+	*m_r = *m;
+	return ERR_OK;
+}
+
+enum err mbox_locate(struct store_box *sb, struct span key, struct span hint, struct store_object *o_r, struct arena *a,
+		     struct span *hint_r, struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	struct mbox_msg m;
+	enum err e = mbox_lock(b, F_RDLCK, t);
+
+	if (e)
+		return e;
+	e = b->fd < 0 ? err_say(t, ERR_EXPUNGED, "%s is gone", b->path) : place(b, key, hint, &m, t);
+	if (!e && hint_r && a) {
+		char *now = arena_printf(a, "%llu", (unsigned long long)m.at);
+
+		*hint_r = span_str(now);
+	}
+	if (!e)
+		e = object_make(b, &m, o_r, t);
+	mbox_unlock(b);
+	return e;
+}
