@@ -154,6 +154,14 @@
 	  "Look whether each entry of a Maildir is a directory before listing it.") \
 	X(MAILDIR_VERY_DIRTY_SYNCS, "maildir_very_dirty_syncs", NULL, BOOL, "no", W, NOEFFECT, NULL, \
 	  "Trust the index more than the directory.") \
+	X(MBOX_DIRTY_SYNCS, "mbox_dirty_syncs", NULL, BOOL, "yes", W, 0, NULL, \
+	  "An mbox that has grown is read from its old end on only.") \
+	X(MBOX_DOTLOCK_CHANGE_TIMEOUT, "mbox_dotlock_change_timeout", NULL, TIME, "2 mins", W, 0, NULL, \
+	  "How long a lock file is respected while the mbox does not change.") \
+	X(MBOX_READ_LOCKS, "mbox_read_locks", NULL, WORDS, "fcntl", W, 0, NULL, \
+	  "Locks for reading an mbox, in this order: fcntl, flock, lockf, dotlock, dotlock_try.") \
+	X(MBOX_WRITE_LOCKS, "mbox_write_locks", NULL, WORDS, "fcntl dotlock", W, 0, NULL, \
+	  "Locks for writing to an mbox, in this order.") \
 	X(MESSAGE_SIZE_MAX, "message_size_max", NULL, SIZE, "100 M", L | W, PEER, NULL, \
 	  "Largest message accepted by LMTP and APPEND (ours).") \
 	X(POSTMASTER_ADDRESS, "postmaster_address", NULL, STRING, "", L | W, NOEFFECT, NULL, \

@@ -132,7 +132,7 @@ struct store_stage {
 struct store_commit {
 	struct store_stage *stage; /* consumed, also on failure */
 	struct mail_flags flags;
-	int64_t internaldate; /* 0: now */
+	int64_t internaldate; /* 0: now; out: of now, where the file's own time does not tell it */
 	uint64_t vsize;       /* or STORE_SIZE_UNKNOWN */
 	bool recent;          /* into new/ (a delivery); else cur/ */
 	bool copy;            /* guid is that of the original, which the copy keeps */

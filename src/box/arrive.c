@@ -90,6 +90,20 @@ static void take_back(struct arrivals *r, struct store_box *sb, size_t to)
 	(void)sb->ops->expunge_done(sb, NULL);
 }
 
+/* What the store did otherwise than it was asked. */
+static void take_told(struct arrivals *r, size_t i)
+{
+	struct store_commit *c = &r->commit[i];
+
+	if (c->internaldate)
+		r->arrival[i].internaldate = c->internaldate;
+	if (!c->altered)
+		return;
+	c->vsize = STORE_SIZE_UNKNOWN;
+	for (int k = 0; k < IDX_FIELDS; k++)
+		r->arrival[i].n[k] = SIZE_MAX;
+}
+
 static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to, struct errtext *t)
 {
 	size_t from = r->committed;
@@ -100,6 +114,7 @@ static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to
 			e = r->commit[i].err;
 		free(r->commit[i].stage);
 		r->commit[i].stage = NULL;
+		take_told(r, i);
 	}
 	if (e)
 		take_back(r, sb, to);

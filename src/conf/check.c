@@ -331,14 +331,29 @@ static void check_location(struct check *k, struct place at, const char *what, c
 	expand_user(vars, SPAN("user@example.org"), SPAN("/home/user"));
 	if (conf_location_parse(text, vars, "/home/user", k->c->arena, &location, &t))
 		FAIL(k, at, "%s: %s", what, t.text);
-	else if (location.driver != CONF_DRIVER_MAILDIR)
-		FAIL(k, at, "%s: mbox is not served yet; there is: maildir", what);
-	else if (location.layout != CONF_LAYOUT_MAILDIRPP)
+	else if (location.driver == CONF_DRIVER_MAILDIR && location.layout != CONF_LAYOUT_MAILDIRPP)
 		FAIL(k, at, "%s: LAYOUT=fs is not served yet; there is: Maildir++", what);
+}
+
+static void check_locks(struct check *k, enum conf_id id, const char *name)
+{
+	static const char *const known[] = { "fcntl", "flock", "lockf", "dotlock", "dotlock_try" };
+
+	for (const char *const *word = conf_words(k->c, id); *word; word++) {
+		bool found = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			found |= strcmp(*word, known[i]) == 0;
+		if (!found)
+			FAIL(k, place_of_id(k, id), "%s: \"%s\" is no lock; there are: fcntl, flock, lockf, dotlock, dotlock_try",
+			     name, *word);
+	}
 }
 
 static void check_locations(struct check *k)
 {
+	check_locks(k, CONF_MBOX_READ_LOCKS, "mbox_read_locks");
+	check_locks(k, CONF_MBOX_WRITE_LOCKS, "mbox_write_locks");
 	check_location(k, place_of_id(k, CONF_MAIL_LOCATION), "mail_location",
 		       conf_str(k->c, CONF_MAIL_LOCATION));
 	for (const struct node *n = k->c->root->child; n; n = n->next) {

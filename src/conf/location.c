@@ -72,7 +72,7 @@ static enum err take_driver(struct location_parser *p, struct span name, struct 
 			       "it is empty; write driver:path, like maildir:~/Maildir");
 	} else {
 		return err_say(t, ERR_CANNOT,
-			       "driver \"%.*s\" is not served here; there is: maildir",
+			       "driver \"%.*s\" is not served here; there are: maildir, mbox",
 			       (int)(name.n < 64 ? name.n : 64), name.p);
 	}
 	return ERR_OK;

@@ -81,6 +81,17 @@ static void add_root(struct owner *o, const char *path)
 	o->root[o->roots++] = mem_str(path);
 }
 
+/* The inbox of mboxes is a file: its directory, for the lock file beside it. */
+static void add_inbox(struct owner *o, const struct conf_location *loc, struct arena *a)
+{
+	const char *slash = loc->inbox ? strrchr(loc->inbox, '/') : NULL;
+
+	if (loc->driver == CONF_DRIVER_MBOX && slash && slash != loc->inbox)
+		add_root(o, arena_span(a, span_of(loc->inbox, (size_t)(slash - loc->inbox))));
+	else
+		add_root(o, loc->inbox);
+}
+
 /* Every directory that the namespaces of the user name. */
 static enum err find_roots(const struct master *m, const struct ticket *t, struct owner *o,
 			   struct errtext *e)
@@ -101,7 +112,7 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 		if (err != ERR_OK)
 			break;
 		add_root(o, loc.path);
-		add_root(o, loc.inbox);
+		add_inbox(o, &loc, a);
 		add_root(o, loc.index);
 		add_root(o, loc.control);
 	}

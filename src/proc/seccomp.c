@@ -67,7 +67,8 @@ static const char *const calls_socket[] = { "accept", "accept4", NULL };
 static const char *const calls_file_read[] = {
 	"open", "openat", "openat2", "stat", "lstat", "stat64", "lstat64", "access", "faccessat", "faccessat2",
 	"readlink", "readlinkat", "getdents", "getdents64", "getcwd", "chdir", "fchdir", "statfs", "statfs64",
-	"fstatfs", "fstatfs64", "readahead", "fadvise64", "fadvise64_64", "flock", "mincore", NULL,
+	"fstatfs", "fstatfs64", "readahead", "fadvise64", "fadvise64_64", "flock", "mincore",
+	"memfd_create", NULL,
 };
 
 static const char *const calls_file_write[] = {

@@ -79,6 +79,16 @@ static enum err fds_open(struct mbox_root *r, const struct store_config *config,
 	return e;
 }
 
+static enum err root_control_make(struct mbox_root *r, struct errtext *t)
+{
+	if (r->control_fd >= 0)
+		return ERR_OK;
+	if (file_mkdir(r->control_root_fd, CONTROL_DIR, r->dir_mode))
+		return err_sys(t, CONTROL_DIR);
+	r->control_fd = file_open_dir(r->control_root_fd, CONTROL_DIR);
+	return r->control_fd < 0 ? err_sys(t, CONTROL_DIR) : ERR_OK;
+}
+
 static enum err mbox_open(const struct store_config *config, struct store **s_r, struct errtext *t)
 {
 	if (config->layout && strcmp(config->layout, "fs") != 0)
@@ -101,24 +111,14 @@ static enum err mbox_open(const struct store_config *config, struct store **s_r,
 	if (!r->set.dotlock_change_timeout)
 		r->set.dotlock_change_timeout = 120;
 	enum err e = fds_open(r, config, t);
+	if (!e && !r->readonly) /* the index lies there, too */
+		e = root_control_make(r, t);
 	if (e) {
 		mbox_close(&r->head);
 		return e;
 	}
 	*s_r = &r->head;
 	return ERR_OK;
-}
-
-static enum err root_control_make(struct mbox_root *r, struct errtext *t)
-{
-	if (r->control_fd >= 0)
-		return ERR_OK;
-	if (r->readonly)
-		return err_say(t, ERR_READONLY, "the mail is read-only");
-	if (file_mkdir(r->control_root_fd, CONTROL_DIR, r->dir_mode))
-		return err_sys(t, CONTROL_DIR);
-	r->control_fd = file_open_dir(r->control_root_fd, CONTROL_DIR);
-	return r->control_fd < 0 ? err_sys(t, CONTROL_DIR) : ERR_OK;
 }
 
 static enum err mbox_subscriptions(struct store *s, struct arena *a, const char ***names_r, size_t *n_r,
@@ -229,11 +229,13 @@ enum err mbox_box_open(struct store *s, const char *name, struct store_box **b_r
 /* Every level of the name, beneath .imap. */
 enum err mbox_control_make(struct mbox_box *b, struct errtext *t)
 {
-	enum err e = b->control_fd >= 0 ? ERR_OK : root_control_make(b->r, t);
+	enum err e = ERR_OK;
 	char *path;
 
-	if (e || b->control_fd >= 0)
-		return e;
+	if (b->control_fd >= 0)
+		return ERR_OK;
+	if (b->r->control_fd < 0)
+		return err_say(t, ERR_READONLY, "the mail is read-only");
 	path = mem_str(b->name);
 	for (char *p = path; !e && p; ) {
 		p = strchr(p, '/');

@@ -1,9 +1,8 @@
 /*
  * Who an mbox is: UIDVALIDITY, last UID, keyword names, from its base (X-IMAPbase of the first message).
  *
- * A file without messages has no base, and a new mail's is the sender's. So what an empty file shall have is noted in
- * roost-extra, together with the GUID: a base that comes later and says something else was made by another program, or
- * forged; it is believed only where nothing was noted.
+ * A file without messages has no base. What it shall have is noted in roost-extra, together with the GUID. A base that
+ * comes later and says something else was made by another program, and holds.
  */
 #include "mbox.h"
 #include "uidvalidity.h"

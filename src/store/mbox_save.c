@@ -247,7 +247,7 @@ static enum err head_append(struct appending *a, struct store_commit *c, struct 
 	mbox_head_visible(text, h, false, &visible);
 	if (visible.n && visible.p[visible.n - 1] != '\n')
 		buf_add_char(&visible, '\n');
-	mbox_from_put(&a->out, sender_of(buf_span(&visible)), c->internaldate ? c->internaldate : clock_wall());
+	mbox_from_put(&a->out, sender_of(buf_span(&visible)), c->internaldate);
 	buf_add_span(&a->out, buf_span(&visible));
 	block_append(a, c, length);
 	if (h->size > h->end)
@@ -280,6 +280,8 @@ static enum err message_append(struct appending *a, struct store_commit *c, stru
 	if (e)
 		return e;
 	bool length = y.quotes_from || body >= LENGTH_FROM || (body && y.last != '\n');
+	if (!c->internaldate)
+		c->internaldate = clock_wall();
 	commit_told(a, c, &h, body, arena);
 	e = head_append(a, c, buf_span(head), &h, length ? body : UINT64_MAX);
 	if (!e)

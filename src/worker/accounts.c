@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "conf/location.h"
 #include "wire/imap_name.h"
 
@@ -69,6 +70,41 @@ static enum store_sync sync_mode(const struct conf *c)
 	}
 }
 
+static const enum mbox_lock_kind *lock_kinds(struct account *a, enum conf_id id)
+{
+	static const struct {
+		const char *name;
+		enum mbox_lock_kind kind;
+	} kinds[] = {
+		{ "fcntl", MBOX_LOCK_FCNTL },     { "flock", MBOX_LOCK_FLOCK },
+		{ "lockf", MBOX_LOCK_LOCKF },     { "dotlock", MBOX_LOCK_DOTLOCK },
+		{ "dotlock_try", MBOX_LOCK_DOTLOCK_TRY },
+	};
+	const char *const *word = conf_words(a->w->conf, id);
+	enum mbox_lock_kind *list;
+	size_t n = 0;
+
+	while (word[n])
+		n++;
+	list = arena_array(a->arena, n + 1, sizeof(*list));
+	n = 0;
+	for (; list && *word; word++)
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+			if (strcmp(*word, kinds[i].name) == 0)
+				list[n++] = kinds[i].kind;
+	return list;
+}
+
+static struct store_mbox mbox_config(struct account *a)
+{
+	return (struct store_mbox){
+		.read_locks = lock_kinds(a, CONF_MBOX_READ_LOCKS),
+		.write_locks = lock_kinds(a, CONF_MBOX_WRITE_LOCKS),
+		.dotlock_change_timeout = (int)(conf_u64(a->w->conf, CONF_MBOX_DOTLOCK_CHANGE_TIMEOUT) / 1000),
+		.dirty_syncs = conf_bool(a->w->conf, CONF_MBOX_DIRTY_SYNCS),
+	};
+}
+
 static enum err namespace_config(struct account *a, const struct conf_namespace *n,
 				 struct acct_ns *ns, struct conf_location *loc, struct errtext *t)
 {
@@ -103,6 +139,8 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 		.hostname = a->w->hostname,
 		.sync = sync_mode(a->w->conf),
 	};
+	if (loc->driver == CONF_DRIVER_MBOX)
+		ns->store.mbox = mbox_config(a);
 	ns->mailbox = mailboxes(a->arena, n);
 	ns->mailboxes = n->mailboxes_n;
 	return ns->mailbox != NULL
@@ -148,7 +186,8 @@ static enum err account_config(struct account *a, struct errtext *t)
 			continue;
 		a->config.index_dir = loc.index != NULL
 					      ? loc.index
-					      : arena_printf(a->arena, "%s/roost.index", loc.path);
+					      : arena_printf(a->arena, "%s/%sroost.index", loc.path,
+							     loc.driver == CONF_DRIVER_MBOX ? ".imap/" : "");
 		a->config.index_memory = loc.index_memory;
 	}
 	if (a->w->watches != NULL)
