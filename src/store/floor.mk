@@ -42,6 +42,11 @@ noinst_PROGRAMS += tests/tools/storectl
 tests_tools_storectl_SOURCES = tests/tools/storectl.c
 tests_tools_storectl_LDADD = $(STORE_LIBS)
 
+# Driven by the script of the same name in tests/fault.
+noinst_PROGRAMS += tests/fault/mbox_cut
+tests_fault_mbox_cut_SOURCES = tests/fault/mbox_cut.c
+tests_fault_mbox_cut_LDADD = $(STORE_LIBS)
+
 if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_maildir \

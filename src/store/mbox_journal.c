@@ -9,7 +9,7 @@
  * file: the mbox's bytes [from, to) become data. new, old, rest: XXH3 of data, of what it replaces, and of that part of the
  * latter which lies behind data's end. Order: data and head are
  * synced; where the file grows, what lies behind to is written first; then the rest; it is cut where it shrinks; synced; the
- * head becomes void, synced. tail: bytes are being appended at from. ahead: XXH3 of up to 4 KiB before from, which no
+ * head becomes void, synced. tail: bytes are being appended at from, the first n of which have the sum new. ahead: XXH3 of up to 4 KiB before from, which no
  * step changes: what does not fit is another file's journal and is put aside, never applied.
  *
  * While we are dead others may append to the file; they have its lock, and what they add is kept:
@@ -364,7 +364,7 @@ static enum err note_fill(struct mbox_box *b, struct note *n)
 		e = ahead_sum(b, n->from, &n->ahead);
 	if (!e)
 		e = sum_range(b->fd, n->from, n->to, &n->old);
-	return e ? e : sum_range(b->fd, n->from + n->n, n->to, &n->rest);
+	return e || n->from + n->n >= n->to ? e : sum_range(b->fd, n->from + n->n, n->to, &n->rest);
 }
 
 enum err spill_apply(struct mbox_box *b, struct spill *s, uint64_t from, uint64_t to, struct errtext *t)
@@ -387,11 +387,11 @@ enum err spill_apply(struct mbox_box *b, struct spill *s, uint64_t from, uint64_
 
 /* --- appending --------------------------------------------------------------------------- */
 
-enum err journal_append_begin(struct mbox_box *b, uint64_t at, struct errtext *t)
+enum err journal_append_begin(struct mbox_box *b, uint64_t at, struct span first)
 {
-	struct note n = { .kind = 't', .from = at, .to = at };
+	struct note n = { .kind = 't', .from = at, .to = at, .n = first.n, .new = XXH3_64bits(first.p, first.n) };
 	int fd;
-	enum err e = journal_make(b, &fd, t);
+	enum err e = journal_make(b, &fd, NULL);
 
 	if (e)
 		return e;
@@ -399,7 +399,7 @@ enum err journal_append_begin(struct mbox_box *b, uint64_t at, struct errtext *t
 	if (!e)
 		e = head_write(b, fd, &n);
 	close(fd);
-	return e ? err_say(t, e, JOURNAL " of %s: %s", b->name, err_name(e)) : ERR_OK;
+	return e;
 }
 
 enum err journal_append_end(struct mbox_box *b, struct errtext *t)
@@ -447,11 +447,25 @@ static enum err fits(struct recovery *r, bool *fits_r)
 	return e;
 }
 
-/* Where the first From_ line behind from begins; the end of the file when there is none. */
-static enum err next_from(struct recovery *r, uint64_t *at_r)
+/* A range of the mbox against a sum; a file that is too short has another. */
+static enum err same_range(struct recovery *r, uint64_t from, uint64_t to, uint64_t sum, bool *same_r)
+{
+	uint64_t now;
+	enum err e = ERR_OK;
+
+	*same_r = false;
+	if (to > r->size)
+		return ERR_OK;
+	e = sum_range(r->b->fd, from, to, &now);
+	*same_r = !e && now == sum;
+	return e;
+}
+
+/* Where the first From_ line behind from begins, which need not begin a line; the end of the file when there is none. */
+static enum err next_from(struct recovery *r, uint64_t from, uint64_t *at_r)
 {
 	char *p = mem_array(PIECE, 1);
-	uint64_t at = r->n.from;
+	uint64_t at = from;
 	size_t got = PIECE;
 	enum err e = ERR_OK;
 
@@ -462,11 +476,12 @@ static enum err next_from(struct recovery *r, uint64_t *at_r)
 
 		e = read_at(r->b->fd, p, PIECE, at, &got);
 		rest = span_of(p, e ? 0 : got);
-		while (*at_r == r->size && (i = span_search(rest, SPAN("\nFrom "))) != SIZE_MAX) {
-			rest = span_from(rest, i + 1);
-			line = rest;
-			if (span_split(&line, '\n', &line) && mbox_from_parse(line, NULL))
+		while (*at_r == r->size && (i = span_search(rest, SPAN("From "))) != SIZE_MAX) {
+			rest = span_from(rest, i);
+			line = span_cut(rest, 0, span_find(rest, '\n'));
+			if (mbox_from_parse(line, NULL))
 				*at_r = at + (uint64_t)(rest.p - p);
+			rest = span_from(rest, 5);
 		}
 		at += PIECE - MBOX_FROM_MAX - 2;
 	}
@@ -494,24 +509,13 @@ static enum err foreign_move(struct recovery *r, uint64_t new_end, uint64_t fore
 /* A torn tail of ours goes; what others appended behind it stays. */
 static enum err tail_cut(struct recovery *r, struct errtext *t)
 {
-	uint64_t foreign;
-	enum err e = next_from(r, &foreign);
+	uint64_t from = r->n.from, foreign;
+	bool ours;
+	enum err e = same_range(r, from, from + r->n.n, r->n.new, &ours);
 
-	return e ? e : foreign_move(r, r->n.from, foreign, t);
-}
-
-/* A range of the mbox against a sum; a file that is too short has another. */
-static enum err same_range(struct recovery *r, uint64_t from, uint64_t to, uint64_t sum, bool *same_r)
-{
-	uint64_t now;
-	enum err e = ERR_OK;
-
-	*same_r = false;
-	if (to > r->size)
-		return ERR_OK;
-	e = sum_range(r->b->fd, from, to, &now);
-	*same_r = !e && now == sum;
-	return e;
+	if (!e)
+		e = next_from(r, ours ? from + r->n.n : from, &foreign);
+	return e ? e : foreign_move(r, from, foreign, t);
 }
 
 /* Does data, behind the old end, stand in the mbox as far as that goes? */

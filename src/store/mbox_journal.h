@@ -25,8 +25,11 @@ enum err spill_range(struct mbox_box *b, struct spill *s, uint64_t at, uint64_t 
 enum err spill_apply(struct mbox_box *b, struct spill *s, uint64_t from, uint64_t to, struct errtext *t);
 void spill_end(struct spill *s);
 
-/* Says that from the end of the file on bytes of ours will come: should we die meanwhile, they are taken away again. */
-enum err journal_append_begin(struct mbox_box *b, uint64_t at, struct errtext *t);
+/*
+ * Says that from the end of the file on bytes of ours will come, the first of which are these: should we die meanwhile,
+ * they are taken away again.
+ */
+enum err journal_append_begin(struct mbox_box *b, uint64_t at, struct span first);
 enum err journal_append_end(struct mbox_box *b, struct errtext *t);
 
 /* Did a crash leave something? One open when not. */

@@ -85,14 +85,27 @@ struct appending {
 	uint64_t at;       /* where out will lie */
 	uint32_t uid;      /* of the next message */
 	bool first;        /* the next one begins the file and carries the base */
+	bool noted;        /* in the journal, that we are about to append */
 	uint32_t validity, last;
 };
+
+/* The From_ line, and what parts it from the message before. */
+static struct span first_line(const struct buf *out)
+{
+	size_t lead = out->n && out->p[0] == '\n', n = span_find(span_from(buf_span(out), lead), '\n');
+
+	return span_cut(buf_span(out), 0, n == SIZE_MAX ? out->n : lead + n + 1);
+}
 
 static enum err flush(struct appending *a)
 {
 	const char *p = a->out.p;
 	size_t n = a->out.n;
+	enum err e = a->noted ? ERR_OK : journal_append_begin(a->b, a->at, first_line(&a->out));
 
+	if (e)
+		return e;
+	a->noted = true;
 	while (n > 0) {
 		ssize_t put = pwrite(a->b->fd, p, n, (off_t)a->at);
 
@@ -353,10 +366,8 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 	bool sync = a->b->r->sync != STORE_SYNC_NEVER;
 	uint64_t start = a->at;
 	struct buf head, piece;
-	enum err e = journal_append_begin(a->b, start, t);
+	enum err e = ERR_OK;
 
-	if (e)
-		return e;
 	buf_init(&head, MBOX_HEAD_MAX);
 	buf_init(&piece, PIECE);
 	end_last(a);
@@ -368,7 +379,7 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 		e = file_sync_data(a->b->fd);
 	if (e && ftruncate(a->b->fd, (off_t)start) < 0)
 		e = ERR_IO; /* the note in the journal stays: the next lock takes the rest away */
-	else
+	else if (a->noted)
 		(void)journal_append_end(a->b, NULL);
 	buf_free(&head);
 	buf_free(&piece);
