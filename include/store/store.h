@@ -130,7 +130,7 @@ struct store_stage {
 
 /* What commit is told, and what it answers. */
 struct store_commit {
-	struct store_stage *stage; /* consumed, also on failure */
+	struct store_stage *stage; /* consumed, also on failure, but not when commit_many says ERR_INUSE */
 	struct mail_flags flags;
 	int64_t internaldate; /* 0: now; out: of now, where the file's own time does not tell it */
 	uint64_t vsize;       /* or STORE_SIZE_UNKNOWN */
@@ -155,6 +155,11 @@ struct store_ops {
 	const char *driver;    /* "maildir" */
 	char separator;        /* between levels of a storage name */
 	const char *bad_chars; /* may not occur within a level; the caller says so to the client */
+	/*
+	 * expunge and set_flags only note what shall be, and their _done does it, for all of the batch: ERR_INUSE there leaves
+	 * everything noted, any other failure drops it. Who keeps a to-do list crosses nothing off before.
+	 */
+	bool late;
 
 	/* Does this root look like ours? ERR_OK, ERR_NOTFOUND. Creates nothing. */
 	enum err (*probe)(const struct store_config *config);

@@ -9,6 +9,7 @@ enum {
 	ARENA_MAX = 256 << 20,
 	COMMIT_BATCH = 256,
 	PATIENCE_MS = 8000, /* for the folder's lock, once the bytes are durable */
+	COMMIT_PATIENCE_MS = 25000, /* before */
 	LATE_MOST = 256,    /* messages that wait for their numbers together */
 	LATE_TEXT = 1 << 20,
 };
@@ -109,6 +110,8 @@ static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to
 	size_t from = r->committed;
 	enum err e = sb->ops->commit_many(sb, r->commit + from, to - from, r->arena, t);
 
+	if (e == ERR_INUSE)
+		return e;
 	for (size_t i = from; i < to; i++) {
 		if (!e)
 			e = r->commit[i].err;
@@ -440,6 +443,16 @@ static enum step done(enum err e, enum err *err_r)
 	return STEP_DONE;
 }
 
+/* How long another program's lock has kept us waiting. */
+static uint64_t locked_for(struct arrivals *r)
+{
+	uint64_t now = clock_ms();
+
+	if (!r->since)
+		r->since = now;
+	return now - r->since;
+}
+
 enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 {
 	enum step step;
@@ -457,6 +470,9 @@ enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 		/* fall through */
 	case ARRIVE_COMMIT:
 		e = arrivals_commit(r, t);
+		if (e == ERR_INUSE && locked_for(r) < COMMIT_PATIENCE_MS)
+			return STEP_WAITING;
+		r->since = 0;
 		if (e)
 			return done(e, err_r);
 		if (numbered_later(r))

@@ -159,6 +159,8 @@ static enum err disk(struct removal *r, struct errtext *t)
 			e = ERR_OK;
 		l->removed = !e;
 	}
+	if (!e && r->at == r->n && sb->ops->late)
+		e = sb->ops->expunge_done(sb, t);
 	if (e || r->at < r->n)
 		return e;
 	mailbox_guarded(r->mb);
@@ -194,6 +196,8 @@ enum step removal_step(struct removal *r, enum err *err_r, struct errtext *t)
 		return STEP_SLICE;
 	if (!e)
 		e = finish(r, t);
+	if (e == ERR_INUSE)
+		return STEP_WAITING;
 	if (e && r->disk)
 		acct_owe(r->mb->acct);
 	*err_r = e;

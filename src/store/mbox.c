@@ -306,7 +306,8 @@ static enum err carry_out(struct store_box *sb, struct errtext *t)
 			e = mbox_rewrite(b, &want, t);
 	}
 	mbox_unlock(b);
-	mbox_changes_drop(b);
+	if (e != ERR_INUSE)
+		mbox_changes_drop(b);
 	return e;
 }
 
@@ -320,6 +321,7 @@ const struct store_ops store_mbox = {
 	.driver = "mbox",
 	.separator = '/',
 	.bad_chars = "",
+	.late = true,
 	.probe = mbox_probe,
 	.open = mbox_open,
 	.close = mbox_close,

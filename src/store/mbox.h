@@ -88,6 +88,7 @@ struct mbox_map {
 /* A change that waits for the end of the batch. */
 struct mbox_change {
 	uint32_t uid;
+	size_t order; /* of a message's changes the last holds */
 	bool expunge;
 	struct mail_flags flags;
 };

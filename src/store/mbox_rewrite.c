@@ -40,20 +40,22 @@ struct plan {
 
 static int by_uid(const void *a, const void *b)
 {
-	uint32_t x = ((const struct mbox_change *)a)->uid, y = ((const struct mbox_change *)b)->uid;
+	const struct mbox_change *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	if (x->uid != y->uid)
+		return x->uid > y->uid ? 1 : -1;
+	return (x->order > y->order) - (x->order < y->order);
 }
 
 void mbox_change_add(struct mbox_box *b, const struct mbox_change *c)
 {
-	if (b->changes && b->change[b->changes - 1].uid == c->uid)
-		b->changes--;
 	if (b->changes == b->change_cap) {
 		b->change_cap = b->change_cap ? b->change_cap * 2 : 16;
 		b->change = mem_grow(b->change, b->change_cap, sizeof(*b->change));
 	}
-	b->change[b->changes++] = *c;
+	b->change[b->changes] = *c;
+	b->change[b->changes].order = b->changes;
+	b->changes++;
 }
 
 void mbox_changes_drop(struct mbox_box *b)
@@ -79,7 +81,6 @@ static bool names_wait(const struct mbox_box *b)
 
 /* --- planning ------------------------------------------------------------------------------ */
 
-/* Sorted by UID; of equal ones the last that came holds (the sort need not be stable: expunge wins). */
 static void plan_changes(struct plan *p)
 {
 	struct mbox_box *b = p->b;
@@ -407,8 +408,9 @@ enum err mbox_rewrite(struct mbox_box *b, const struct mbox_want *want, struct e
 	} else {
 		e = mbox_map_written(b);
 	}
-	mbox_changes_drop(b);
-	if (!e)
+	if (!e) {
+		mbox_changes_drop(b);
 		added_done(b);
+	}
 	return e;
 }

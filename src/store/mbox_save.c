@@ -398,7 +398,7 @@ enum err mbox_commit_many(struct store_box *sb, struct store_commit *c, size_t n
 		e = append_all(&a, c, n, arena, t);
 	mbox_unlock(b);
 	buf_free(&a.out);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; e != ERR_INUSE && i < n; i++) {
 		c[i].err = e;
 		mbox_abort(c[i].stage);
 	}

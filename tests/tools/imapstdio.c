@@ -24,6 +24,7 @@
 enum { MAILBOXES_MAX = 32 };
 
 struct tool {
+	const char *driver; /* of the store */
 	struct loop *loop;
 	struct acct *acct;
 	struct watch_set *watches;
@@ -225,6 +226,13 @@ static uint64_t watcher_count(void *ctx, void *handle)
 	return watch_count(handle);
 }
 
+/* "mbox:ROOT", or a Maildir. */
+static void set_mail(struct tool *t, const char *text)
+{
+	t->driver = strncmp(text, "mbox:", 5) == 0 ? "mbox" : "maildir";
+	t->ns.store.root = *t->driver == 'm' && t->driver[1] == 'b' ? text + 5 : text;
+}
+
 static void open_account(struct tool *t)
 {
 	struct errtext why = { "" };
@@ -232,7 +240,7 @@ static void open_account(struct tool *t)
 	t->ns.inbox = true;
 	t->ns.subscriptions = true;
 	t->ns.list = ACCT_LIST_YES;
-	t->ns.ops = store_driver("maildir");
+	t->ns.ops = store_driver(t->driver);
 	t->ns.store.hostname = "test.example";
 	t->ns.store.sync = STORE_SYNC_OPTIMIZED;
 	t->ns.mailbox = t->mailbox;
@@ -289,7 +297,7 @@ int main(int argc, char **argv)
 	imap_settings_default(&t.settings);
 	while ((opt = getopt(argc, argv, "m:s:i:b:o:v")) != -1) {
 		if (opt == 'm')
-			t.ns.store.root = optarg;
+			set_mail(&t, optarg);
 		else if (opt == 's')
 			socket_path = optarg;
 		else if (opt == 'i')
