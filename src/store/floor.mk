@@ -58,6 +58,9 @@ check_PROGRAMS += \
 	tests/unit/test_maildir_scan \
 	tests/unit/test_maildir_uidlist \
 	tests/unit/test_maildir_uidvalidity \
+	tests/unit/test_mbox \
+	tests/unit/test_mbox_from \
+	tests/unit/test_mbox_head \
 	tests/unit/test_store_contract \
 	tests/unit/test_store_dotlock \
 	tests/unit/test_store_extra \
@@ -76,6 +79,9 @@ tests_unit_test_maildir_scan_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_uidlist_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_uidvalidity_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_special_use_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mbox_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mbox_from_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mbox_head_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_contract_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_dotlock_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_extra_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -92,7 +98,10 @@ EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_store_special_use \
 	tests/fuzz/fuzz_maildir_name \
 	tests/fuzz/fuzz_maildir_subscriptions \
-	tests/fuzz/fuzz_maildir_uidlist
+	tests/fuzz/fuzz_maildir_uidlist \
+	tests/fuzz/fuzz_mbox
+tests_fuzz_fuzz_mbox_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_mbox_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_extra_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_store_special_use_LDFLAGS = $(FUZZ_LINK)

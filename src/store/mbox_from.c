@@ -65,7 +65,7 @@ static bool offset_parse(struct span word, int64_t *seconds_r)
 static bool zone_name(struct span word)
 {
 	for (size_t i = 0; i < word.n; i++)
-		if (!ascii_isalpha(word.p[i]))
+		if (word.p[i] < 'A' || word.p[i] > 'Z')
 			return false;
 	return word.n >= 1 && word.n <= 5;
 }
@@ -83,7 +83,7 @@ static size_t zone_skip(const struct span *w, size_t n, size_t i, struct date *d
 		d->has_offset = true;
 		return i + 1;
 	}
-	for (int k = 0; k < 2 && i < n && zone_name(w[i]) && !span_eq_str(w[i], "remote"); k++)
+	for (int k = 0; k < 2 && i < n && zone_name(w[i]); k++)
 		i++;
 	return i;
 }

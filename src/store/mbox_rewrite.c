@@ -85,7 +85,8 @@ static void plan_changes(struct plan *p)
 {
 	struct mbox_box *b = p->b;
 
-	qsort(b->change, b->changes, sizeof(*b->change), by_uid);
+	if (b->changes)
+		qsort(b->change, b->changes, sizeof(*b->change), by_uid);
 	for (size_t i = 0, k = 0; i < b->changes; i++) {
 		const struct mbox_change *c = &b->change[i];
 

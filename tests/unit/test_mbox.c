@@ -1,0 +1,257 @@
+/* Files as other programs leave them: what is found in them, and what is believed. */
+#include "store_room.h"
+
+struct mroom {
+	char dir[64], root[96], inbox[96];
+	struct store *store;
+	struct store_box *box;
+	struct arena *arena;
+	struct errtext text;
+};
+
+static void box_open(struct mroom *r)
+{
+	struct store_config c = { .root = r->root, .inbox = r->inbox, .hostname = "h", .mbox = { .dirty_syncs = true } };
+
+	assert_int_equal(store_mbox.open(&c, &r->store, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.box_open(r->store, "INBOX", &r->box, &r->text), ERR_OK);
+}
+
+static void box_close(struct mroom *r)
+{
+	store_mbox.box_close(r->box);
+	store_mbox.close(r->store);
+}
+
+static int begin(void **state)
+{
+	struct mroom *r = mem_alloc(sizeof(*r));
+
+	snprintf(r->dir, sizeof(r->dir), "/tmp/roost-mbox.XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(r->root, sizeof(r->root), "%s/mail", r->dir);
+	snprintf(r->inbox, sizeof(r->inbox), "%s/inbox", r->dir);
+	r->arena = arena_new(64 << 20);
+	box_open(r);
+	*state = r;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct mroom *r = *state;
+
+	box_close(r);
+	arena_free(&r->arena);
+	nftw(r->dir, room_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(r);
+	return 0;
+}
+
+static void write_file(struct mroom *r, int flags, const char *text)
+{
+	int fd = open(r->inbox, O_WRONLY | O_CREAT | flags, 0600);
+
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static const char *read_file(struct mroom *r)
+{
+	char *text = arena_alloc(r->arena, 1 << 16);
+	int fd = open(r->inbox, O_RDONLY);
+
+	assert_true(fd >= 0 && read(fd, text, (1 << 16) - 1) >= 0);
+	close(fd);
+	return text;
+}
+
+static struct store_scan scan(struct mroom *r)
+{
+	struct store_identity id;
+	struct store_scan s;
+
+	assert_int_equal(store_mbox.identity(r->box, &id, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_OK);
+	return s;
+}
+
+static const char *message(struct mroom *r, const struct store_msg *m)
+{
+	struct store_object o;
+	char *text;
+
+	assert_int_equal(store_mbox.locate(r->box, m->key, m->hint, &o, NULL, NULL, &r->text), ERR_OK);
+	assert_int_equal(o.length, m->size);
+	text = arena_alloc(r->arena, o.length + 1);
+	assert_int_equal(pread(o.fd, text, o.length, 0), (ssize_t)o.length);
+	close(o.fd);
+	return text;
+}
+
+#define FROM "From joe@example.org Fri Jan  5 12:12:12 1996\n"
+#define FROM2 "From eve Sat Jan  6 12:12:12 1996\n"
+
+static void test_others_files(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+
+	write_file(r, O_TRUNC,
+		   "\n" FROM "Subject: 1\nStatus: RO\n\nbody\n>From quoted\nFrom prose\n\n" FROM2 "Subject: 2\n\nno blank line behind\n" FROM
+			"Subject: 3\nContent-Length: 78\n\n" FROM2 "Subject: in the body, says the length\n\ntext\n"
+			"\n" FROM "Subject: 4\nContent-Length: 5000\n\na lie\n\n" FROM "Subject: 5, no end of header\n" FROM
+			"Subject: 6\n\n\n" FROM "Subject: 7\n\nlast\n");
+	s = scan(r);
+	assert_int_equal(s.n, 7);
+	assert_string_equal(message(r, &s.msg[0]), "Subject: 1\n\nbody\n>From quoted\nFrom prose\n");
+	assert_int_equal(s.msg[0].flags.system, MAIL_SEEN);
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\nno blank line behind");
+	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\n" FROM2 "Subject: in the body, says the length\n\ntext\n");
+	assert_string_equal(message(r, &s.msg[3]), "Subject: 4\n\na lie\n");
+	assert_string_equal(message(r, &s.msg[4]), "Subject: 5, no end of header\n\n");
+	assert_string_equal(message(r, &s.msg[5]), "Subject: 6\n\n");
+	assert_string_equal(message(r, &s.msg[6]), "Subject: 7\n\nlast\n");
+	for (size_t i = 0; i < s.n; i++)
+		assert_int_equal(s.msg[i].uid, i + 1);
+}
+
+static void test_crlf_file(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+
+	write_file(r, O_TRUNC,
+		   "From joe Fri Jan  5 12:12:12 1996\r\nSubject: 1\r\n\r\nbody\r\n\r\n"
+		   "From joe Fri Jan  5 12:12:12 1996\r\nSubject: 2\r\n\r\nlast\r\n");
+	s = scan(r);
+	assert_int_equal(s.n, 2);
+	assert_string_equal(message(r, &s.msg[0]), "Subject: 1\r\n\r\nbody\r\n");
+	assert_int_equal(s.msg[0].vsize, strlen("Subject: 1\r\n\r\nbody\r\n"));
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\r\n\r\nlast\r\n");
+}
+
+static void test_not_an_mbox(void **state)
+{
+	struct mroom *r = *state;
+	struct store_identity id;
+
+	write_file(r, O_TRUNC, "some text\nFrom joe Fri Jan  5 12:12:12 1996\n");
+	assert_int_equal(store_mbox.identity(r->box, &id, &r->text), ERR_CORRUPT);
+	assert_non_null(strstr(r->text.text, "From_"));
+	assert_string_equal(read_file(r), "some text\nFrom joe Fri Jan  5 12:12:12 1996\n");
+}
+
+static void test_uids_believed(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+	struct store_identity id;
+
+	write_file(r, O_TRUNC,
+		   FROM "X-IMAPbase: 77 0000000009 work\nX-UID: 3\nX-Keywords: work play\n\n1\n\n" FROM
+			"X-UID: 7\nX-Status: F\n\n2\n\n" FROM "X-UID: 12\n\nabove the last\n\n" FROM "X-UID: 8\n\nbehind it\n\n");
+	s = scan(r);
+	assert_int_equal(store_mbox.identity(r->box, &id, &r->text), ERR_OK);
+	assert_true(id.uidvalidity == 77 && s.n == 4);
+	assert_true(s.msg[0].uid == 3 && s.msg[1].uid == 7 && s.msg[2].uid == 0 && s.msg[3].uid == 0);
+	assert_int_equal(s.msg[0].flags.keywords, 1);
+
+	struct span keys[2] = { s.msg[2].key, s.msg[3].key };
+	uint32_t uids[2], next;
+	assert_int_equal(store_mbox.number(r->box, keys, 2, true, uids, &next, r->arena, &r->text), ERR_OK);
+	assert_true(uids[0] == 10 && uids[1] == 11 && next == 12);
+	assert_non_null(strstr(read_file(r), "X-IMAPbase: 77 0000000011 work"));
+	assert_null(strstr(read_file(r), "X-UID: 12"));
+}
+
+static void test_pseudo_message(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+
+	write_file(r, O_TRUNC, FROM "Subject: DON'T DELETE\nX-IMAP: 55 0000000003\nStatus: RO\n\ndata\n\n" FROM "X-UID: 3\n\nmail\n\n");
+	s = scan(r);
+	assert_true(s.n == 1 && s.msg[0].uid == 3);
+	assert_int_equal(store_mbox.expunge(r->box, s.msg[0].key, s.msg[0].hint, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.expunge_done(r->box, &r->text), ERR_OK);
+	s = scan(r);
+	assert_int_equal(s.n, 0);
+	assert_string_equal(read_file(r), FROM "Subject: DON'T DELETE\nX-IMAP: 55 0000000003\nStatus: RO\n\ndata\n\n");
+}
+
+/* Another program appends: only that is parsed, and reported alone. */
+static void test_grown(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s, more;
+	struct span key;
+	uint32_t uid, next;
+
+	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
+	usleep(30000); /* older than the clock's tick */
+	s = scan(r);
+	usleep(30000);
+	s = scan(r);
+	write_file(r, O_APPEND, FROM2 "Subject: 3\n\nthree\n\n");
+	assert_int_equal(store_mbox.scan_new(r->box, s.token, r->arena, &more, &r->text), ERR_OK);
+	assert_int_equal(more.n, 1);
+	assert_int_equal(more.msg[0].uid, 0);
+	key = more.msg[0].key;
+	assert_int_equal(store_mbox.number(r->box, &key, 1, true, &uid, &next, r->arena, &r->text), ERR_OK);
+	assert_true(uid == 3 && span_eq_str(key, "3"));
+	assert_string_equal(message(r, &scan(r).msg[2]), "Subject: 3\n\nthree\n");
+}
+
+static void test_locked_by_others(void **state)
+{
+	struct mroom *r = *state;
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct store_scan s;
+	int fd, lock;
+	pid_t pid;
+
+	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n");
+	s = scan(r);
+	fd = open(r->inbox, O_RDWR);
+	pid = fork();
+	if (pid == 0) {
+		/* A classic lock of another process. */
+		fcntl(fd, F_SETLK, &l);
+		sleep(20);
+		_exit(0);
+	}
+	usleep(100000);
+	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_INUSE);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fd);
+	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_OK);
+
+	char *name = arena_printf(r->arena, "%s.lock", r->inbox);
+	lock = open(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	assert_true(lock >= 0);
+	assert_int_equal(store_mbox.expunge(r->box, s.msg[0].key, s.msg[0].hint, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.expunge_done(r->box, &r->text), ERR_INUSE);
+	close(lock);
+	unlink(name);
+	assert_int_equal(store_mbox.expunge_done(r->box, &r->text), ERR_OK);
+	assert_int_equal(scan(r).n, 0);
+}
+
+#define MROOM_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MROOM_TEST(test_others_files),
+		MROOM_TEST(test_crlf_file),
+		MROOM_TEST(test_not_an_mbox),
+		MROOM_TEST(test_uids_believed),
+		MROOM_TEST(test_pseudo_message),
+		MROOM_TEST(test_grown),
+		MROOM_TEST(test_locked_by_others),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
