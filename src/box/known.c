@@ -104,7 +104,7 @@ static void on_change(void *arg)
 {
 	struct place *p = arg;
 
-	if (foreign(p) == p->known)
+	if (p->known != KNOWN_NOT && foreign(p) == p->known)
 		return;
 	place_tell(p);
 	if (p->mb)

@@ -5,14 +5,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <uthash.h>
 #include <utlist.h>
 
 /* What changes the names in a Maildir folder, and the end of the folder itself. */
-static const uint32_t watch_mask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF |
-				   IN_MOVE_SELF | IN_ONLYDIR;
+static const uint32_t dir_mask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+
+/* What changes an mbox. */
+static const uint32_t file_mask = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 static const uint64_t LOST = UINT64_C(1) << 32; /* added to a count that cannot be trusted to be exact */
 
@@ -154,11 +157,14 @@ void watch_set_free(struct watch_set **w)
 static enum err dir_find(struct watch_set *set, const char *path, struct watch_dir **d_r)
 {
 	struct watch_dir *d;
+	struct stat st;
 	int wd;
 
 	if (fs_kind(path) != FS_LOCAL)
 		return ERR_CANNOT;
-	wd = inotify_add_watch(set->fd, path, watch_mask);
+	if (stat(path, &st) < 0)
+		return err_from_errno(errno);
+	wd = inotify_add_watch(set->fd, path, S_ISDIR(st.st_mode) ? dir_mask : file_mask);
 	if (wd < 0)
 		return errno == ENOSPC || errno == ENOMEM ? ERR_TEMP : err_from_errno(errno);
 	HASH_FIND_INT(set->dirs, &wd, d);
