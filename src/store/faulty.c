@@ -250,14 +250,19 @@ static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, 
 {
 	enum err e = box_step(b, t);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && e != ERR_INUSE; i++) {
 		if (e)
 			faulty_abort(c[i].stage);
 		else
 			c[i].stage->box = inner_of(b);
 		c[i].err = e;
 	}
-	return e ? e : ops_of(b)->commit_many(inner_of(b), c, n, a, t);
+	if (e)
+		return e;
+	e = ops_of(b)->commit_many(inner_of(b), c, n, a, t);
+	for (size_t i = 0; i < n && e == ERR_INUSE; i++)
+		c[i].stage->box = b;
+	return e;
 }
 
 static enum err faulty_link(struct store_box *from, struct span key, struct span hint,
