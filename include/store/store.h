@@ -276,7 +276,8 @@ struct store_ops {
 	/*
 	 * Numbering, under the folder's lock: rereads what others added, gives UIDs to keys[]
 	 * (those that have one keep it), appends them to the folder's list. uids[i] is written for
-	 * each, and keys[i] (in the arena) where a number makes another key of it. next_r: the folder's uidnext afterwards. synced: the lines are on disk when it
+	 * each, and keys[i] (in the arena) where a number makes another key of it. next_r: the
+	 * folder's uidnext afterwards. synced: the lines are on disk when it
 	 * returns; else the caller must call sync_numbers before any of these UIDs leaves in an
 	 * answer.
 	 */

@@ -51,6 +51,7 @@ struct mbox_msg {
 	uint32_t uid;      /* believed; 0: none */
 	uint8_t flags;     /* enum mail_flag */
 	uint8_t gap_n;     /* bytes behind the body that belong to no message */
+	uint8_t guid[16];  /* of what clients see: the same for a copy, wherever it lies */
 };
 
 static inline uint64_t mbox_msg_body(const struct mbox_msg *m)
@@ -199,7 +200,7 @@ bool mbox_is_inbox(const char *name);
 /* The directory that a mailbox other than INBOX is in. */
 enum err mbox_dir_open(struct mbox_root *r, const char *name, int *dir_r, struct errtext *t);
 enum err mbox_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r, struct errtext *t);
-enum err mbox_create(struct store *s, const char *name, struct errtext *t);
+enum err mbox_create(struct store *s, const char *name, const char *special_use, struct errtext *t);
 enum err mbox_remove(struct store *s, const char *name, struct errtext *t);
 enum err mbox_rename(struct store *s, const char *from, const char *to, struct errtext *t);
 

@@ -4,6 +4,7 @@
  */
 #include "file.h"
 #include "mbox.h"
+#include "special_use.h"
 
 #include "base/mem.h"
 
@@ -77,6 +78,7 @@ struct listing {
 	struct arena *a;
 	struct store_folder *f;
 	size_t n, cap;
+	struct buf use;
 };
 
 static enum err add(struct listing *l, const char *name, bool selectable)
@@ -94,8 +96,14 @@ static enum err add(struct listing *l, const char *name, bool selectable)
 		l->f = f;
 		l->cap = cap;
 	}
-	l->f[l->n++] = (struct store_folder){ name, selectable };
-	return ERR_OK;
+	struct store_folder *f = &l->f[l->n++];
+	f->name = arena_str(l->a, name);
+	f->selectable = selectable;
+	buf_clear(&l->use);
+	if (selectable && l->r->control_fd >= 0)
+		special_use_read(l->r->control_fd, name, &l->use);
+	f->special_use = l->use.n ? arena_span(l->a, buf_span(&l->use)) : NULL;
+	return f->name && (f->special_use || !l->use.n) ? ERR_OK : ERR_LIMIT;
 }
 
 /* The file of INBOX, seen from the root, is not a mailbox of its own. */
@@ -123,8 +131,7 @@ static enum err list_entry(struct listing *l, int fd, const char *prefix, const 
 		return ERR_OK;
 	if (S_ISDIR(st.st_mode) && (fstatat(fd, base, &link, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(link.st_mode)))
 		return ERR_OK;
-	char *own = arena_str(l->a, name);
-	return own ? add(l, own, S_ISREG(st.st_mode)) : ERR_LIMIT;
+	return add(l, name, S_ISREG(st.st_mode));
 }
 
 static enum err list_dir(struct listing *l, const char *dir)
@@ -157,14 +164,17 @@ static size_t depth_of(const char *name)
 enum err mbox_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r, struct errtext *t)
 {
 	struct listing l = { .r = mbox_root_of(s), .a = a };
-	enum err e = add(&l, "INBOX", true);
+	enum err e;
 
+	buf_init(&l.use, SPECIAL_USE_MAX);
+	e = add(&l, "INBOX", true);
 	if (!e)
 		e = list_dir(&l, "");
 	/* Directories found are looked into in turn: the list is its own queue. */
 	for (size_t i = 0; !e && i < l.n; i++)
 		if (!l.f[i].selectable && depth_of(l.f[i].name) < DEPTH_MAX)
 			e = list_dir(&l, l.f[i].name);
+	buf_free(&l.use);
 	if (e)
 		return err_say(t, e, "there are too many folders");
 	*f_r = l.f;
@@ -211,28 +221,9 @@ static enum err file_create(struct mbox_root *r, int dir, const char *base, stru
 	return synced(r, dir, t);
 }
 
-/* INBOX is there from the beginning: a file that is missing is an empty one. */
-enum err mbox_create(struct store *s, const char *name, struct errtext *t)
-{
-	struct mbox_root *r = mbox_root_of(s);
-	int dir;
-	enum err e;
-
-	if (mbox_is_inbox(name))
-		return access(r->inbox, F_OK) == 0 ? err_say(t, ERR_EXISTS, "it exists") : ERR_OK;
-	e = may_change(r, name, t);
-	if (!e)
-		e = parent_make(r, name, &dir, t);
-	if (e)
-		return e;
-	e = file_create(r, dir, last_level(name), t);
-	close(dir);
-	return e;
-}
-
 static void control_remove(struct mbox_root *r, const char *name)
 {
-	static const char *const files[] = { "roost-extra", "roost-extra.tmp", "roost-journal" };
+	static const char *const files[] = { "roost-extra", "roost-extra.tmp", "roost-journal", "roost-use" };
 	int dir = r->control_fd < 0 ? -1 : file_open_dir(r->control_fd, name), parent;
 
 	if (dir < 0)
@@ -245,6 +236,59 @@ static void control_remove(struct mbox_root *r, const char *name)
 		return;
 	unlinkat(parent, last_level(name), AT_REMOVEDIR);
 	close(parent);
+}
+
+static bool file_exists(struct mbox_root *r, const char *name)
+{
+	struct stat st;
+
+	return fstatat(r->root_fd, name, &st, 0) == 0;
+}
+
+/* Whatever an earlier mailbox of the name left beside goes. */
+static enum err use_write(struct mbox_root *r, const char *name, const char *special_use, struct errtext *t)
+{
+	int parent, dir = -1;
+	enum err e;
+
+	if (file_exists(r, name))
+		return err_say(t, ERR_EXISTS, "it exists");
+	control_remove(r, name);
+	if (!special_use)
+		return ERR_OK;
+	parent = parent_open(r->control_fd, name, true, r->dir_mode);
+	if (parent >= 0 && (mkdirat(parent, last_level(name), r->dir_mode) == 0 || errno == EEXIST))
+		dir = file_open_dir(parent, last_level(name));
+	e = dir < 0 ? err_sys(t, "%s", name)
+		    : special_use_write(dir, special_use, r->file_mode, r->sync != STORE_SYNC_NEVER, t);
+	if (dir >= 0)
+		close(dir);
+	if (parent >= 0)
+		close(parent);
+	return e;
+}
+
+/* INBOX is there from the beginning: a file that is missing is an empty one. */
+enum err mbox_create(struct store *s, const char *name, const char *special_use, struct errtext *t)
+{
+	struct mbox_root *r = mbox_root_of(s);
+	int dir;
+	enum err e;
+
+	if (mbox_is_inbox(name) && special_use)
+		return err_say(t, ERR_CANNOT, "INBOX cannot be made with a special use");
+	if (mbox_is_inbox(name))
+		return access(r->inbox, F_OK) == 0 ? err_say(t, ERR_EXISTS, "it exists") : ERR_OK;
+	e = may_change(r, name, t);
+	if (!e)
+		e = use_write(r, name, special_use, t);
+	if (!e)
+		e = parent_make(r, name, &dir, t);
+	if (e)
+		return e;
+	e = file_create(r, dir, last_level(name), t);
+	close(dir);
+	return e;
 }
 
 enum err mbox_remove(struct store *s, const char *name, struct errtext *t)

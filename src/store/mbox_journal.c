@@ -1,16 +1,17 @@
 /*
  * roost-journal, in the control directory of a mailbox:
  *
- *	head = "roost-journal 1 " kind " ino" " from" " to" " n" " new" " old" " rest" " ahead" " checksum" blanks LF
- *	                                256 bytes; numbers in hex of 16 digits; checksum: XXH3 of what stands before it
+ *	head = "roost-journal 1 " kind SP ino SP from SP to SP n SP new SP old SP rest SP ahead SP checksum
+ *	       blanks LF                256 bytes; numbers in hex of 16 digits; checksum: XXH3 of what stands before it
  *	kind = "void" | "file" | "tail"
  *	data = n bytes                  behind the head, only of a "file"
  *
  * file: the mbox's bytes [from, to) become data. new, old, rest: XXH3 of data, of what it replaces, and of that part of the
- * latter which lies behind data's end. Order: data and head are
- * synced; where the file grows, what lies behind to is written first; then the rest; it is cut where it shrinks; synced; the
- * head becomes void, synced. tail: bytes are being appended at from, the first n of which have the sum new. ahead: XXH3 of up to 4 KiB before from, which no
- * step changes: what does not fit is another file's journal and is put aside, never applied.
+ * latter which lies behind data's end. Order: data and head are synced; where the file grows, what lies behind to is written
+ * first; then the rest; it is cut where it shrinks; synced; the head becomes void, synced.
+ * tail: bytes are being appended at from, the first n of which have the sum new.
+ * ahead: XXH3 of up to 4 KiB before from, which no step changes: what does not fit is another file's journal and is put aside,
+ * never applied.
  *
  * While we are dead others may append to the file; they have its lock, and what they add is kept:
  * - the old bytes are all there still: nothing was begun, the journal is void (the caller's to-do list knows);

@@ -3,10 +3,12 @@
 #include "mbox_from.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum {
 	WINDOW = 256 << 10,
@@ -64,7 +66,23 @@ struct parser {
 	struct mbox_map *map;
 	uint64_t size;
 	uint32_t uid; /* of the last message believed */
+	struct buf visible;
+	XXH3_state_t *sum;
 };
+
+static void parser_init(struct parser *p, int fd, struct mbox_map *map, uint64_t size)
+{
+	*p = (struct parser){ .w = { .fd = fd }, .map = map, .size = size, .sum = XXH3_createState() };
+	must(p->sum);
+	buf_init(&p->visible, MBOX_HEAD_MAX);
+}
+
+static void parser_free(struct parser *p)
+{
+	free(p->w.p);
+	buf_free(&p->visible);
+	XXH3_freeState(p->sum);
+}
 
 /* Does a From_ line begin at off? Its length with LF, else 0. */
 static enum err from_at(struct parser *p, uint64_t off, uint32_t *n_r, int64_t *date_r)
@@ -120,8 +138,8 @@ static uint64_t bare_lfs(struct span s, char before)
 	return n;
 }
 
-/* Adds the line ends of file[from, to) to m->vsize. */
-static enum err count_body(struct parser *p, struct mbox_msg *m, uint64_t from, uint64_t to)
+/* Adds the line ends of file[from, to) to m->vsize, and the bytes to the sum. */
+static enum err read_body(struct parser *p, struct mbox_msg *m, uint64_t from, uint64_t to)
 {
 	char before = '\0';
 	enum err e = ERR_OK;
@@ -136,6 +154,7 @@ static enum err count_body(struct parser *p, struct mbox_msg *m, uint64_t from, 
 		if (e)
 			break;
 		m->vsize += bare_lfs(s, before);
+		XXH3_128bits_update(p->sum, s.p, s.n);
 		before = s.p[s.n - 1];
 		from += s.n;
 	}
@@ -292,6 +311,7 @@ static uint32_t believed(struct parser *p, const struct mbox_head *h)
 /* text lies in the window: all of it is taken before the window moves on to the body. */
 static enum err message_parse(struct parser *p, uint64_t at, bool first, struct mbox_msg *m)
 {
+	XXH128_canonical_t guid;
 	struct mbox_head h;
 	struct span text;
 	uint64_t body;
@@ -310,6 +330,10 @@ static enum err message_parse(struct parser *p, uint64_t at, bool first, struct 
 		return e;
 	if (first)
 		take_first(p, &h);
+	buf_clear(&p->visible);
+	mbox_head_visible(text, &h, h.size > h.end, &p->visible);
+	XXH3_128bits_reset(p->sum);
+	XXH3_128bits_update(p->sum, p->visible.p, p->visible.n);
 	m->uid = believed(p, &h);
 	m->flags = h.flags;
 	m->keywords = keyword_bits(p->map, h.keywords);
@@ -324,8 +348,10 @@ static enum err message_parse(struct parser *p, uint64_t at, bool first, struct 
 	else if (!e)
 		e = body_search(p, m, body);
 	if (!e)
-		e = count_body(p, m, body, body + m->body_n);
+		e = read_body(p, m, body, body + m->body_n);
 	m->vsize += m->body_n;
+	XXH128_canonicalFromHash(&guid, XXH3_128bits_digest(p->sum));
+	memcpy(m->guid, guid.digest, sizeof(m->guid));
 	return e;
 }
 
@@ -462,10 +488,11 @@ static bool may_only_have_grown(const struct mbox_map *map, const struct mbox_st
 
 static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, bool whole, bool *whole_r)
 {
-	struct parser p = { .w = { .fd = b->fd }, .map = &b->map, .size = now->size };
+	struct parser p;
 	bool done = false;
 	enum err e = ERR_OK;
 
+	parser_init(&p, b->fd, &b->map, now->size);
 	if (!whole && may_only_have_grown(&b->map, now))
 		e = parse_grown(&p, &done);
 	*whole_r = !done;
@@ -473,7 +500,7 @@ static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, bool
 		p.uid = 0;
 		e = parse_all(&p);
 	}
-	free(p.w.p);
+	parser_free(&p);
 	return e;
 }
 
@@ -511,19 +538,19 @@ enum err mbox_map_written(struct mbox_box *b)
 enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox_msg *m_r)
 {
 	struct mbox_map map = { .based = true, .last = uid };
-	struct parser p = { .w = { .fd = b->fd }, .map = &map };
 	struct mbox_stamp now;
+	struct parser p;
 	enum err e = b->fd < 0 ? ERR_NOTFOUND : mbox_stamp(b, &now);
 
 	if (!e && at >= now.size)
 		e = ERR_NOTFOUND;
-	p.size = e ? 0 : now.size;
+	parser_init(&p, b->fd, &map, e ? 0 : now.size);
 	p.uid = uid - 1;
 	if (!e)
 		e = message_parse(&p, at, false, m_r);
 	if (e == ERR_CORRUPT || (!e && m_r->uid != uid))
 		e = ERR_NOTFOUND;
-	free(p.w.p);
+	parser_free(&p);
 	return e;
 }
 

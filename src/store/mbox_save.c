@@ -11,11 +11,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum {
 	PIECE = 256 << 10,
@@ -87,6 +89,7 @@ struct appending {
 	bool first;        /* the next one begins the file and carries the base */
 	bool noted;        /* in the journal, that we are about to append */
 	uint32_t validity, last;
+	XXH3_state_t *sum; /* of what clients will see of the message */
 };
 
 /* The From_ line, and what parts it from the message before. */
@@ -178,6 +181,7 @@ static enum err body_append(struct appending *a, const struct body *y, struct bu
 		if (e)
 			break;
 		buf_add_span(&a->out, buf_span(piece));
+		XXH3_128bits_update(a->sum, piece->p, piece->n);
 		if (a->out.n >= PIECE)
 			e = flush(a);
 	}
@@ -253,6 +257,7 @@ static void commit_told(struct appending *a, struct store_commit *c, const struc
 static enum err head_append(struct appending *a, struct store_commit *c, struct span text, const struct mbox_head *h,
 			    uint64_t length)
 {
+	struct span end = h->size > h->end ? span_cut(text, h->end, h->size - h->end) : SPAN("\n");
 	struct buf visible;
 	enum err e;
 
@@ -263,10 +268,10 @@ static enum err head_append(struct appending *a, struct store_commit *c, struct 
 	mbox_from_put(&a->out, sender_of(buf_span(&visible)), c->internaldate);
 	buf_add_span(&a->out, buf_span(&visible));
 	block_append(a, c, length);
-	if (h->size > h->end)
-		buf_add(&a->out, text.p + h->end, h->size - h->end);
-	else
-		buf_add_char(&a->out, '\n');
+	buf_add_span(&a->out, end);
+	XXH3_128bits_reset(a->sum);
+	XXH3_128bits_update(a->sum, visible.p, visible.n);
+	XXH3_128bits_update(a->sum, end.p, end.n);
 	e = visible.failed || a->out.failed ? ERR_MEMORY : ERR_OK;
 	buf_free(&visible);
 	return e;
@@ -276,6 +281,7 @@ static enum err message_append(struct appending *a, struct store_commit *c, stru
 			       struct arena *arena)
 {
 	struct body y = { .fd = c->stage->fd };
+	XXH128_canonical_t guid;
 	struct mbox_head h;
 	struct stat st;
 	uint64_t body;
@@ -300,6 +306,8 @@ static enum err message_append(struct appending *a, struct store_commit *c, stru
 	if (!e)
 		e = body_append(a, &y, piece);
 	buf_add_char(&a->out, '\n');
+	XXH128_canonicalFromHash(&guid, XXH3_128bits_digest(a->sum));
+	memcpy(c->guid, guid.digest, sizeof(c->guid));
 	a->first = false;
 	a->uid++;
 	return e;
@@ -370,6 +378,8 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 
 	buf_init(&head, MBOX_HEAD_MAX);
 	buf_init(&piece, PIECE);
+	a->sum = XXH3_createState();
+	must(a->sum);
 	end_last(a);
 	for (size_t i = 0; !e && i < n; i++)
 		e = message_append(a, &c[i], &head, &piece, arena);
@@ -383,6 +393,7 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 		(void)journal_append_end(a->b, NULL);
 	buf_free(&head);
 	buf_free(&piece);
+	XXH3_freeState(a->sum);
 	return e ? err_say(t, e, "%s cannot be appended to: %s", a->b->path, err_name(e)) : ERR_OK;
 }
 

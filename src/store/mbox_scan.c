@@ -97,6 +97,7 @@ static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct st
 						    .flags = { m->flags, m->keywords },
 						    .size = m->visible_n + m->body_n,
 						    .vsize = m->vsize };
+		memcpy(msg[i - from].guid, m->guid, sizeof(m->guid));
 	}
 	if (!ok)
 		return ERR_LIMIT;
