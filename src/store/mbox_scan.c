@@ -78,6 +78,19 @@ enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r)
 	return ERR_OK;
 }
 
+enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r)
+{
+	const struct mbox_map *map = &mbox_box_of(sb)->map;
+	bool changed = true, ok;
+	struct span now = span_of(&map->stamp, sizeof(map->stamp));
+	enum err e = map->known ? mbox_changed(sb, now, &changed) : ERR_INUSE;
+
+	if (e || changed)
+		return e ? e : ERR_INUSE;
+	*token_r = arena_copy(a, now, &ok);
+	return ok ? ERR_OK : ERR_LIMIT;
+}
+
 static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct store_scan *scan_r)
 {
 	const struct mbox_map *map = &b->map;
