@@ -101,6 +101,7 @@ enum view_want {
 	WANT_PREVIEW = 0x40,
 	WANT_PREVIEW_KEPT = 0x100, /* the preview if it is cached */
 	WANT_THREADID = 0x200,
+	WANT_ASKED = 0x800,    /* asked, if it is cached */
 	WANT_SENT = 0x400,     /* the Date field's date */
 	WANT_DATES = 0x80,     /* internaldate and savedate must be known (else they may be 0: not looked at yet) */
 };
@@ -116,7 +117,7 @@ struct message_facts {
 	uint8_t emailid[16];     /* RFC 8474: the content's, the same in every copy */
 	uint8_t threadid[16];    /* with WANT_THREADID */
 	/* As wanted; valid until the next call, or any change to the account. */
-	struct span envelope, bodystructure, body, parts, headers, preview;
+	struct span envelope, bodystructure, body, parts, headers, preview, asked;
 };
 
 /*

@@ -168,6 +168,7 @@ enum idx_field {
 	IDX_PARTS,         /* mime/section.h: part offsets */
 	IDX_HEADERS,       /* chosen header fields for search, sort, thread: "name: value" lines, unfolded, decoded */
 	IDX_PREVIEW,
+	IDX_ASKED,         /* header fields that clients searched for again and again: their names, then lines as above */
 	IDX_FIELDS
 };
 

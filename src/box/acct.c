@@ -197,6 +197,20 @@ static void keep_house(struct acct *a, uint64_t now)
 			view_forget_msg(v);
 }
 
+bool acct_asked(struct acct *a, struct span name)
+{
+	char *place;
+
+	for (size_t i = 0; i < ARRAY_LEN(a->asked); i++)
+		if (span_ieq_str(name, a->asked[i]))
+			return true;
+	place = a->asked[a->asked_n++ % ARRAY_LEN(a->asked)];
+	must(name.n < sizeof(a->asked[0]));
+	memcpy(place, name.p, name.n);
+	place[name.n] = '\0';
+	return false;
+}
+
 void acct_rest(struct acct *a)
 {
 	threads_rest(a);

@@ -87,6 +87,58 @@ bool made_headers_next(struct span *rest, struct span *name_r, struct span *valu
 	return false;
 }
 
+bool made_headers_find(struct span *rest, struct span name, struct span *value_r)
+{
+	struct span line;
+
+	while (span_split(rest, '\n', &line)) {
+		if (line.n <= name.n || line.p[name.n] != ':' || !span_ieq(span_cut(line, 0, name.n), name))
+			continue;
+		*value_r = span_from(line, name.n + 2);
+		return true;
+	}
+	return false;
+}
+
+bool made_asked_name(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] == 0x7f || name.p[i] == ':')
+			return false;
+	return name.n && name.n <= ASKED_NAME_MAX;
+}
+
+bool made_asked_has(struct span asked, struct span name)
+{
+	struct span names = span_cut(asked, 0, span_find(asked, '\n')), word;
+
+	while (span_split(&names, ' ', &word))
+		if (span_ieq(word, name))
+			return true;
+	return false;
+}
+
+bool made_asked_add(struct mime_charsets *cs, struct span message, struct span names, struct buf *out)
+{
+	struct mime_header h = mime_header_of(message);
+	struct mime_field f;
+	struct buf lines;
+	bool ok;
+
+	buf_init(&lines, HEADERS_MAX);
+	while (!lines.failed && mime_header_next(&h, &f))
+		if (f.colon && made_asked_has(names, f.name))
+			add_header_line(cs, &f, &lines);
+	ok = !lines.failed && h.pos < MIME_HEADER_MAX;
+	if (ok) {
+		buf_add_span(out, names);
+		buf_add_char(out, '\n');
+		buf_add_span(out, buf_span(&lines));
+	}
+	buf_free(&lines);
+	return ok;
+}
+
 static void begin_field(struct made *m, enum idx_field f)
 {
 	m->off[f] = m->text.n;

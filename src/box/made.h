@@ -43,7 +43,19 @@ void made_cache(const struct made *m, struct idx_cache *c_r);
 bool made_header_kept(struct span name);
 /* Appends them, for a message of which they are not cached; false (and nothing) when they are more than max bytes. */
 bool made_headers_add(struct mime_charsets *cs, struct span message, size_t max, struct buf *out);
+/* The next line of this field (its name in any case), in either kind of lines. */
+bool made_headers_find(struct span *rest, struct span name, struct span *value_r);
 bool made_headers_next(struct span *rest, struct span *name_r, struct span *value_r);
+
+/*
+ * IDX_ASKED: a line of names, in lower case, a blank between them, then lines as in IDX_HEADERS for those fields.
+ * A name that was asked for and is not in a message is in the first line all the same.
+ */
+enum { ASKED_NAMES = 8, ASKED_NAME_MAX = 64 };
+bool made_asked_name(struct span name);                     /* may it be kept there? */
+bool made_asked_has(struct span asked, struct span name);
+/* The lines of message for names (as in the first line); false (and nothing) when they are too many. */
+bool made_asked_add(struct mime_charsets *cs, struct span message, struct span names, struct buf *out);
 
 /* The first 200 characters of the text that a reader would see, white space collapsed (RFC 8970). */
 void preview_add(struct mime_charsets *cs, struct span message, const struct mime_tree *tree, struct buf *out);

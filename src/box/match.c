@@ -36,6 +36,11 @@ static struct span field_of(const struct query *q)
 	}
 }
 
+bool query_asks(const struct query *q)
+{
+	return q->kind == Q_HEADER && made_asked_name(q->name) && !made_header_kept(q->name);
+}
+
 enum query_level match_level(const struct query *q)
 {
 	switch (q->kind) {
@@ -56,7 +61,7 @@ enum query_level match_level(const struct query *q)
 	}
 	if (!field_of(q).n)
 		return q->kind == Q_HEADER ? LEVEL_BYTES : LEVEL_RECORD;
-	return made_header_kept(field_of(q)) ? LEVEL_HEADERS : LEVEL_BYTES;
+	return made_header_kept(field_of(q)) || query_asks(q) ? LEVEL_HEADERS : LEVEL_BYTES;
 }
 
 static enum truth truth_of(bool b)
@@ -170,19 +175,16 @@ static bool text_contains(struct query_run *r, struct qnode *n, struct span text
 
 static enum truth headers_truth(struct query_run *r, struct qnode *n, const struct message_facts *f)
 {
-	struct span headers = f->headers;
-	struct span rest = headers, name, value;
+	struct span headers = query_asks(n->q) ? f->asked : f->headers;
+	struct span rest = headers, name = field_of(n->q), value;
 
-	if (!headers.p)
+	if (!headers.p || (query_asks(n->q) && !made_asked_has(headers, n->q->name)))
 		return MAYBE;
 	if (n->q->kind == Q_THREADID)
 		return thread_truth(n->q, headers, f->emailid);
-	while (made_headers_next(&rest, &name, &value)) {
-		if (!span_ieq(name, field_of(n->q)))
-			continue;
+	while (made_headers_find(&rest, name, &value))
 		if (text_contains(r, n, value))
 			return YES;
-	}
 	return NO;
 }
 

@@ -3,6 +3,7 @@
  * at, each with the cheapest means first: record, cached headers, bytes; and no further than it takes.
  */
 #include "query.h"
+#include "made.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,6 +12,7 @@
 enum {
 	SEARCH_PIECE = 256 << 10,
 	FOLD_MAX = 8 << 20,
+	ASKED_MAX = 64 << 10,
 };
 
 /* --- laying out the tree ---------------------------------------------------------- */
@@ -227,10 +229,18 @@ static unsigned wants(struct query_run *r)
 			 k != Q_EMAILID)
 			want |= WANT_DATES;
 		if (r->node[i].level == LEVEL_HEADERS)
-			want |= WANT_HEADERS;
+			r->want_headers |= query_asks(r->node[i].q) ? WANT_ASKED : WANT_HEADERS;
 		r->modseq |= k == Q_MODSEQ;
 	}
-	return want;
+	return want | r->want_headers;
+}
+
+static void add_name(struct buf *names, struct span name)
+{
+	if (names->n)
+		buf_add_char(names, ' ');
+	for (size_t i = 0; i < name.n; i++)
+		buf_add_char(names, ascii_lower(name.p[i]));
 }
 
 /* Then a record alone may decide, and the cache is only looked at when it does not. */
@@ -240,6 +250,17 @@ static bool reads_records(const struct query_run *r)
 		if (r->node[i].level == LEVEL_RECORD)
 			return true;
 	return false;
+}
+
+/* The second time that a field is asked for it becomes worth keeping: what is searched once costs no writing. */
+static void note_names(struct query_run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct query *q = r->node[i].q;
+
+		if (query_asks(q) && acct_asked(r->v->mb->acct, q->name) && !made_asked_has(buf_span(&r->names), q->name))
+			add_name(&r->names, q->name);
+	}
 }
 
 enum err query_start(struct view *v, const struct query *q, const struct set *among, struct query_run **r_r,
@@ -255,17 +276,20 @@ enum err query_start(struct view *v, const struct query *q, const struct set *am
 	if (among)
 		set_intersect(&r->all, among);
 	buf_init(&r->fold, FOLD_MAX);
+	buf_init(&r->names, ASKED_MAX);
+	buf_init(&r->asked, ASKED_MAX);
 	e = lay_out(r, q, t);
 	if (!e)
 		e = mailbox_read(v->mb, map_run, r, t);
 	if (!e) {
 		want = wants(r);
+		note_names(r);
 		plan(r);
 		r->to_look_at = set_count(&r->todo);
 		e = view_walk_begin(v, &r->todo, want, &r->w, t);
 		r->lazy = reads_records(r);
 		if (!e && r->lazy)
-			walk_want(r->w, want & ~(unsigned)WANT_HEADERS);
+			walk_want(r->w, want & ~r->want_headers);
 	}
 	if (e) {
 		query_end(&r);
@@ -307,6 +331,8 @@ void query_end(struct query_run **r)
 	set_free(&c->todo);
 	set_free(&c->all);
 	buf_free(&c->fold);
+	buf_free(&c->names);
+	buf_free(&c->asked);
 	free(c);
 	*r = NULL;
 }
@@ -401,11 +427,41 @@ static void end_pass(struct query_run *r)
 	r->searching = false;
 }
 
+/* Names kept so far go on being kept behind the new ones, as many as there is room for. */
+static void begin_asked(struct query_run *r, struct span asked)
+{
+	struct span old = span_cut(asked, 0, span_find(asked, '\n')), name, count = buf_span(&r->names);
+	unsigned n = 0;
+
+	buf_clear(&r->asked);
+	if (!r->names.n)
+		return;
+	buf_add_span(&r->asked, buf_span(&r->names));
+	while (span_split(&count, ' ', &name))
+		n++;
+	for (; n < ASKED_NAMES && span_split(&old, ' ', &name); n++)
+		if (!made_asked_has(buf_span(&r->names), name))
+			add_name(&r->asked, name);
+}
+
+static void keep_asked(struct query_run *r)
+{
+	struct buf lines;
+
+	if (!r->asked.n)
+		return;
+	buf_init(&lines, ASKED_MAX);
+	if (made_asked_add(acct_charsets(r->v->mb->acct), r->bytes, buf_span(&r->asked), &lines) && !lines.failed)
+		walk_note_asked(r->w, r->msg_uid, buf_span(&lines));
+	buf_free(&lines);
+}
+
 static enum err open_bytes(struct query_run *r, const struct message_facts *f, struct errtext *t)
 {
 	enum err e;
 
 	/* Opening may make the walk stop reading, and its spans die. */
+	begin_asked(r, f->asked);
 	r->msg_uid = f->uid;
 	r->msg_modseq = f->modseq;
 	memcpy(r->msg_emailid, f->emailid, sizeof(r->msg_emailid));
@@ -418,6 +474,7 @@ static enum err open_bytes(struct query_run *r, const struct message_facts *f, s
 	}
 	for (size_t i = 0; i < r->n; i++)
 		match_header(r, &r->node[i], r->bytes);
+	keep_asked(r);
 	e = begin_pass(r, false, t);
 	return e;
 }
@@ -459,7 +516,7 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 		r->node[i].truth = MAYBE;
 	truth = try_level(r, &f, LEVEL_RECORD);
 	if (truth == MAYBE && r->lazy) {
-		e = walk_again(r->w, WANT_HEADERS, &f, t);
+		e = walk_again(r->w, r->want_headers, &f, t);
 		if (e)
 			return view_err_passes(e) ? ERR_OK : e;
 	}

@@ -37,6 +37,9 @@ struct query_run {
 	uint64_t looked_at, to_look_at; /* messages of todo */
 	int64_t now;
 	bool modseq;             /* Q_MODSEQ is used */
+	unsigned want_headers;   /* of WANT_HEADERS and WANT_ASKED, what the keys need */
+	struct buf names;        /* own: what is to be kept for the fields that the keys ask for; empty: nothing is */
+	struct buf asked;        /* own: what is kept already; then scratch */
 	bool lazy;               /* the walk brings records; headers are asked for when those do not decide */
 	uint64_t max_modseq;
 	/* The message whose bytes are searched, if any. */
@@ -54,6 +57,7 @@ struct query_run {
 	struct buf fold;            /* own: scratch */
 };
 
+bool query_asks(const struct query *q); /* a HEADER key whose field is not among those that are always cached */
 bool query_is_key(enum query_kind k);
 enum query_level match_level(const struct query *q);
 /* Answers what the facts can answer at this level; else leaves MAYBE. */
@@ -64,6 +68,8 @@ void match_header(struct query_run *r, struct qnode *n, struct span message);
 /* walk.c: is it not yet end_us (clock_us)? Asks the clock after every file, but not after every message from the index. */
 bool walk_time_left(struct view_walk *w, uint64_t end_us);
 void walk_touch(struct view_walk *w); /* the caller opened a file himself */
+/* walk.c: to be written with what the walk itself finds out. */
+void walk_note_asked(struct view_walk *w, uint32_t uid, struct span asked);
 /* walk.c: want less than the walk was begun with; and the message reported last again, with more. */
 void walk_want(struct view_walk *w, unsigned want);
 enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_r, struct errtext *t);

@@ -59,6 +59,8 @@ struct acct {
 	struct folders *folders;          /* own: for those who listen; NULL: nobody does */
 	struct view_walk *walks;          /* borrowed: those that may hold a read transaction */
 	struct mime_charsets *charsets;   /* own; made when first needed */
+	char asked[8][65];                /* names of header fields that were searched for lately and are not cached */
+	unsigned asked_n;                 /* how many ever: the next goes to this place, modulo 8 */
 	struct thread_kept *threads;      /* own: the last result of THREAD */
 	const char *note;                 /* static sentence for the log, or NULL */
 	bool todo;                        /* the to-do list may hold something */
@@ -163,6 +165,7 @@ struct rec {
 /* --- acct.c --------------------------------------------------------------------- */
 
 struct mime_charsets *acct_charsets(struct acct *a);
+bool acct_asked(struct acct *a, struct span name); /* was this header field searched for before? From now on it was. */
 enum err acct_repair(struct acct *a, struct errtext *t);          /* after ERR_CORRUPT: an empty index; every id 0 */
 void acct_owe(struct acct *a);                                    /* the to-do list holds something */
 enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,

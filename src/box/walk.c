@@ -27,6 +27,7 @@ struct note {
 	int64_t internaldate, savedate, sent;
 	uint64_t size, vsize;
 	size_t off[IDX_FIELDS], n[IDX_FIELDS]; /* into notes_text; n SIZE_MAX: none */
+	bool cache_only; /* nothing new for the message record */
 };
 
 struct view_walk {
@@ -67,6 +68,16 @@ void acct_pause_walks(struct acct *a)
 
 /* --- writing back ----------------------------------------------------------------- */
 
+static enum err put_record(struct idx_txn *x, uint32_t box, const struct note *n, struct idx_msg *m)
+{
+	m->internaldate = n->internaldate;
+	m->savedate = n->savedate;
+	m->sent = n->sent;
+	m->size = n->size;
+	m->vsize = n->vsize;
+	return idx_msg_put(x, box, m);
+}
+
 static enum err put_note(struct idx_txn *x, uint32_t box, const struct view_walk *w, const struct note *n)
 {
 	struct idx_cache c = { .field = { { NULL, 0 } } };
@@ -76,12 +87,8 @@ static enum err put_note(struct idx_txn *x, uint32_t box, const struct view_walk
 
 	if (e)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	m.internaldate = n->internaldate;
-	m.savedate = n->savedate;
-	m.sent = n->sent;
-	m.size = n->size;
-	m.vsize = n->vsize;
-	e = idx_msg_put(x, box, &m);
+	if (!n->cache_only)
+		e = put_record(x, box, n, &m);
 	for (int i = 0; i < IDX_FIELDS; i++) {
 		if (n->n[i] == SIZE_MAX)
 			continue;
@@ -117,7 +124,7 @@ static void keep_note(struct view_walk *w, const struct idx_msg *m, bool made)
 	struct note *n = &w->note[w->notes++];
 	struct idx_cache c;
 
-	*n = (struct note){ m->uid, m->internaldate, m->savedate, m->sent, m->size, m->vsize, { 0 }, { 0 } };
+	*n = (struct note){ m->uid, m->internaldate, m->savedate, m->sent, m->size, m->vsize, { 0 }, { 0 }, false };
 	made_cache(&w->made, &c);
 	made = made && w->made.text.n <= MADE_CACHED_MAX;
 	for (int i = 0; i < IDX_FIELDS; i++) {
@@ -128,6 +135,21 @@ static void keep_note(struct view_walk *w, const struct idx_msg *m, bool made)
 		n->n[i] = c.field[i].n;
 		buf_add_span(&w->notes_text, c.field[i]);
 	}
+}
+
+void walk_note_asked(struct view_walk *w, uint32_t uid, struct span asked)
+{
+	struct note *n;
+
+	if (w->notes == NOTES_MAX || w->notes_text.n > NOTES_BYTES)
+		write_notes(w);
+	n = &w->note[w->notes++];
+	*n = (struct note){ .uid = uid, .cache_only = true };
+	for (int i = 0; i < IDX_FIELDS; i++)
+		n->n[i] = SIZE_MAX;
+	n->off[IDX_ASKED] = w->notes_text.n;
+	n->n[IDX_ASKED] = asked.n;
+	buf_add_span(&w->notes_text, asked);
 }
 
 /* --- making ------------------------------------------------------------------------ */
@@ -262,6 +284,7 @@ static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_
 	f->parts = c->field[IDX_PARTS];
 	f->headers = c->field[IDX_HEADERS];
 	f->preview = c->field[IDX_PREVIEW];
+	f->asked = c->field[IDX_ASKED];
 	if (w->want & WANT_THREADID)
 		threadid_of(f->headers, f->emailid, f->threadid);
 }

@@ -157,12 +157,50 @@ static void test_sent(void **state)
 	assert_int_equal(d.zone, 60);
 }
 
+/* Fields that clients ask for: the names stand in front, those that are missing too. */
+static void test_asked(void **state)
+{
+	struct span message = SPAN("X-A: one\n two\nx-b: =?utf-8?q?=C3=A4?=\nX-a: three\nOther: x\n\nX-A: body\n");
+	struct span rest, value;
+	struct buf out, none;
+
+	buf_init(&out, 1 << 20);
+	buf_init(&none, 1 << 20);
+	assert_true(made_asked_add(cs, message, SPAN("x-a x-none"), &out));
+	assert_string_equal(buf_cstr(&out), "x-a x-none\nx-a: one two\nx-a: three\n");
+	assert_true(made_asked_has(buf_span(&out), SPAN("X-None")));
+	assert_false(made_asked_has(buf_span(&out), SPAN("x-b")));
+	assert_false(made_asked_has(buf_span(&out), SPAN("x-")));
+	rest = buf_span(&out);
+	assert_true(made_headers_find(&rest, SPAN("X-A"), &value));
+	assert_true(span_eq_str(value, "one two"));
+	assert_true(made_headers_find(&rest, SPAN("X-A"), &value));
+	assert_true(span_eq_str(value, "three"));
+	assert_false(made_headers_find(&rest, SPAN("X-A"), &value));
+	assert_true(made_asked_name(SPAN("X-Foo")));
+	assert_false(made_asked_name(SPAN("")));
+	assert_false(made_asked_name(SPAN("a b")));
+	assert_false(made_asked_name(SPAN("a\nb")));
+	assert_false(made_asked_name(SPAN("a:")));
+	/* Too much of it: nothing. */
+	buf_clear(&out);
+	buf_add_str(&out, "X-A: ");
+	while (out.n < 100000)
+		buf_add_str(&out, "yyyyyyyyyy\n ");
+	buf_add_str(&out, "\n\n");
+	value = buf_span(&out);
+	assert_false(made_asked_add(cs, value, SPAN("x-a"), &none));
+	assert_int_equal(none.n, 0);
+	buf_free(&none);
+	buf_free(&out);
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_sent), T(test_headers), T(test_hidden_line), T(test_empty_headers), T(test_too_many), T(test_preview),
+		T(test_sent), T(test_asked), T(test_headers), T(test_hidden_line), T(test_empty_headers), T(test_too_many), T(test_preview),
 		T(test_preview_html),
 		T(test_preview_length), T(test_size),
 	};
