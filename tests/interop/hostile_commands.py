@@ -9,10 +9,13 @@ Usage: hostile_commands.py [-v]
 """
 import os
 import re
+import socket
+import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from testsite import GID, SANITIZED, UID, Site  # noqa: E402
+from testsite import GID, SANITIZED, UID, Site, wait_for  # noqa: E402
 
 USER, OTHER = "anna@example.org", "ben@example.org"
 SHOW = "-v" in sys.argv
@@ -169,6 +172,36 @@ def test_memory_comes_back(site):
     for _ in range(5):
         assert other.say(b"t NOOP\r\n").startswith("OK")
     assert SANITIZED or memory(site) < before + 8192, (before, memory(site))
+
+
+def sizes(folder):
+    return {os.path.getsize(f"{folder}/{name}") for name in os.listdir(folder)}
+
+
+def test_abort_everywhere(site):
+    """A reset behind every seventh byte of a session: nothing half done is left, no descriptor, no file."""
+    script = (b"a SELECT INBOX\r\nb APPEND Aborted (\\Seen) {20+}\r\nSubject: x\r\n\r\nbody\r\n {20+}\r\nSubject: y\r\n\r\nbody\r\n\r\n"
+              b"c APPEND Aborted CATENATE (TEXT {15+}\r\nSubject: z\r\n\r\nt URL \"/INBOX/;UID=1/;SECTION=TEXT\")\r\n"
+              b"d FETCH 1:* (BODY.PEEK[] ENVELOPE)\r\ne UID SEARCH RETURN (SAVE) TEXT xxx\r\nf COPY 1:50 Aborted\r\n"
+              b"g STORE 1:* +FLAGS.SILENT ($Half)\r\nh COMPRESS DEFLATE\r\n")
+    client = Client(site)
+    client.say(b"t CREATE Aborted\r\n")
+    pids = site.kids("roost-worker")
+    before = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+    for n in range(0, len(script) + 1, 21 if SANITIZED else 7):
+        imap = site.imap(USER)
+        imap.sock.sendall(script[:n])
+        if n % 2:
+            time.sleep(0.005)
+        imap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        imap.sock.close()
+    tmp = site.maildir(USER) + "/.Aborted/tmp"
+    wait_for(lambda: os.listdir(tmp) == [] == os.listdir(site.maildir(USER) + "/tmp"))
+    wait_for(lambda: sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids) <= before + 2)
+    assert client.say(b"t SELECT Aborted\r\n").startswith("OK")
+    whole = sizes(site.maildir(USER) + "/cur")
+    made = {17, min(whole) - len("Subject: 0\nFrom: a@b\n\n") + len("Subject: z\n\nt")}
+    assert sizes(site.maildir(USER) + "/.Aborted/cur") <= whole | made
 
 
 def test_bad_commands(site):
