@@ -99,6 +99,15 @@ static void talk(struct span in, size_t piece, struct buf *got_r)
 	*got_r = r.got;
 }
 
+/* Then the cuts matter: where output is flushed, and what is lost when a client goes on with what is not compressed. */
+static bool compressed(struct span in)
+{
+	for (; in.n >= 8; in = span_from(in, 1))
+		if (span_ieq(span_cut(in, 0, 8), SPAN("COMPRESS")))
+			return true;
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -112,8 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	buf_add(&all, data + 1, n - 1);
 	talk(buf_span(&all), SIZE_MAX, &whole);
 	talk(buf_span(&all), (data[0] >> 1) % 32 + 1, &cut);
-	/* Where compressed output is flushed depends on the cuts. */
-	must(memmem(whole.p, whole.n, "OK Begin compression", 20) || span_eq(buf_span(&whole), buf_span(&cut)));
+	must(compressed(buf_span(&all)) || span_eq(buf_span(&whole), buf_span(&cut)));
 	buf_free(&all);
 	buf_free(&whole);
 	buf_free(&cut);
