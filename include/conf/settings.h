@@ -70,8 +70,15 @@
 	  "Replaces the CAPABILITY list; or, beginning with + or -, adds WORD and +WORD and takes -WORD " \
 	  "away. What is not in the list is not served either. +LITERAL- takes LITERAL+ away. " \
 	  "Without UTF8=ACCEPT, APPEND takes 8-bit headers from all clients.") \
-	X(IMAP_CLIENT_WORKAROUNDS, "imap_client_workarounds", NULL, WORDS, "", W, NOEFFECT, NULL, \
-	  "Concessions to clients.") \
+	X(IMAP_CLIENT_WORKAROUNDS, "imap_client_workarounds", NULL, WORDS, "", W, PEER, NULL, \
+	  "Concessions to clients. delay-newmail: new messages are told of by NOOP, CHECK and IDLE only. " \
+	  "tb-extra-mailbox-sep, tb-lsub-flags: done for every client, asked for or not.") \
+	X(IMAP_FETCH_FAILURE, "imap_fetch_failure", NULL, ENUM, "no-after", W, PEER, \
+	  "disconnect-immediately disconnect-after no-after", \
+	  "When a message cannot be read: end the connection at once, or behind the answer, or only say NO " \
+	  "behind the other messages (Dovecot's default is disconnect-immediately).") \
+	X(IMAP_ID_LOG, "imap_id_log", NULL, STRING, "", L | W, PEER, NULL, \
+	  "Fields of the client's ID that are logged: names, or * for all.") \
 	X(IMAP_ID_SEND, "imap_id_send", NULL, STRING, "name *", L | W, PEER, NULL, \
 	  "Fields answered to ID: name value pairs; * stands for our own value.") \
 	X(IMAP_IDLE_NOTIFY_INTERVAL, "imap_idle_notify_interval", NULL, TIME, "2 mins", W, PEER, NULL, \
@@ -82,7 +89,7 @@
 	  "body_count=%{fetch_body_count} body_bytes=%{fetch_body_bytes}", W, PEER, NULL, \
 	  "Log line at the end of an IMAP session.") \
 	X(IMAP_MAX_LINE_LENGTH, "imap_max_line_length", NULL, SIZE, "64 k", L | W, PEER, NULL, \
-	  "Longest IMAP command line.") \
+	  "Longest IMAP command line after login; at least 1 M is allowed.") \
 	X(INFO_LOG_PATH, "info_log_path", NULL, STRING, "", M, 0, NULL, \
 	  "Log for informational lines; empty is log_path.") \
 	X(INSTANCE_NAME, "instance_name", NULL, STRING, "roost", M | C, 0, NULL, \
@@ -234,6 +241,7 @@ enum conf_ssl { CONF_SSL_NO, CONF_SSL_YES, CONF_SSL_REQUIRED };
 enum conf_tls { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_fsync { CONF_FSYNC_OPTIMIZED, CONF_FSYNC_ALWAYS, CONF_FSYNC_NEVER };
 enum conf_delivered_to { CONF_DELIVERED_FINAL, CONF_DELIVERED_ORIGINAL, CONF_DELIVERED_NONE };
+enum conf_fetch_failure { CONF_FETCH_END_NOW, CONF_FETCH_END_AFTER, CONF_FETCH_NO_AFTER };
 enum conf_worker_mode { CONF_WORKER_AUTO, CONF_WORKER_SINGLE, CONF_WORKER_POOLED };
 
 #endif

@@ -23,9 +23,13 @@ struct imap_session;
 struct loop;
 struct stream;
 
+/* imap_fetch_failure: what becomes of a session that asks for a message which cannot be read. */
+enum imap_fetch_failure { IMAP_FETCH_NO_AFTER, IMAP_FETCH_END_AFTER, IMAP_FETCH_END_NOW };
+
 /* What the settings say; filled by imap_settings_read or by hand (tests). Strings are borrowed as long as the session lives. */
 struct imap_settings {
 	const char *capability;        /* imap_capability, as in wire/imap_words.h */
+	const char *id_log;            /* imap_id_log: names, or "*"; "": nothing is told to on_id */
 	const char *id_send;           /* imap_id_send: "name * version *"; "" answers NIL */
 	const char *logout_format;     /* imap_logout_format */
 	uint64_t idle_notify_ms;       /* imap_idle_notify_interval: "* OK Still here" in IDLE; 0: never */
@@ -36,6 +40,8 @@ struct imap_settings {
 	uint64_t append_max;           /* octets of one appended message; 0: no limit of ours */
 	size_t line_max;               /* octets of a command without its literals; at least 1 MiB is used */
 	unsigned keyword_max;          /* mail_max_keyword_length */
+	enum imap_fetch_failure fetch_failure;
+	bool delay_newmail;            /* EXISTS is told by NOOP, CHECK and IDLE only */
 };
 
 /* The settings as configuration c has them; c must outlive the sessions that use them. */
@@ -78,6 +84,8 @@ struct imap_config {
 	void (*on_end)(void *ctx, enum imap_end why, const char *text); /* text: the words of the log, e.g. "Logged out" */
 	/* May be NULL: the session has work for the process (acct_busy may have turned true). */
 	void (*on_busy)(void *ctx);
+	/* May be NULL: what settings.id_log wants of the client's ID, quoted for the log. */
+	void (*on_id)(void *ctx, struct span fields);
 	void *ctx;
 };
 

@@ -143,6 +143,8 @@ struct view {
 	struct set recent;       /* among uids */
 	struct set gone;         /* among uids: vanished, not yet told */
 	struct set flags;        /* among uids: changed, not yet told */
+	bool hold;               /* what is new waits, */
+	struct set waiting, waiting_recent; /* here */
 	uint32_t top;            /* UIDs from here on are new to the session */
 	uint32_t uidvalidity, epoch, keywords_serial;
 	uint64_t absorbed;       /* the modseq up to which gone and flags are complete */

@@ -9,6 +9,7 @@
 struct delta {
 	struct view *v;
 	struct set added, gone, flags, recent;
+	struct set lost; /* vanished of what waits */
 	struct idx_box b; /* numbers only: its spans are dead */
 	uint32_t first_unseen;
 	bool adopting, unsynced, claim;
@@ -20,6 +21,7 @@ static void delta_free(struct delta *d)
 	set_free(&d->gone);
 	set_free(&d->flags);
 	set_free(&d->recent);
+	set_free(&d->lost);
 }
 
 /* The part of s in [first, last]. */
@@ -42,6 +44,8 @@ static enum err delta_compare(struct idx_txn *x, const struct idx_box *b, struct
 	if (!e) {
 		set_copy(&d->gone, &v->uids);
 		set_remove_set(&d->gone, &all);
+		set_copy(&d->lost, &v->waiting);
+		set_remove_set(&d->lost, &all);
 		set_copy(&d->added, &all);
 		if (v->top > 1)
 			set_remove_range(&d->added, 1, v->top - 1);
@@ -70,6 +74,8 @@ static enum err delta_log(struct idx_txn *x, const struct idx_box *b, struct del
 		return delta_compare(x, b, d);
 	set_copy(&d->added, &d->flags);
 	set_between(&d->added, v->top, UINT32_MAX);
+	set_copy(&d->lost, &d->gone);
+	set_intersect(&d->lost, &v->waiting);
 	set_intersect(&d->flags, &v->uids);
 	set_intersect(&d->gone, &v->uids);
 	return ERR_OK;
@@ -120,6 +126,7 @@ static enum err delta_fill(struct idx_txn *x, struct rec *r, struct delta *d, bo
 	set_clear(&d->gone);
 	set_clear(&d->flags);
 	set_clear(&d->recent);
+	set_clear(&d->lost);
 	if (d->adopting || (v->opened && v->uidvalidity != r->b.uidvalidity))
 		return ERR_OK;
 	if (!v->opened || v->epoch != v->mb->epoch)
@@ -156,9 +163,17 @@ static void take_state(struct view *v, const struct delta *d)
 
 static void take_delta(struct view *v, const struct delta *d)
 {
-	set_add_set(&v->uids, &d->added);
-	set_add_set(&v->recent, &d->recent);
+	set_add_set(&v->waiting, &d->added);
+	set_add_set(&v->waiting_recent, &d->recent);
 	set_add_set(&v->gone, &d->gone);
+	set_remove_set(&v->waiting, &d->lost);
+	set_remove_set(&v->waiting_recent, &d->lost);
+	if (!v->hold) {
+		set_add_set(&v->uids, &v->waiting);
+		set_add_set(&v->recent, &v->waiting_recent);
+		set_clear(&v->waiting);
+		set_clear(&v->waiting_recent);
+	}
 	set_add_set(&v->flags, &d->flags);
 	set_remove_set(&v->flags, &v->gone);
 	take_state(v, d);

@@ -61,6 +61,8 @@ void view_close(struct view **v)
 	set_free(&c->recent);
 	set_free(&c->gone);
 	set_free(&c->flags);
+	set_free(&c->waiting);
+	set_free(&c->waiting_recent);
 	free(c->name);
 	free(c);
 	*v = NULL;
@@ -70,6 +72,11 @@ void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx
 {
 	v->notify = fn;
 	v->ctx = ctx;
+}
+
+void view_hold_new(struct view *v, bool hold)
+{
+	v->hold = hold;
 }
 
 /* With force, a scan that begins after the call: one that is under way already does not count. */

@@ -232,6 +232,26 @@ static void check_mechanisms(struct check *k)
 	}
 }
 
+/* In whatever section it stands. */
+static void check_workarounds(struct check *k)
+{
+	static const char *const known[] = { "delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags", NULL };
+
+	for (const struct node *n = k->c->root; n; n = next_node(n, true)) {
+		const struct set_value *set = node_find(n, conf_rows[CONF_IMAP_CLIENT_WORKAROUNDS].name);
+
+		for (size_t i = 0; set && set->row && set->value.words[i]; i++) {
+			struct place at = { set->file, set->line };
+			const char *word = set->value.words[i];
+
+			if (!in_list("delay-newmail tb-extra-mailbox-sep tb-lsub-flags", word))
+				FAIL(k, at,
+				     "imap_client_workarounds: unknown word \"%.100s\"; the nearest known name is \"%s\"",
+				     word, nearest_in(known, word));
+		}
+	}
+}
+
 static bool has_file(const struct check *k, enum conf_id id)
 {
 	const struct conf_value *v = &k->c->v[id];
@@ -497,6 +517,7 @@ void check_all(struct conf *c, const char *path, bool contents, struct notes *no
 	check_effects(&k);
 	check_protocols(&k);
 	check_mechanisms(&k);
+	check_workarounds(&k);
 	check_ssl(&k);
 	check_ranges(&k);
 	check_ids(&k, CONF_FIRST_VALID_UID, CONF_LAST_VALID_UID);

@@ -225,6 +225,14 @@ static void take_flags(struct imap_session *s)
 	set_clear(&s->held);
 }
 
+/* imap_client_workarounds = delay-newmail: clients that mistake new messages for others, told at any other time. */
+static bool waits_for_noop(const struct imap_session *s)
+{
+	const struct imap_command_row *row = s->cmd.row;
+
+	return s->cfg.settings.delay_newmail && !s->listening && !(row && row->flags & IMAP_CMD_REFRESH);
+}
+
 /* False: nothing to announce this time, or the session is ending. */
 static bool begin(struct imap_session *s, bool expunge)
 {
@@ -236,6 +244,8 @@ static bool begin(struct imap_session *s, bool expunge)
 	a->heard = imap_heard(s) | s->asked;
 	s->asked = 0;
 	a->arena = arena_new(IMAP_ARENA_MAX);
+	if (s->cfg.settings.delay_newmail)
+		view_hold_new(s->view, waits_for_noop(s));
 	e = view_update(s->view, expunge && a->heard & IMAP_HEARD_COUNTS, a->arena, &a->changes, NULL);
 	if (e == ERR_INUSE || e == ERR_TEMP || e == ERR_MEMORY)
 		return false;

@@ -238,12 +238,32 @@ static enum step write_bytes(struct imap_fetch *f)
 	return STEP_DONE;
 }
 
+static void hang_up(struct imap_session *s)
+{
+	imap_session_bye(s, IMAP_END_FAILED, NULL, "A message could not be read.");
+}
+
+/* As imap_fetch_failure says: the rest is sent and the answer is NO, or the client must not go on with half a mailbox. */
+static void unreadable(struct imap_fetch *f, enum err e)
+{
+	struct imap_session *s = f->c->s;
+
+	f->late = e;
+	if (s->cfg.settings.fetch_failure == IMAP_FETCH_END_NOW) {
+		f->err = e; /* nothing more is written */
+		imap_session_end(s, IMAP_END_FAILED, "a message could not be read");
+	} else if (s->cfg.settings.fetch_failure == IMAP_FETCH_END_AFTER)
+		f->c->after = hang_up;
+}
+
 void imap_fetch_failed(struct imap_fetch *f, enum err e)
 {
 	if (e == ERR_EXPUNGED)
 		f->gone = true;
-	else if (view_err_passes(e) || e == ERR_CTE)
+	else if (e == ERR_CTE)
 		f->late = e;
+	else if (view_err_passes(e))
+		unreadable(f, e);
 	else if (e)
 		f->err = e;
 }

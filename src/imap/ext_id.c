@@ -1,9 +1,10 @@
 /*
- * ID (RFC 2971). The client's fields are checked and not kept. Ours come from imap_id_send: "name
- * value ...", where "*" stands for our own value and a value may be quoted.
+ * ID (RFC 2971). The client's fields are checked and, as far as imap_id_log asks, told to the log. Ours come from
+ * imap_id_send: "name value ...", where "*" stands for our own value and a value may be quoted.
  */
 #include "args.h"
 
+#include "wire/imap_id.h"
 #include "wire/imap_write.h"
 
 enum { PAIRS_MAX = 30, FIELD_MAX = 30, VALUE_MAX = 1024 };
@@ -80,6 +81,19 @@ static void write_fields(struct span send, struct buf *out)
 	buf_add_str(out, n ? ")" : "NIL");
 }
 
+static void tell_log(struct imap_session *s, const struct imap_arg *list)
+{
+	struct buf fields;
+
+	if (!s->cfg.on_id || !*s->cfg.settings.id_log)
+		return;
+	buf_init(&fields, PAIRS_MAX * (FIELD_MAX + VALUE_MAX + 8));
+	imap_id_pick(list, span_str(s->cfg.settings.id_log), &fields);
+	if (fields.n)
+		s->cfg.on_id(s->cfg.ctx, buf_span(&fields));
+	buf_free(&fields);
+}
+
 static enum step id_start(struct imap_cmd *c)
 {
 	struct buf *out = imap_out(c->s);
@@ -88,6 +102,7 @@ static enum step id_start(struct imap_cmd *c)
 		return imap_bad(c, "Invalid ID fields.");
 	if (!imap_args_end(c, c->args->next))
 		return STEP_DONE;
+	tell_log(c->s, c->args);
 	buf_add_str(out, "* ID ");
 	write_fields(span_str(c->s->cfg.settings.id_send), out);
 	buf_add_str(out, "\r\n");

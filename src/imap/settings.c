@@ -14,6 +14,7 @@ void imap_settings_default(struct imap_settings *s_r)
 {
 	*s_r = (struct imap_settings){
 		.capability = "",
+		.id_log = "",
 		.id_send = "name *",
 		.logout_format = "in=%i out=%o",
 		.idle_notify_ms = 2 * 60 * 1000,
@@ -28,8 +29,15 @@ void imap_settings_default(struct imap_settings *s_r)
 
 void imap_settings_read(const struct conf *c, struct imap_settings *s_r)
 {
+	static const enum imap_fetch_failure failure[] = {
+		[CONF_FETCH_END_NOW] = IMAP_FETCH_END_NOW,
+		[CONF_FETCH_END_AFTER] = IMAP_FETCH_END_AFTER,
+		[CONF_FETCH_NO_AFTER] = IMAP_FETCH_NO_AFTER,
+	};
+
 	*s_r = (struct imap_settings){
 		.capability = conf_str(c, CONF_IMAP_CAPABILITY),
+		.id_log = conf_str(c, CONF_IMAP_ID_LOG),
 		.id_send = conf_str(c, CONF_IMAP_ID_SEND),
 		.logout_format = conf_str(c, CONF_IMAP_LOGOUT_FORMAT),
 		.idle_notify_ms = conf_u64(c, CONF_IMAP_IDLE_NOTIFY_INTERVAL),
@@ -40,6 +48,8 @@ void imap_settings_read(const struct conf *c, struct imap_settings *s_r)
 		.append_max = conf_u64(c, CONF_MESSAGE_SIZE_MAX),
 		.line_max = (size_t)conf_u64(c, CONF_IMAP_MAX_LINE_LENGTH),
 		.keyword_max = (unsigned)conf_u64(c, CONF_MAIL_MAX_KEYWORD_LENGTH),
+		.fetch_failure = failure[conf_enum(c, CONF_IMAP_FETCH_FAILURE)],
+		.delay_newmail = conf_has_word(c, CONF_IMAP_CLIENT_WORKAROUNDS, "delay-newmail"),
 	};
 }
 

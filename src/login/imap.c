@@ -136,6 +136,7 @@ static void cmd_id(struct imap *im, const struct imap_command *cmd)
 		imap_bad(im, "ID needs a list or NIL");
 		return;
 	}
+	imap_log_id(im, cmd->args);
 	buf_add_str(out, "* ID ");
 	imap_id_fields(conf_str(im->c->conf, CONF_IMAP_ID_SEND), out);
 	buf_add_str(out, "\r\n");

@@ -33,6 +33,7 @@ struct imap {
 void imap_capability(const struct client *c, struct buf *out); /* the words, without CAPABILITY */
 void imap_id_fields(const char *id_send, struct buf *out);      /* the list answered to ID, or NIL */
 void imap_log_login(const struct imap *im, uint32_t worker_pid);
+void imap_log_id(const struct imap *im, const struct imap_arg *list); /* as far as imap_id_log asks */
 void imap_log_end(const struct imap *im, const char *why);
 
 /* imap_auth.c: LOGIN, AUTHENTICATE, and what auth and master answer */

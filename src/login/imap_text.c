@@ -3,6 +3,7 @@
 #include "conf/expand.h"
 #include "config.h"
 #include "imap.h"
+#include "wire/imap_id.h"
 #include "wire/imap_words.h"
 #include "wire/imap_write.h"
 
@@ -161,6 +162,19 @@ void imap_log_login(const struct imap *im, uint32_t worker_pid)
 
 	snprintf(pid, sizeof(pid), "%u", worker_pid);
 	log_line(im, LOG_LVL_INFO, "Login", pid);
+}
+
+void imap_log_id(const struct imap *im, const struct imap_arg *list)
+{
+	const struct client *c = im->c;
+	struct buf fields;
+
+	buf_init(&fields, LOG_LINE_MAX);
+	imap_id_pick(list, span_str(conf_str(c->conf, CONF_IMAP_ID_LOG)), &fields);
+	if (fields.n)
+		log_write_as(c->front->log_name, LOG_LVL_INFO, "ID sent: %s: rip=%s, lip=%s, session=<%s>",
+			     buf_cstr(&fields), c->remote.ip, c->local.ip, c->session);
+	buf_free(&fields);
 }
 
 /* How far authentication got: the words that log filters look for. */

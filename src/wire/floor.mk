@@ -3,6 +3,7 @@
 noinst_LIBRARIES += src/wire/libwire.a
 src_wire_libwire_a_SOURCES = \
 	include/wire/imap_args.h src/wire/imap_args.c \
+	include/wire/imap_id.h src/wire/imap_id.c \
 	include/wire/imap_lex.h src/wire/imap_lex.c \
 	include/wire/imap_name.h src/wire/imap_name.c \
 	include/wire/imap_set.h src/wire/imap_set.c \
@@ -16,12 +17,13 @@ WIRE_LIBS = src/wire/libwire.a $(BASE_LIBS)
 if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_imap_args tests/unit/test_imap_lex tests/unit/test_imap_name \
-	tests/unit/test_imap_set tests/unit/test_imap_words tests/unit/test_imap_write tests/unit/test_line \
+	tests/unit/test_imap_id tests/unit/test_imap_set tests/unit/test_imap_words tests/unit/test_imap_write tests/unit/test_line \
 	tests/unit/test_lmtp_cmd tests/unit/test_imap_url
 tests_unit_test_imap_args_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_lex_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_name_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_set_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_imap_id_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_words_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_url_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_imap_write_LDADD = $(WIRE_LIBS) $(CMOCKA_LIBS)

@@ -26,6 +26,12 @@ static void on_end(void *ctx, enum imap_end why, const char *text)
 	job_end(j);
 }
 
+static void on_id(void *ctx, struct span fields)
+{
+	struct job *j = ctx;
+	log_write_as(j->name, LOG_LVL_INFO, "ID sent: %.*s", (int)fields.n, fields.p);
+}
+
 static void on_busy(void *ctx)
 {
 	struct job *j = ctx;
@@ -52,6 +58,7 @@ enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag
 		.leftover = input,
 		.on_end = on_end,
 		.on_busy = on_busy,
+		.on_id = on_id,
 		.ctx = j,
 	};
 	imap_settings_read(j->conf, &c.settings);

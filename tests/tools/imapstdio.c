@@ -150,7 +150,11 @@ static void set_option(struct tool *t, char *text)
 		usage();
 	*value++ = '\0';
 	span_u64(span_str(value), &n);
-	if (!strcmp(text, "imap_capability"))
+	if (!strcmp(text, "imap_client_workarounds"))
+		t->settings.delay_newmail = !strcmp(value, "delay-newmail");
+	else if (!strcmp(text, "imap_fetch_failure"))
+		t->settings.fetch_failure = !strcmp(value, "disconnect-after") ? IMAP_FETCH_END_AFTER : IMAP_FETCH_END_NOW;
+	else if (!strcmp(text, "imap_capability"))
 		t->settings.capability = value;
 	else if (!strcmp(text, "imap_id_send"))
 		t->settings.id_send = value;

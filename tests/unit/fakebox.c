@@ -546,6 +546,10 @@ void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx
 	v->ctx = ctx;
 }
 
+void view_hold_new(struct view *v, bool hold)
+{
+}
+
 enum err view_since(struct view *v, struct view_since *s, struct errtext *t)
 {
 	s->complete = s->modseq > 0 && s->modseq <= v->box->modseq;
