@@ -1,7 +1,8 @@
 /*
- * REPLACE and UID REPLACE (RFC 8508): APPEND, and then the old message is removed. The new one is durable before that, so
- * that no crash loses both; what fails earlier leaves all as it was. APPENDUID comes in an untagged OK, before EXPUNGE
- * (section 4.3): also when the removal should fail, so that the client knows what there is.
+ * REPLACE and UID REPLACE (RFC 8508): APPEND, and then the old message is removed. The new one is
+ * durable before that, so that no crash loses both; what fails earlier leaves all as it was.
+ * APPENDUID comes in an untagged OK, before EXPUNGE (section 4.3): also when the removal should
+ * fail, so that the client knows what there is.
  */
 #include "append.h"
 #include "args.h"

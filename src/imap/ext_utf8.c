@@ -1,8 +1,12 @@
 /*
- * UTF8=ACCEPT (RFC 9755). ENABLE turns two switches: mailbox names are UTF-8 (names.c), and the lexer refuses quoted
- * strings that are not. SEARCH then takes no charset (cmd_search.c), APPEND takes 8-bit headers. Messages
- * are told as they are, before and after: strings with 8-bit octets are literals, which base IMAP allows. The item "UTF8
- * (literal)" of RFC 6855, which RFC 9755 took out of APPEND, is still taken from the clients that send it.
+ * UTF8=ACCEPT (RFC 9755). ENABLE turns two switches: mailbox names are UTF-8 (names.c), and the
+ * lexer refuses quoted strings that are not. SEARCH then takes no charset (cmd_search.c), APPEND
+ * takes 8-bit headers.
+ *
+ * Messages are told as they are, before and after: strings with 8-bit octets are literals, which
+ * base IMAP allows. Surrogates (RFC 6857, RFC 6858) would change sizes, partials and signatures of
+ * mail that clients have always been shown. The item "UTF8 (literal)" of RFC 6855, which RFC 9755
+ * took out of APPEND, is still taken from the clients that send it.
  */
 #include "append.h"
 #include "header8.h"

@@ -1,6 +1,6 @@
 /*
- * A UTF-8 name is taken as it stands if there is such a mailbox, whoever made it; else in normalization form C, which is
- * how new ones are made (RFC 9755 section 3, RFC 5198 section 2).
+ * A UTF-8 name is taken as it stands if there is such a mailbox, whoever made it; else in
+ * normalization form C, which is how new ones are made (RFC 9755 section 3, RFC 5198 section 2).
  */
 #include "names.h"
 
