@@ -336,7 +336,7 @@ static enum err finish_run(struct idx_txn *x, struct rec *r, void *arg, struct e
 	memcpy(r->b.guid, s->id.guid, sizeof(r->b.guid));
 	if (s->id.uidnext > r->b.uidnext)
 		r->b.uidnext = s->id.uidnext;
-	if (s->fresh && s->whole)
+	if (s->fresh && s->whole && (r->b.flags & BOX_ADOPTING)) /* else another process has shown them already */
 		r->b.recent_from = recent_from(s);
 	r->b.flags &= ~(uint32_t)BOX_ADOPTING;
 	return put_rec(x, r, s);

@@ -177,6 +177,8 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 		owing_forget(mb);
 	if (!found) {
 		e = acct_update(mb->acct, make_run, mb, t);
+		if (e == ERR_EXISTS) /* another process was faster: begin again */
+			e = ERR_INUSE;
 	} else if (r->b.uidvalidity != s->id.uidvalidity) {
 		e = rec_update(mb, REC_FACTS, reset_run, &s->id, t);
 	}

@@ -29,20 +29,6 @@ struct acceptor {
 	bool paused;
 };
 
-/*
- * Connections inherit it: a phone that is gone without a word is found out, also where nothing is said for long (NOTIFY, a
- * mailbox in which nothing happens), seldom enough not to wake one that is there.
- */
-static void keep_alive(int fd)
-{
-	int one = 1, idle = 20 * 60, interval = 60, count = 5;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
-
 static enum err listen_one(const struct addrinfo *ai, int *fd_r)
 {
 	int one = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -50,7 +36,6 @@ static enum err listen_one(const struct addrinfo *ai, int *fd_r)
 	if (fd < 0)
 		return err_from_errno(errno);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	keep_alive(fd);
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
