@@ -33,16 +33,23 @@ class Command:
 class Model:
     """The session's half of the model; needs self.wire, self.truth, self.user, self.level, self.number."""
 
+    nameless = False  # a message went whose UID was not known, during the command under way
+
     def forget(self):
         """Nothing is selected."""
         self.box, self.name, self.msgs, self.readonly = None, None, [], False
         self.known, self.saved, self.contexts = 0, None, {}
 
+    def opens(self):
+        """What was selected is no longer; what comes belongs to the next mailbox."""
+        self.forget()
+        self.readonly, self.generation = self.opening, self.world.next_generation()
+
     # --- responses
 
     async def answer(self, commands):
         """Takes responses until all commands are answered. They run in their order: what is untagged belongs to the first."""
-        waiting = list(commands)
+        waiting, self.nameless = list(commands), False
         while waiting:
             data = await self.wire.line()
             if data.startswith(b"+ "):
@@ -79,9 +86,8 @@ class Model:
         elif m[1] == "UIDVALIDITY" and command.name in ("SELECT", "EXAMINE"):
             self.box = self.truth.box(self.user, m[2])
         elif m[1] == "CLOSED":
-            readonly = self.readonly  # already of the next
-            self.forget()
-            self.readonly = readonly
+            self.opens()
+            command.told, command.fetched, command.removed, command.earlier = {}, {}, set(), set()
 
     def untagged(self, data, command):
         word = data.split(b" ", 3)[1].upper()
@@ -104,13 +110,14 @@ class Model:
         elif word == b"STATUS":
             _, _, name, items = parse(data)
             name = name.decode() if isinstance(name, bytes) else name
-            command.status[name] = dict(zip(items[::2], items[1::2]))
+            found = dict(zip(items[::2], items[1::2]))
+            if set(re.findall("[A-Z]+", command.text.rpartition("(")[2])) <= set(found):  # else NOTIFY's
+                command.status[name] = found
 
     def numbered(self, n, data, command):
         word = data.split(b" ", 3)[2].upper()
         if word == b"EXISTS":
-            if command.name in ("SELECT", "EXAMINE") and command.cond is None and not getattr(command, "opened", False):
-                command.opened = True
+            if command.name in ("SELECT", "EXAMINE") and not self.box:
                 self.msgs = [Message() for _ in range(n)]
                 return
             if n < len(self.msgs):
@@ -140,6 +147,8 @@ class Model:
             command.removed.add(uid)
             if self.saved is not None:
                 self.saved.discard(uid)
+        else:
+            self.nameless = True
         del self.msgs[at]
 
     def told_vanished(self, words, command):

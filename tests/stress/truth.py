@@ -107,7 +107,8 @@ class Truth:
         here = collections.Counter(box.tokens[uid] for uid in uids if uid in box.tokens)
         lost = self.adopted[user, name] - set(here) - self.doomed_tokens[user, name]
         if lost:
-            raise Wrong(f"{len(lost)} delivered messages of {box} are lost: {sorted(lost)[:9]}")
+            raise Wrong(f"{len(lost)} delivered messages of {box} are lost: {sorted(lost)[:9]}; "
+                        f"their UIDs were {[u for u, t in box.tokens.items() if t in lost]}")
         for token, count in here.items():
             if count > self.allowed[user, name, token]:
                 raise Wrong(f"message {token} is {count} times in {box}: UIDs {sorted(u for u in uids if box.tokens.get(u) == token)}")

@@ -50,7 +50,7 @@ class Wire:
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
         self.got, self.inflate, self.deflate = b"", None, None
-        self.trace = collections.deque(maxlen=80)
+        self.trace = collections.deque(maxlen=400)
 
     async def line(self, timeout=60):
         """One response without its last line end, literals included."""
