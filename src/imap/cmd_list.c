@@ -255,10 +255,10 @@ void imap_list_write(struct imap_session *s, const struct folder *f, const char 
 	buf_add_str(out, "* LIST (");
 	write_attributes(LIST_PLAIN, true, f, out);
 	write_separator(out, f->separator);
-	imap_write_astring(out, span_str(f->name));
+	imap_name_write(s, out, f->name);
 	if (old) {
 		buf_add_str(out, " (\"OLDNAME\" (");
-		imap_write_astring(out, span_str(old));
+		imap_name_write(s, out, old);
 		buf_add_str(out, "))");
 	}
 	buf_add_str(out, "\r\n");
@@ -270,7 +270,7 @@ void imap_list_write_as(struct imap_session *s, const struct folder *f, const ch
 
 	buf_printf(out, "* LIST (%s", attributes);
 	write_separator(out, f->separator);
-	imap_write_astring(out, span_str(f->name));
+	imap_name_write(s, out, f->name);
 	buf_add_str(out, "\r\n");
 }
 

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""CATENATE (RFC 4469) to us and to Debian's Dovecot 2.3: the same messages must come out of it.
+
+Usage: catenate.py [SEED [COMMANDS]]
+
+Random parts, sections and partials of odd mail, in a few mailboxes, selected and not, with MULTIAPPEND; some URLs are bad.
+Differences that are meant:
+
+ 1. How it is refused: BAD or NO, and with which code, is not compared; a section that is none is NO [CANNOT] for Dovecot.
+ 2. Parts that a message has not. RFC 4469 4.1: BADURL for an "invalid body part"; Dovecot appends nothing for them. Not played.
+ 3. An empty message. We refuse it, as an empty literal; Dovecot takes one that CATENATE makes. Not played.
+ 4. A mailbox that Dovecot has not looked into holds no messages for its CATENATE. All are selected once at first.
+"""
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("ROOST_BUILD", ".")
+DOVECOT = "/usr/lib/dovecot/imap"
+MAIL = (
+    b"Subject: plain\nTo: a@b\n\nline one\nline two\n",
+    b"Subject: no body\n",
+    b"Subject: mixed\nContent-Type: multipart/mixed; boundary=x\n\npreamble\n--x\n\nfirst\n--x\n"
+    b"Content-Type: text/html\nX-Odd: y\n\n<p>second\n--x\nContent-Type: message/rfc822\n\nSubject: inner\n"
+    b"Content-Type: multipart/alternative; boundary=z\n\n--z\n\ndeep\n--z\n\ndeeper\n--z--\n\n--x--\nepilogue\n",
+    b"Subject: long\n\n" + b"".join(b"%05d %s\n" % (n, b"y" * (n % 77)) for n in range(3000)),
+)
+HEADERS = ("HEADER", "TEXT", "HEADER.FIELDS%20(Subject)", "HEADER.FIELDS.NOT%20(subject%20to)")
+SECTIONS = {
+    1: HEADERS + ("1", "1.MIME"),
+    2: ("HEADER", "TEXT"),
+    3: HEADERS + ("1", "2", "3", "1.MIME", "2.MIME", "3.HEADER", "3.TEXT", "3.1", "3.2.MIME", "3.HEADER.FIELDS%20(SUBJECT)"),
+    4: HEADERS + ("1",),
+}
+BOXES = ("INBOX", "Work", "Entw&APw-rfe")
+
+
+class Client:
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        reader.readline()
+
+    def say(self, command):
+        """(OK, NO or BAD and the word of its code, what came before)."""
+        self.writer.write(b"x " + command + b"\r\n")
+        self.writer.flush()
+        before = b""
+        while True:
+            line = self.reader.readline()
+            assert line, command
+            if re.match(rb"x (OK|NO|BAD)", line):
+                found = re.match(rb"x (OK|NO|BAD)( \[(\S+))?", line)
+                return found[1], found[3], before
+            before += line
+
+
+def url(rng, selected):
+    box = rng.choice(("INBOX", "Work", "Entw%C3%BCrfe", "INBOX", "Work", "INBOX", "Work", "Nowhere"))
+    parts = f"/{box}/;UID=" if not selected or rng.random() < 0.7 else ";UID="
+    uid = rng.choice((1, 2, 3, 4, 3, 3, 4, 99))
+    parts += str(uid)
+    if rng.random() < 0.7:
+        parts += "/;SECTION=" + rng.choice(SECTIONS.get(uid, HEADERS) + (("FOO",) if rng.random() < 0.1 else ()))
+    if rng.random() < 0.3:
+        parts += f"/;PARTIAL={rng.choice((0, 1, 5, 100, 70000))}"
+        if rng.random() < 0.8:
+            parts += f".{rng.choice((1, 10, 1000, 100000))}"
+    return f'URL "{parts}"'.encode()
+
+
+def catenate(rng, selected):
+    parts = [b"TEXT {%d+}\r\n%s" % (len(t), t) if rng.random() < 0.4 else url(rng, selected)
+             for t in (rng.choice((b"a", b"Subject: new\r\n\r\n", b"--x\r\n", b"\r\n")) for _ in range(rng.randrange(1, 5)))]
+    parts.insert(rng.randrange(len(parts) + 1), b"TEXT {1+}\r\nx")
+    return b"CATENATE (" + b" ".join(parts) + b")"
+
+
+def command(rng, selected):
+    messages = [catenate(rng, selected) if rng.random() < 0.8 else b"{6+}\r\nA: b\r\n" for _ in range(rng.choice((1, 1, 1, 2)))]
+    return b"APPEND Sink " + b" (\\Seen) ".join(messages)
+
+
+def play(rng, ours, theirs, n):
+    taken = 0
+    selected = False
+    for c in (ours, theirs):
+        for box in BOXES:
+            c.say(b"EXAMINE " + box.encode())
+        c.say(b"UNSELECT")
+    for _ in range(n):
+        if rng.random() < 0.1:
+            selected = rng.choice((False, b"INBOX", b"Work"))
+            for c in (ours, theirs):
+                c.say(b"EXAMINE " + selected if selected else b"UNSELECT")
+        c = command(rng, selected)
+        a, b = ours.say(c), theirs.say(c)
+        assert (a[0] == b"OK") == (b[0] == b"OK"), (c, a, b)
+        taken += a[0] == b"OK"
+    for c in (ours, theirs):
+        c.say(b"EXAMINE Sink")
+    assert taken
+    got = [re.sub(rb"FLAGS \([^)]*\)", b"", c.say(b"UID FETCH 1:* (RFC822.SIZE BODY.PEEK[])")[2]) for c in (ours, theirs)]
+    for a, b in zip(got[0].split(b"\r\n* "), got[1].split(b"\r\n* ")):
+        assert a == b, (a, b)
+    assert got[0] == got[1]
+    return taken
+
+
+def fill(top):
+    for box in (*BOXES, "Sink"):
+        path = top if box == "INBOX" else f"{top}/.{box}"
+        for folder in ("cur", "new", "tmp"):
+            os.makedirs(f"{path}/{folder}")
+        if path != top:
+            open(f"{path}/maildirfolder", "w").close()
+        for i, text in enumerate(MAIL if box != "Sink" else ()):
+            with open(f"{path}/cur/{1000000000 + i}.M{i:06d}P1.x:2,", "wb") as f:
+                f.write(text)
+
+
+def main(seed, n):
+    top = tempfile.mkdtemp(prefix="catenate.")
+    os.chmod(top, 0o755)
+    root = os.geteuid() == 0
+    try:
+        fill(f"{top}/a")
+        shutil.copytree(f"{top}/a", f"{top}/b", copy_function=shutil.copy2)
+        subprocess.run(["chmod", "-R", "a+rwX", f"{top}/b"], check=True)
+        with open(f"{top}/conf", "w") as f:
+            f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {top}/dc\n"
+                    "namespace inbox {\n  inbox = yes\n}\n")
+        we = subprocess.Popen([f"{BUILD}/tests/tools/imapstdio", "-m", f"{top}/a", "-s", f"{top}/sock", "-i", f"{top}/index"],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        they = subprocess.Popen([DOVECOT, "-c", f"{top}/conf", "-o", f"mail_location=maildir:{top}/b"], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, env={"HOME": f"{top}/b", "USER": "x", "PATH": os.environ["PATH"]}, cwd="/",
+                                **({"user": 65534, "group": 65534, "extra_groups": []} if root else {}))
+        sock = socket.socket(socket.AF_UNIX)
+        for _ in range(500):
+            if sock.connect_ex(f"{top}/sock") == 0:
+                break
+            time.sleep(0.02)
+        stream = sock.makefile("rwb")
+        print(play(random.Random(seed), Client(stream, stream), Client(they.stdout, they.stdin), n), "of", n, "taken by both")
+        we.terminate()
+        they.kill()
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+if not os.path.exists(DOVECOT):
+    print("Dovecot is not installed")
+    sys.exit(77)
+number = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(1 << 30)
+print("seed", number)
+main(number, int(sys.argv[2]) if len(sys.argv) > 2 else 60)
+print("catenate: well")
