@@ -124,7 +124,7 @@ struct store_object {
  */
 struct store_stage {
 	struct store_box *box; /* borrowed */
-	int fd;                /* read-write; owned by the stage; -1 for a linked one */
+	int fd;                /* read-write; owned by the stage; -1 for a linked or settled one */
 	void *priv;            /* the store's own */
 };
 
@@ -263,6 +263,11 @@ struct store_ops {
 	enum err (*commit_many)(struct store_box *b, struct store_commit *c, size_t n,
 				struct arena *a, struct errtext *t);
 	void (*abort)(struct store_stage *st);
+	/*
+	 * May be NULL. The bytes of these are complete: makes them durable and closes their descriptors, so that any number
+	 * can wait for commit_many. On failure the caller aborts them.
+	 */
+	enum err (*settle)(struct store_box *b, struct store_commit *c, size_t n, struct errtext *t);
 	/*
 	 * May be NULL: stage a copy of a message of another mailbox of the same driver without
 	 * copying bytes (hard link).

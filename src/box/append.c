@@ -14,13 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WRITE_BUF = 64 << 10, PIECE = WRITE_BUF / 4 };
+enum {
+	WRITE_BUF = 64 << 10,
+	PIECE = WRITE_BUF / 4,
+	OPEN_STAGES = 128,     /* staged files open at once */
+	CACHED_MAX = 64 << 20, /* what is kept of all messages for the index; of the others it is made again when asked for */
+};
 
 struct append {
 	struct acct *acct;         /* borrowed */
 	struct arrivals arrivals;
 	struct buf out;            /* own: on its way to the file */
 	bool open;                 /* between start and end */
+	size_t cached;             /* bytes kept for the index so far */
+	size_t settled;            /* of the arrivals, the first so many need no descriptor any more */
 	struct lf_form lf;
 	struct made made;
 	uint64_t size;             /* of what made was made of */
@@ -190,10 +197,28 @@ static enum err look(struct append *p, struct errtext *t)
 	p->arrivals.arrival[p->arrivals.n - 1].sent = p->made.sent;
 	p->size = (uint64_t)st.st_size;
 	made_cache(&p->made, &cache);
-	if (p->made.text.n <= MADE_CACHED_MAX)
+	if (p->made.text.n <= MADE_CACHED_MAX && p->made.text.n <= CACHED_MAX - p->cached) {
+		p->cached += p->made.text.n;
 		arrival_cache(&p->arrivals.arrival[p->arrivals.n - 1], &cache);
+	}
 	buf_free(&p->load);
 	return ERR_OK;
+}
+
+/* Enough descriptors are open: one command may bring thousands of messages. */
+static enum err settle(struct append *p, struct errtext *t)
+{
+	struct arrivals *r = &p->arrivals;
+	struct store_box *sb;
+	enum err e;
+
+	if (r->n - p->settled < OPEN_STAGES)
+		return ERR_OK;
+	e = mailbox_store(r->mb, &sb, t);
+	if (!e && sb->ops->settle)
+		e = sb->ops->settle(sb, r->commit + p->settled, r->n - p->settled, t);
+	p->settled = r->n;
+	return e;
 }
 
 enum err append_end(struct append *p, struct errtext *t)
@@ -206,6 +231,8 @@ enum err append_end(struct append *p, struct errtext *t)
 	}
 	if (!e)
 		e = look(p, t);
+	if (!e)
+		e = settle(p, t);
 	p->open = false;
 	return e;
 }

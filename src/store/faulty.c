@@ -245,6 +245,13 @@ static void faulty_abort(struct store_stage *st)
 	st->box->ops->abort(st);
 }
 
+static enum err faulty_settle(struct store_box *b, struct store_commit *c, size_t n, struct errtext *t)
+{
+	enum err e = box_step(b, t);
+
+	return e || !ops_of(b)->settle ? e : ops_of(b)->settle(inner_of(b), c, n, t);
+}
+
 static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, size_t n,
 				   struct arena *a, struct errtext *t)
 {
@@ -383,6 +390,7 @@ static const struct store_ops store_faulty_table = {
 	.locate = faulty_locate,
 	.stage = faulty_stage,
 	.commit_many = faulty_commit_many,
+	.settle = faulty_settle,
 	.abort = faulty_abort,
 	.link = faulty_link,
 	.number = faulty_number,

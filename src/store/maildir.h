@@ -198,6 +198,7 @@ enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_st
 		       struct errtext *t);
 enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n,
 			     struct arena *a, struct errtext *t);
+enum err maildir_settle(struct store_box *sb, struct store_commit *c, size_t n, struct errtext *t);
 void maildir_abort(struct store_stage *st);
 enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 		      struct store_box *to, struct store_stage *st_r, struct errtext *t);

@@ -338,17 +338,39 @@ static void commit_sync_dir(struct maildir_box *b, struct store_commit *c, size_
 			c[i].err = ERR_IO;
 }
 
-static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, int tmp,
-			 struct arena *a, struct errtext *t)
+/* The bytes of all on disk, with shared write-back; c[i].err tells of each. Nothing is to be done for what has no descriptor. */
+static void files_ready(struct maildir_box *b, struct store_commit *c, size_t n)
 {
 	bool sync = b->m->sync != STORE_SYNC_NEVER;
-	enum err e;
 
 	for (size_t i = 0; i < n; i++)
 		c[i].err = file_prepare(&c[i], sync && n > 1);
 	for (size_t i = 0; sync && i < n; i++)
 		if (!c[i].err && c[i].stage->fd >= 0 && fsync(c[i].stage->fd) < 0)
 			c[i].err = errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE : ERR_IO;
+}
+
+enum err maildir_settle(struct store_box *sb, struct store_commit *c, size_t n, struct errtext *t)
+{
+	enum err e = ERR_OK;
+
+	files_ready(maildir_box_of(sb), c, n);
+	for (size_t i = 0; i < n && !e; i++) {
+		e = c[i].err;
+		if (c[i].stage->fd >= 0)
+			close(c[i].stage->fd);
+		c[i].stage->fd = -1;
+	}
+	return e ? err_say(t, e, "a message cannot be added to %s: %s", maildir_box_of(sb)->name, err_name(e)) : ERR_OK;
+}
+
+static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, int tmp,
+			 struct arena *a, struct errtext *t)
+{
+	bool sync = b->m->sync != STORE_SYNC_NEVER;
+	enum err e;
+
+	files_ready(b, c, n);
 	e = commit_keywords(b, c, n, t);
 	for (size_t i = 0; i < n; i++)
 		if (!c[i].err)

@@ -1,5 +1,6 @@
 /* APPEND, deliveries, COPY and MOVE: what arrives, what it brings along, what is taken back. */
 #include "tests/unit/box_house.h"
+#include <dirent.h>
 
 static struct house h;
 
@@ -71,6 +72,42 @@ static void test_append(void **state)
 	assert_non_null(strstr(envelope, "\"one\""));
 	assert_string_equal(text_of(v, 1), mail);
 	view_close(&v);
+}
+
+static size_t descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Thousands of messages in one command hold a bounded number of descriptors; still all or none. */
+static void test_append_many(void **state)
+{
+	size_t before = descriptors(), most = 0;
+	struct append *p;
+	struct errtext t;
+	enum err e;
+
+	assert_int_equal(append_begin(h.a, "INBOX", &p, &t), ERR_OK);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(append_start(p, 0, 0, NULL, 0, 1000000000, &t), ERR_OK);
+		assert_int_equal(append_write(p, span_str(mail), &t), ERR_OK);
+		assert_int_equal(append_end(p, &t), ERR_OK);
+		if (i % 50 == 0 && descriptors() > most)
+			most = descriptors();
+	}
+	assert_true(most < before + 200);
+	while (append_finish(p, true, &e, &t) != STEP_DONE)
+		;
+	assert_int_equal(e, ERR_OK);
+	assert_int_equal(set_count(append_uids(p)), 1000);
+	append_free(&p);
+	assert_true(descriptors() < before + 20);
 }
 
 static void test_append_abort(void **state)
@@ -254,6 +291,7 @@ int main(void)
 		BOTH(test_append), BOTH(test_append_abort), BOTH(test_delivery),
 		BOTH(test_delivery_later), BOTH(test_copy), BOTH(test_move),
 		BOTH(test_copy_gone), BOTH(test_rename_inbox),
+		cmocka_unit_test_setup_teardown(test_append_many, begin_maildir, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
