@@ -7,7 +7,7 @@ src_io_libio_a_SOURCES = \
 	include/io/relay.h src/io/relay.c \
 	include/io/stream.h src/io/stream.c src/io/stream_deflate.c \
 	src/io/stream_impl.h src/io/stream_out.c \
-	include/io/tls.h src/io/tls.c src/io/tls_conn.h \
+	include/io/tls.h src/io/tls.c src/io/tls_conn.h src/io/tls_wire.h src/io/tls_wire.c \
 	include/io/watch.h src/io/watch.c
 src_io_libio_a_CFLAGS = $(AM_CFLAGS) $(SSL_CFLAGS)
 IO_LIBS = src/io/libio.a $(CODEC_LIBS) $(SSL_LIBS)

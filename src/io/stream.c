@@ -475,7 +475,9 @@ void stream_sent_all(struct stream *s)
 	if (s->finishing) {
 		if (s->tls)
 			s->tls->ops->notify(s->tls);
-		stream_end(s, ERR_OK, NULL);
+		s->blocked = stream_pending(s) > 0; /* the socket had no room for the close_notify */
+		if (!s->blocked)
+			stream_end(s, ERR_OK, NULL);
 	} else if (s->phase == STREAM_TLS_SOON) {
 		stream_start_handshake(s);
 	}

@@ -18,11 +18,17 @@ static size_t stream_unsent(const struct stream *s)
 	return s->out.n - s->out_off;
 }
 
+/* Of what was sent TLS may keep some until the socket has room. */
+static size_t stream_held(const struct stream *s)
+{
+	return s->tls ? s->tls->ops->held(s->tls) : 0;
+}
+
 size_t stream_pending(const struct stream *s)
 {
 	const struct stream_filter *f = s->filter;
 
-	return stream_unsent(s) + (f ? f->out.n - f->out_off + f->held : 0);
+	return stream_unsent(s) + (f ? f->out.n - f->out_off + f->held : 0) + stream_held(s);
 }
 
 bool stream_full(const struct stream *s)
@@ -64,7 +70,7 @@ static size_t stream_drain(struct stream *s, struct buf *out, size_t *off, struc
 	size_t gone = 0, put = 0;
 	enum tls_result res = TLS_DONE;
 
-	while (res == TLS_DONE && out->n - *off + extra.n - gone > 0) {
+	while (res == TLS_DONE && out->n - *off + extra.n - gone + stream_held(s) > 0) {
 		size_t had = out->n - *off, from_out;
 
 		res = stream_put(s, span_from(buf_span(out), *off), span_from(extra, gone), &put);

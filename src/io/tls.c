@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "tls_conn.h"
+#include "tls_wire.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -12,11 +13,16 @@
 /* A server and its connections, as the rest of io sees them, stand first in ours. */
 struct server {
 	struct tls_server pub;
-	SSL_CTX *ctx; /* own */
+	SSL_CTX *ctx;       /* own */
+	BIO_METHOD *method; /* own */
+	struct buf gather;  /* own: of all its connections */
+	unsigned refs;      /* the owner's and one a connection */
 };
 
 struct conn {
 	struct tls_conn pub;
+	struct server *srv; /* own reference */
+	struct tls_wire wire;
 	SSL *ssl; /* own */
 	const char *why;       /* static; NULL: nothing is wrong */
 	enum tls_result ended; /* TLS_EOF or TLS_FAILED: what every later read answers */
@@ -161,24 +167,44 @@ static void tls_set_modes(SSL_CTX *ctx, bool prefer_server)
 	SSL_CTX_set_alpn_select_cb(ctx, tls_alpn, NULL);
 }
 
+static void server_unref(struct server *srv)
+{
+	if (--srv->refs)
+		return;
+	SSL_CTX_free(srv->ctx);
+	BIO_meth_free(srv->method);
+	buf_free(&srv->gather);
+	free(srv);
+}
+
 static void conn_free(struct tls_conn *pub)
 {
 	struct conn *c = (struct conn *)pub;
 
 	SSL_free(c->ssl);
+	buf_free(&c->wire.held);
+	server_unref(c->srv);
 	free(c);
 }
 
 static struct tls_conn *conn_new(struct tls_server *srv, int fd, const char *alpn)
 {
 	struct conn *c = mem_alloc(sizeof(*c));
+	BIO *bio;
 
 	c->pub.ops = srv->ops;
-	c->ssl = SSL_new(((struct server *)srv)->ctx);
-	if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1) {
+	c->srv = (struct server *)srv;
+	c->srv->refs++;
+	c->wire = (struct tls_wire){ .fd = fd, .gather = &c->srv->gather };
+	buf_init(&c->wire.held, WIRE_MAX);
+	c->ssl = SSL_new(c->srv->ctx);
+	bio = wire_bio(c->srv->method, &c->wire);
+	if (!c->ssl || !bio) {
+		BIO_free(bio);
 		conn_free(&c->pub);
 		return NULL;
 	}
+	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_app_data(c->ssl, (void *)(uintptr_t)alpn);
 	SSL_set_accept_state(c->ssl);
 	return &c->pub;
@@ -212,6 +238,19 @@ static enum tls_result conn_result(struct conn *c, int ret)
 	return conn_end(c, TLS_FAILED, tls_reason());
 }
 
+/* What the library has written goes out. Says what it says unless the wire has something worse to say. */
+static enum tls_result conn_flush(struct conn *c, enum tls_result res)
+{
+	enum tls_result sent;
+
+	if (!c->wire.gather->n && !c->wire.held.n)
+		return res;
+	sent = wire_flush(&c->wire);
+	if (sent == TLS_FAILED && res != TLS_FAILED)
+		return conn_end(c, TLS_FAILED, strerrordesc_np(errno));
+	return sent == TLS_WANT_WRITE && (res == TLS_DONE || res == TLS_WANT_READ) ? sent : res;
+}
+
 static void conn_begin(void)
 {
 	ERR_clear_error();
@@ -225,7 +264,7 @@ static enum tls_result conn_handshake(struct tls_conn *pub)
 
 	conn_begin();
 	ret = SSL_do_handshake(c->ssl);
-	return ret == 1 ? TLS_DONE : conn_result(c, ret);
+	return conn_flush(c, ret == 1 ? TLS_DONE : conn_result(c, ret));
 }
 
 static enum tls_result conn_read(struct tls_conn *pub, char *p, size_t n, size_t *got_r)
@@ -249,6 +288,8 @@ static enum tls_result conn_read(struct tls_conn *pub, char *p, size_t n, size_t
 	}
 	if (res == TLS_WANT_READ)
 		c->again = false;
+	if (c->wire.gather->n && conn_flush(c, res) == TLS_FAILED) /* an answer to the peer's library */
+		res = TLS_FAILED;
 	*got_r = have;
 	return have ? TLS_DONE : res; /* the reason comes again with the next call */
 }
@@ -256,7 +297,7 @@ static enum tls_result conn_read(struct tls_conn *pub, char *p, size_t n, size_t
 static enum tls_result conn_write(struct tls_conn *pub, struct span bytes, size_t *put_r)
 {
 	struct conn *c = (struct conn *)pub;
-	enum tls_result res = c->ended == TLS_FAILED ? TLS_FAILED : TLS_DONE;
+	enum tls_result res = c->ended == TLS_FAILED ? TLS_FAILED : conn_flush(c, TLS_DONE);
 
 	*put_r = 0;
 	while (*put_r < bytes.n && res == TLS_DONE) {
@@ -268,8 +309,15 @@ static enum tls_result conn_write(struct tls_conn *pub, struct span bytes, size_
 		*put_r += put;
 		if (ret != 1)
 			res = conn_result(c, ret);
+		else if (c->wire.gather->n >= WIRE_GATHER)
+			res = conn_flush(c, TLS_DONE);
 	}
-	return res;
+	return conn_flush(c, res);
+}
+
+static size_t conn_held(const struct tls_conn *pub)
+{
+	return ((const struct conn *)pub)->wire.held.n;
 }
 
 static bool conn_pending(const struct tls_conn *pub)
@@ -287,6 +335,7 @@ static void conn_notify(struct tls_conn *pub)
 	conn_begin();
 	SSL_shutdown(c->ssl);
 	ERR_clear_error();
+	wire_flush(&c->wire);
 }
 
 static const char *conn_why(const struct tls_conn *pub)
@@ -316,6 +365,7 @@ static const struct tls_ops conn_ops = {
 	.handshake = conn_handshake,
 	.read = conn_read,
 	.write = conn_write,
+	.held = conn_held,
 	.pending = conn_pending,
 	.notify = conn_notify,
 	.why = conn_why,
@@ -329,9 +379,12 @@ enum err tls_server_new(const struct tls_settings *set, struct tls_server **srv_
 
 	srv->pub.ops = &conn_ops;
 	ERR_clear_error();
+	srv->refs = 1;
+	buf_init(&srv->gather, WIRE_MAX);
+	srv->method = wire_method();
 	srv->ctx = SSL_CTX_new(TLS_server_method());
-	if (!srv->ctx) {
-		free(srv);
+	if (!srv->ctx || !srv->method) {
+		server_unref(srv);
 		return err_say(why, ERR_MEMORY, "TLS library: %s", tls_reason());
 	}
 	tls_set_modes(srv->ctx, set->prefer_server_ciphers);
@@ -354,7 +407,6 @@ void tls_server_free(struct tls_server **srv)
 {
 	if (!*srv)
 		return;
-	SSL_CTX_free(((struct server *)*srv)->ctx);
-	free(*srv);
+	server_unref((struct server *)*srv);
 	*srv = NULL;
 }

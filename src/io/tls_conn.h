@@ -32,10 +32,12 @@ struct tls_ops {
 	/* Reads until n bytes are there or no more can be had: TLS_DONE with *got_r > 0, else the reason. */
 	enum tls_result (*read)(struct tls_conn *c, char *p, size_t n, size_t *got_r);
 	/*
-	 * Writes what the descriptor takes; *put_r bytes are done. When it is less than n with TLS_WANT_*,
-	 * the next call must begin with the same bytes (they may have moved).
+	 * Takes what the descriptor takes, and little more, which is held; *put_r bytes are done. When it is less than n
+	 * with TLS_WANT_*, the next call must begin with the same bytes (they may have moved). TLS_WANT_WRITE, also
+	 * with all n done: something is held, and goes out with the next call, which may be one of no bytes.
 	 */
 	enum tls_result (*write)(struct tls_conn *c, struct span bytes, size_t *put_r);
+	size_t (*held)(const struct tls_conn *c); /* bytes for the wire that the descriptor has not taken */
 	bool (*pending)(const struct tls_conn *c); /* input that the descriptor no longer announces */
 	void (*notify)(struct tls_conn *c);        /* close_notify, once, if it can be sent */
 	const char *(*why)(const struct tls_conn *c);
