@@ -254,7 +254,9 @@ static void note_moved(struct imap_notify *n, const struct folder_news *news)
 {
 	if (news->kind != NEWS_RENAMED || strcmp(news->old, "INBOX") == 0)
 		return;
-	DL_APPEND(n->moved, named_new(NOTIFY_NAME, news->name, news->old));
+	struct named *d = named_new(NOTIFY_NAME, news->name, news->old);
+
+	DL_APPEND(n->moved, d);
 }
 
 static void on_folder_timer(void *ctx)
@@ -388,9 +390,15 @@ static void move_known(struct imap_notify *n)
 {
 	struct watched *w, *next;
 
-	for (; n->moved; named_free(&n->moved, n->moved))
+	for (; n->moved; named_free(&n->moved, n->moved)) {
+		unsigned before = HASH_COUNT(n->boxes); /* what is added comes behind */
+
 		HASH_ITER (hh, n->boxes, w, next)
-			move_one(n, w, n->moved);
+			if (before-- > 0)
+				move_one(n, w, n->moved);
+			else
+				break;
+	}
 }
 
 static enum err resolve(struct imap_notify *n)
