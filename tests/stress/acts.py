@@ -301,7 +301,8 @@ class Client(Model):
             self.owned(box, uids - named, [word], add)
         if limit and (spurious := {u for u in named if had[u] is (not add)}):
             raise Wrong(f"MODIFIED names {sorted(spurious)} without a reason: {command.text}")
-        done = {u for u in newer - named - command.removed if had[u] is add}
+        # A keyword that the mailbox does not know cannot have changed: only one that is there tells something.
+        done = {u for u in newer - named - command.removed if add and had[u]}
         await self.do_noop()
         if self.box is box and done & {m.uid for m in self.msgs}:
             raise Wrong(f"UNCHANGEDSINCE {limit} let pass {sorted(done)}")
