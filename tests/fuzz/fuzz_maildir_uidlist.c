@@ -74,19 +74,19 @@ static void put_file(struct span text)
 
 static void numbers(void)
 {
-	const struct span keys[2] = { SPAN("key-one"), SPAN("key-two") };
+	struct span keys[2] = { SPAN("key-one"), SPAN("key-two") };
 	struct store_box *b;
 	uint32_t uid[2], again[2], next, next2;
 
 	must(store->ops->box_open(store, "INBOX", &b, NULL) == ERR_OK);
-	enum err e = b->ops->number(b, keys, 2, false, uid, &next, NULL);
+	enum err e = b->ops->number(b, keys, 2, false, uid, &next, NULL, NULL);
 	must(e == ERR_OK || e == ERR_LIMIT);
 	if (!e) {
 		must(uid[0] > 0 && uid[1] > 0 && uid[0] != uid[1] && next > uid[0] &&
 		     next > uid[1]);
 		b->ops->box_close(b);
 		must(store->ops->box_open(store, "INBOX", &b, NULL) == ERR_OK);
-		must(b->ops->number(b, keys, 2, false, again, &next2, NULL) == ERR_OK);
+		must(b->ops->number(b, keys, 2, false, again, &next2, NULL, NULL) == ERR_OK);
 		must(uid[0] == again[0] && uid[1] == again[1] && next == next2);
 	}
 	b->ops->box_close(b);
