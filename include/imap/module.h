@@ -211,11 +211,11 @@ typedef enum step imap_vanished_fn(struct imap_session *s, const struct view_cha
 /*
  * What is told of results in a round of announcements; called until STEP_DONE, or STEP_OUTPUT_FULL or STEP_SLICE come first.
  * removed: behind the flags, before what vanished is told: the client still has the old numbers, the view has the new
- * ones already. added: behind EXISTS.
+ * ones already. added: behind EXISTS, which told of the messages news (UIDs).
  */
 struct imap_follow {
 	enum step (*removed)(struct imap_session *s, const struct view_changes *c);
-	enum step (*added)(struct imap_session *s);
+	enum step (*added)(struct imap_session *s, const struct set *news);
 	void (*drop)(struct imap_session *s); /* the mailbox is left */
 };
 

@@ -1,7 +1,8 @@
 /*
  * What happened in the selected mailbox, told in the order that keeps every number right (law 10):
  * keyword names, flag FETCHes under the old numbers, what left followed results, what vanished
- * (descending), then EXISTS and RECENT, then what came into followed results.
+ * (descending), then EXISTS and RECENT, then FETCHes of new messages, then what came into followed
+ * results.
  *
  * view_update has already renumbered when the flag FETCHes are written. The expunged numbers come
  * descending, each as it was before, so the old number of a message is its new one plus how many of
@@ -20,6 +21,7 @@ void imap_announce_drop(struct imap_session *s)
 	view_changes_free(&a->changes);
 	set_free(&a->uids);
 	set_free(&a->bare);
+	set_free(&a->news);
 	set_free(&a->fresh);
 	arena_free(&a->arena);
 	*a = (struct imap_announce){ .phase = ANNOUNCE_IDLE };
@@ -163,18 +165,21 @@ bool imap_tells_own(const struct imap_session *s)
 	return s->hooks.unsolicited[1] != NULL;
 }
 
-/* Those among the messages from number first on that the client did not add itself. */
-static void find_fresh(struct imap_session *s, uint32_t first)
+/* The messages from number first on; fresh: those among them that the client did not add itself. */
+static void find_news(struct imap_session *s, uint32_t first)
 {
-	struct set *fresh = &s->announce.fresh;
+	struct imap_announce *a = &s->announce;
 	uint32_t uid = view_uid(s->view, first);
 
 	if (!uid)
 		return;
-	set_copy(fresh, view_uids(s->view));
+	set_copy(&a->news, view_uids(s->view));
 	if (uid > 1)
-		set_remove_range(fresh, 1, uid - 1);
-	set_remove_set(fresh, &s->own);
+		set_remove_range(&a->news, 1, uid - 1);
+	if (!s->hooks.notice)
+		return;
+	set_copy(&a->fresh, &a->news);
+	set_remove_set(&a->fresh, &s->own);
 	set_clear(&s->own);
 }
 
@@ -185,8 +190,8 @@ static void write_counts(struct imap_session *s)
 
 	if (!(s->announce.heard & IMAP_HEARD_COUNTS))
 		return;
-	if (s->hooks.notice && st->exists > left)
-		find_fresh(s, left + 1);
+	if ((s->hooks.notice || s->hooks.follow) && st->exists > left)
+		find_news(s, left + 1);
 	if (st->exists != left)
 		imap_untagged(s, "%u EXISTS", st->exists);
 	if (st->recent != s->told_recent)
@@ -304,10 +309,10 @@ static enum step do_phase(struct imap_session *s, bool expunge)
 	case ANNOUNCE_COUNTS:
 		write_counts(s);
 		return STEP_DONE;
-	case ANNOUNCE_ADDED:
-		return s->hooks.follow ? s->hooks.follow->added(s) : STEP_DONE;
 	case ANNOUNCE_FRESH:
 		return a->fresh.n ? s->hooks.notice->fresh(s, &a->fresh) : STEP_DONE;
+	case ANNOUNCE_ADDED:
+		return s->hooks.follow ? s->hooks.follow->added(s, &a->news) : STEP_DONE;
 	case ANNOUNCE_IDLE:
 	case ANNOUNCE_DONE:
 		break;

@@ -39,8 +39,8 @@ enum imap_announce_phase {
 	ANNOUNCE_REMOVED,
 	ANNOUNCE_VANISHED,
 	ANNOUNCE_COUNTS,
-	ANNOUNCE_ADDED,
 	ANNOUNCE_FRESH,
+	ANNOUNCE_ADDED,
 	ANNOUNCE_DONE,
 };
 
@@ -52,7 +52,8 @@ struct imap_announce {
 	struct set uids;             /* what the flag FETCHes are about */
 	struct set bare;             /* among them: FLAGS is left out, the client knows them */
 	struct view_walk *walk;
-	struct set fresh;            /* what EXISTS tells of */
+	struct set news;             /* what EXISTS tells of, */
+	struct set fresh;            /* and of it what hooks.notice tells of */
 	unsigned heard;              /* enum imap_heard: of this round */
 	size_t pos;                  /* in changes.expunged: of the flags phase from the end, then of the hook */
 	bool uid;                    /* FETCH lines carry the UID */

@@ -33,6 +33,7 @@ struct esearch {
 	const uint32_t *order;        /* borrowed: the numbers as sorted (RFC 5267); NULL: ascending */
 	size_t at, end;               /* writing order: what comes next, and where it ends */
 	bool begun, comma;
+	const struct imap_arg *update; /* arena: what UPDATE FETCHes of new messages; NULL: nothing */
 };
 
 /* "* ESEARCH (TAG "x") UID": how every such line begins. */

@@ -7,9 +7,13 @@
  *
  * Results in mailbox order have position 0, for the client can place them itself; sorted ones have
  * the place where they stand. Time alone (OLDER, YOUNGER) changes no result.
+ *
+ * As there is NOTIFY, UPDATE may name items to be FETCHed of new messages that come into the result
+ * (RFC 5465 section 7); they go between EXISTS and ADDTO.
  */
 #include "args.h"
 #include "esearch.h"
+#include "fetch.h"
 #include "modules.h"
 
 #include "base/clock.h"
@@ -33,16 +37,18 @@ struct context {
 	const struct query *query;
 	const struct sort_by *by; /* NULL: mailbox order */
 	size_t by_n;
-	uint64_t modseq;  /* changes up to here are in found */
-	struct set found; /* own: UIDs */
-	uint32_t *order;  /* own: found as sorted; with by only */
-	size_t n;         /* of order */
+	const struct imap_arg *items; /* what is FETCHed of new messages; NULL: nothing */
+	uint64_t modseq;              /* changes up to here are in found */
+	struct set found;             /* own: UIDs */
+	uint32_t *order;              /* own: found as sorted; with by only */
+	size_t n;                     /* of order */
 
 	/* The round under way. */
-	bool looking, telling;
+	bool looking, telling, fetched;
 	struct set look, removed, added; /* own: UIDs */
 	struct query_run *run;           /* own */
 	struct sort_run *sort;           /* own */
+	struct imap_standing fetch;      /* own */
 	uint64_t spent_us;
 	size_t at, told; /* at: the next range, or place in order; told: numbers so far */
 };
@@ -64,6 +70,7 @@ static void context_free(struct context *x)
 
 	query_end(&x->run);
 	sort_end(&x->sort);
+	imap_standing_end(&x->fetch);
 	set_free(&x->found);
 	set_free(&x->look);
 	set_free(&x->removed);
@@ -239,6 +246,7 @@ static void begin_look(struct imap_session *s, struct context *x, const struct v
 	set_clear(&x->added);
 	x->spent_us = 0;
 	x->looking = true;
+	x->fetched = false;
 }
 
 /* The messages in look that match are match. */
@@ -364,13 +372,34 @@ static enum step sort_again(struct imap_session *s, struct context *x, enum err 
 	return STEP_DONE;
 }
 
-static enum step add_to(struct imap_session *s, struct context *x, enum err *e)
+/* Not of those that only have other flags now. */
+static enum step fetch_news(struct imap_session *s, struct context *x, const struct set *news)
 {
+	struct set came = SET_EMPTY;
 	enum step step = STEP_DONE;
+
+	if (!x->items || x->fetched)
+		return STEP_DONE;
+	set_copy(&came, &x->added);
+	set_intersect(&came, news);
+	if (came.n)
+		step = imap_standing_run(s, &x->fetch, x->items, &came);
+	x->fetched = step == STEP_DONE;
+	set_free(&came);
+	return step;
+}
+
+static enum step add_to(struct imap_session *s, struct context *x, const struct set *news,
+			enum err *e)
+{
+	enum step step;
 
 	if (!x->added.n)
 		return STEP_DONE;
-	if (!x->telling && x->by)
+	step = fetch_news(s, x, news);
+	if (s->phase == IMAP_ENDING) /* perhaps within a literal */
+		return STEP_DONE;
+	if (step == STEP_DONE && !x->telling && x->by)
 		step = sort_again(s, x, e);
 	if (step != STEP_DONE || *e)
 		return step;
@@ -400,8 +429,9 @@ static void begin_half(struct imap_session *s, const struct view_changes *c)
 	set_ranks_init(&cs->ranks, &cs->numbered);
 }
 
-/* Both halves of a round; c NULL: the second. One that can no longer be kept up is given up. */
-static enum step half(struct imap_session *s, const struct view_changes *c)
+/* Both halves of a round: c is of the first, news of the second. One that can no longer be kept up
+ * is given up. */
+static enum step half(struct imap_session *s, const struct view_changes *c, const struct set *news)
 {
 	struct contexts *cs = s->followed;
 
@@ -409,9 +439,9 @@ static enum step half(struct imap_session *s, const struct view_changes *c)
 	while (cs->at) {
 		struct context *x = cs->at;
 		enum err e = ERR_OK;
-		enum step step = c ? remove_from(s, x, c, &e) : add_to(s, x, &e);
+		enum step step = c ? remove_from(s, x, c, &e) : add_to(s, x, news, &e);
 
-		if (step != STEP_DONE)
+		if (step != STEP_DONE || s->phase == IMAP_ENDING)
 			return step;
 		cs->at = x->next;
 		if (!e)
@@ -426,12 +456,12 @@ static enum step half(struct imap_session *s, const struct view_changes *c)
 
 static enum step removed(struct imap_session *s, const struct view_changes *c)
 {
-	return half(s, c);
+	return half(s, c, NULL);
 }
 
-static enum step added(struct imap_session *s)
+static enum step added(struct imap_session *s, const struct set *news)
 {
-	return half(s, NULL);
+	return half(s, NULL, news);
 }
 
 static const struct imap_follow following = { removed, added, drop };
@@ -441,13 +471,15 @@ static const struct imap_follow following = { removed, added, drop };
 static bool take_program(struct context *x, const struct imap_search *s)
 {
 	const struct imap_sorted *so = s->sorted;
+	const struct esearch *es = s->option;
 	struct sort_by *by = so ? arena_array(x->arena, so->by_n, sizeof(*by)) : NULL;
 	bool ok;
 
 	x->uid = s->c->row->flags & IMAP_CMD_UID;
 	x->tag = arena_copy(x->arena, s->c->tag, &ok);
 	x->query = query_copy(s->query, x->arena);
-	if (!ok || !x->query || (so && !by))
+	x->items = es->update ? imap_arg_copy(es->update, x->arena) : NULL;
+	if (!ok || !x->query || (so && !by) || (es->update && !x->items))
 		return false;
 	if (so)
 		memcpy(by, so->by, so->by_n * sizeof(*by));
@@ -503,6 +535,12 @@ static enum err return_update(struct imap_cmd *c, void *state, const struct imap
 		return ERR_SYNTAX;
 	}
 	es->items |= ESEARCH_UPDATE;
+	if (*a && (*a)->type == IMAP_ARG_LIST) {
+		if (!imap_standing_try(c, *a))
+			return ERR_SYNTAX;
+		es->update = *a;
+		*a = (*a)->next;
+	}
 	if (count(c->s) < CONTEXTS_MAX)
 		s->keep = keep;
 	else if (!s->keep)

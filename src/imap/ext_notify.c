@@ -74,9 +74,7 @@ struct imap_notify {
 	bool overflow;
 	struct watched *selected; /* the one that is selected, as of the last look */
 	struct loop_timer again, poll, folder;
-	struct arena *fetch_arena; /* own, while new messages are FETCHed */
-	struct imap_cmd fetch_cmd;
-	struct imap_fetch *fetch; /* fetch_arena */
+	struct imap_standing fetch; /* own: of new messages */
 };
 
 static struct imap_notify *notify_of(const struct imap_session *s)
@@ -136,12 +134,6 @@ static void names_clear(struct named **list)
 		named_free(list, *list);
 }
 
-static void fetch_end(struct imap_notify *n)
-{
-	arena_free(&n->fetch_arena);
-	n->fetch = NULL;
-}
-
 /* Forgets all that was asked for. */
 static void notify_clear(struct imap_notify *n)
 {
@@ -150,7 +142,7 @@ static void notify_clear(struct imap_notify *n)
 	loop_timer_stop(n->s->cfg.loop, &n->again);
 	loop_timer_stop(n->s->cfg.loop, &n->poll);
 	loop_timer_stop(n->s->cfg.loop, &n->folder);
-	fetch_end(n);
+	imap_standing_end(&n->fetch);
 	HASH_ITER (hh, n->boxes, w, wn)
 		watched_free(w);
 	names_clear(&n->names);
@@ -662,36 +654,13 @@ static unsigned heard(const struct imap_session *s)
 	return h;
 }
 
-static bool fetch_begin(struct imap_notify *n, const struct set *uids)
-{
-	n->fetch_arena = arena_new(IMAP_ARENA_MAX);
-	n->fetch_cmd = (struct imap_cmd){ .s = n->s, .arena = n->fetch_arena };
-	n->fetch = arena_alloc(n->fetch_arena, sizeof(*n->fetch));
-	if (!n->fetch)
-		return false;
-	n->fetch->c = &n->fetch_cmd;
-	n->fetch->unsolicited = true;
-	if (!arena_cleanup(n->fetch_arena, imap_fetch_free, n->fetch) ||
-	    !imap_fetch_compile(n->fetch, n->spec.fetch))
-		return false;
-	set_copy(&n->fetch->uids, uids);
-	return imap_args_own_set(&n->fetch_cmd, &n->fetch->uids);
-}
-
 static enum step fresh(struct imap_session *s, const struct set *uids)
 {
 	struct imap_notify *n = notify_of(s);
-	enum step step = STEP_DONE;
 
 	if (n->all || !n->spec.fetch)
 		return STEP_DONE;
-	if (n->fetch || fetch_begin(n, uids)) {
-		n->fetch_cmd.deadline_us = s->cmd.deadline_us;
-		step = imap_fetch_run(n->fetch);
-	}
-	if (step == STEP_DONE || s->phase == IMAP_ENDING)
-		fetch_end(n);
-	return step;
+	return imap_standing_run(s, &n->fetch, n->spec.fetch, uids);
 }
 
 static void told(struct imap_session *s)

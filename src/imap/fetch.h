@@ -82,4 +82,20 @@ bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items);
 enum step imap_fetch_run(struct imap_fetch *f);
 void imap_fetch_free(void *f);
 
+/* A FETCH of new messages that was asked for before they came, while it runs; zeroed otherwise. */
+struct imap_standing {
+	struct arena *arena;                 /* own */
+	struct imap_cmd cmd;
+	struct imap_fetch *fetch;            /* arena */
+};
+
+/*
+ * try: what is wrong with the items is answered now; false: c is answered. run: until STEP_DONE; uids matter to the first
+ * call only. end: gives up one that may be running, before the view is closed.
+ */
+bool imap_standing_try(struct imap_cmd *c, const struct imap_arg *items);
+enum step imap_standing_run(struct imap_session *s, struct imap_standing *st, const struct imap_arg *items,
+			    const struct set *uids);
+void imap_standing_end(struct imap_standing *st);
+
 #endif

@@ -62,6 +62,7 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/fetch.h \
 	src/imap/fetch_body.c \
 	src/imap/fetch_meta.c \
+	src/imap/fetch_standing.c \
 	src/imap/list.h \
 	src/imap/modules.h src/imap/modules.c \
 	src/imap/names.h src/imap/names.c \

@@ -101,14 +101,11 @@ static bool is_selected(const struct notify_group *g)
 
 /* ---- events ---- */
 
-/* The items are tried now, so that what is wrong with them is answered now. */
 static bool take_fetch(struct reading *r, const struct imap_arg *items)
 {
-	struct imap_fetch f = { .c = r->c, .unsolicited = true };
-
 	r->n->fetch = imap_arg_copy(items, r->n->arena);
 	if (r->n->fetch)
-		return imap_fetch_compile(&f, items);
+		return imap_standing_try(r->c, items);
 	imap_fail(r->c, ERR_LIMIT, "Too many FETCH items.");
 	return false;
 }

@@ -50,7 +50,7 @@ struct imap_lex {
 	enum lex_state state;
 	enum imap_lex_event event;
 	enum imap_lex_event pending; /* came up outside of a feed; MORE: none */
-	bool sections;  /* "BODY[" is special in this command */
+	bool sections;  /* "BODY[" may be special in this command */
 	bool streaming;
 	bool sync_due;  /* CONTINUE was reported and not yet answered by a feed */
 	bool size_seen; /* LEX_SIZE: at least one digit */
@@ -314,10 +314,35 @@ static size_t on_tag(struct imap_lex *lex, struct span in)
 	return n + 1;
 }
 
+static bool name_in(struct span name, const char *const *names)
+{
+	while (*names && !span_ieq_str(name, *names))
+		names++;
+	return *names;
+}
+
 /* Commands in which an atom before '[' may be the beginning of a section. */
 static bool has_sections(struct span name)
 {
-	return span_eq_str(name, "FETCH") || span_eq_str(name, "UID") || span_eq_str(name, "NOTIFY");
+	static const char *const names[] = { "FETCH", "NOTIFY", "SEARCH", "SORT", "UID", NULL };
+
+	return name_in(name, names);
+}
+
+/* And where: what searches has items in the list behind RETURN only, elsewhere it is a string. */
+static bool section_place(const struct imap_lex *lex)
+{
+	static const char *const searches[] = { "SEARCH", "SORT", "THREAD", NULL };
+	const struct imap_arg *a = lex->cmd.args, *top = lex->parent;
+	bool by_uid = span_eq_str(lex->cmd.name, "UID") && a;
+
+	if (!name_in(by_uid ? a->s : lex->cmd.name, searches))
+		return true;
+	if (by_uid)
+		a = a->next;
+	while (top && top->parent)
+		top = top->parent;
+	return a && top && a->next == top && span_ieq_str(a->s, "RETURN");
 }
 
 static size_t on_name(struct imap_lex *lex, struct span in)
@@ -433,7 +458,7 @@ static size_t on_bracket_open(struct imap_lex *lex, struct span in, size_t n)
 
 	if (n > 0)
 		buf_add(&lex->tok, in.p, n);
-	if (!lex->sections || !is_section_word(buf_span(&lex->tok))) {
+	if (!lex->sections || !is_section_word(buf_span(&lex->tok)) || !section_place(lex)) {
 		buf_add_char(&lex->tok, '[');
 		return n + 1;
 	}

@@ -185,6 +185,21 @@ static void test_sections(void **state)
 	check("a FETCH 1 (BODY[TEXT)\r\n", "a BAD Unexpected ')'|");
 }
 
+/* What searches has sections in the list behind RETURN; in its program "[" is part of a string. */
+static void test_sections_of_searches(void **state)
+{
+	check("a SEARCH RETURN (UPDATE (BODY[HEADER.FIELDS (A B)] UID)) ALL\r\n",
+	      "a SEARCH RETURN (UPDATE (BODY[HEADER.FIELDS (A B)] UID)) ALL|");
+	check("a UID sort return (UPDATE (BODY.PEEK[1 2]<0.9>)) (DATE) UTF-8 ALL\r\n",
+	      "a UID sort return (UPDATE (BODY.PEEK[1 2]<0.9>)) (DATE) UTF-8 ALL|");
+	check("a SEARCH RETURN (UPDATE (BODY[TEXT)) ALL\r\n", "a BAD Unexpected ')'|");
+	check("a SEARCH RETURN () (SUBJECT BODY[TEXT)\r\n", "a SEARCH RETURN () (SUBJECT BODY[TEXT)|");
+	check("a UID SEARCH SUBJECT BODY[TEXT\r\n", "a UID SEARCH SUBJECT BODY[TEXT|");
+	check("a UID THREAD REFS UTF-8 (SUBJECT BODY[)\r\n", "a UID THREAD REFS UTF-8 (SUBJECT BODY[)|");
+	check("a UID SORT (DATE) UTF-8 RETURN (BODY[)\r\n", "a UID SORT (DATE) UTF-8 RETURN (BODY[)|");
+	check("a UID BODY[1 2]\r\n", "a UID BODY[1 2]|");
+}
+
 static void test_section_pieces(void **state)
 {
 	struct imap_lex *lex = imap_lex_new(&imap_lex_session);
@@ -376,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_literals),
 		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_sections_of_searches),
 		cmocka_unit_test(test_section_pieces),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_in_step),
