@@ -238,7 +238,7 @@ class Client:
             words[1] = self.small(words[1])
         elif cond == "NO" and words[0] != "TRYCREATE":
             return None
-        elif words[0] in ("HIGHESTMODSEQ", "CAPABILITY", "CLOSED", "NOMODSEQ", "CLIENTBUG"):
+        elif words[0] in ("HIGHESTMODSEQ", "MAILBOXID", "CAPABILITY", "CLOSED", "NOMODSEQ", "CLIENTBUG"):
             return None
         if words[0] in ("PERMANENTFLAGS",):
             return ("PERMANENTFLAGS", frozenset(w for w in re.findall(r"[^ ()]+", match[1].decode())[1:] if w[0] == "\\"))
