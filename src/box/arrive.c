@@ -34,6 +34,7 @@ void arrivals_free(struct arrivals *r)
 	free(r->arrival);
 	free(r->uid);
 	set_free(&r->uids);
+	set_free(&r->dropped);
 	arena_free(&r->arena);
 	mailbox_close(&r->mb);
 }
@@ -105,6 +106,21 @@ static void take_told(struct arrivals *r, size_t i)
 		r->arrival[i].n[k] = SIZE_MAX;
 }
 
+static void leave_out(struct arrivals *r, size_t i)
+{
+	set_add(&r->dropped, r->arrival[i].source);
+	buf_free(&r->arrival[i].text);
+	r->n--;
+	memmove(r->commit + i, r->commit + i + 1, (r->n - i) * sizeof(*r->commit));
+	memmove(r->arrival + i, r->arrival + i + 1, (r->n - i) * sizeof(*r->arrival));
+	memmove(r->uid + i, r->uid + i + 1, (r->n - i) * sizeof(*r->uid));
+}
+
+static bool is_gone(const struct arrivals *r, enum err e)
+{
+	return r->skip_gone && e == ERR_EXPUNGED;
+}
+
 static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to, struct errtext *t)
 {
 	size_t from = r->committed;
@@ -112,18 +128,26 @@ static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to
 
 	if (e == ERR_INUSE)
 		return e;
+	if (is_gone(r, e))
+		e = ERR_OK;
 	for (size_t i = from; i < to; i++) {
-		if (!e)
+		if (!e && !is_gone(r, r->commit[i].err))
 			e = r->commit[i].err;
 		free(r->commit[i].stage);
 		r->commit[i].stage = NULL;
 		take_told(r, i);
 	}
-	if (e)
+	if (e) {
 		take_back(r, sb, to);
-	else
-		r->committed = to;
-	return e;
+		return e;
+	}
+	for (size_t i = to; i-- > from;)
+		if (r->commit[i].err) {
+			leave_out(r, i);
+			to--;
+		}
+	r->committed = to;
+	return ERR_OK;
 }
 
 static size_t batch_end(const struct arrivals *r)
@@ -473,7 +497,7 @@ enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 		if (e == ERR_INUSE && locked_for(r) < COMMIT_PATIENCE_MS)
 			return STEP_WAITING;
 		r->since = 0;
-		if (e)
+		if (e || !r->n)
 			return done(e, err_r);
 		if (numbered_later(r))
 			return done(ERR_OK, err_r);

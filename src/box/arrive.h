@@ -10,6 +10,7 @@
 
 struct arrival {
 	int64_t internaldate, savedate, sent;
+	uint32_t source;                       /* of a copy: the original's UID */
 	struct buf text;                       /* own: cache fields one after another */
 	size_t off[IDX_FIELDS], n[IDX_FIELDS]; /* n SIZE_MAX: not cached */
 };
@@ -26,6 +27,8 @@ struct arrivals {
 	size_t committed;            /* the first so many are in the folder */
 	enum arrive_phase phase;
 	bool number;                 /* the caller wants UIDs */
+	bool skip_gone;              /* a copy whose original went meanwhile is left out, and no failure */
+	struct set dropped;          /* arrival.source of these */
 	bool synced;
 	uint64_t since;              /* clock_ms when waiting for the folder's lock began */
 	uint32_t uidvalidity;        /* 0: not known */

@@ -16,7 +16,6 @@ enum {
 	LOCK_PATIENCE_MS = 8000,
 	SOURCES = 64,          /* messages read out of the index at once */
 	SOURCES_TEXT = 1 << 20,
-	AGAIN_MAX = 3,
 };
 
 /* A message on its way, out of the source's index. */
@@ -35,7 +34,6 @@ struct copying {
 	size_t sources, next;
 	struct arena *keys;     /* own: of the sources */
 	bool bytes;             /* links are not possible */
-	unsigned again;
 	size_t open;            /* stages with a descriptor since the last commit */
 	uint64_t since;         /* clock_ms of the first wait for a lock */
 	bool arrived;
@@ -220,6 +218,7 @@ static enum err stage_one(struct view *v, struct copying *c, struct source *s, s
 	s->cache.savedate = a->savedate;
 	s->cache.internaldate = date;
 	s->cache.sent = s->m.sent;
+	s->cache.source = s->uid;
 	buf_free(&a->text);
 	*a = s->cache; /* and its text with it */
 	arrival_init(&s->cache);
@@ -295,23 +294,24 @@ static void copying_free(struct copying *c)
 	free(c);
 }
 
-/*
- * The folder did not take the links: then it gets the bytes. Or a message went between staging and commit, which did
- * not happen at all then: where that is no failure it begins again without it.
- */
+static void arrivals_begin(struct view_copy *job, struct copying *c, struct mailbox *dest)
+{
+	arrivals_init(&c->in, dest);
+	c->in.number = true;
+	c->in.skip_gone = job->skip_gone;
+}
+
+/* The folder did not take the links: then it gets the bytes. */
 static bool start_again(struct view_copy *job, struct copying *c)
 {
 	struct mailbox *dest = c->in.mb;
 
-	if (!(job->err == ERR_CANNOT && !c->bytes) && !(job->err == ERR_EXPUNGED && job->skip_gone))
+	if (job->err != ERR_CANNOT || c->bytes)
 		return false;
-	if (c->again++ == AGAIN_MAX)
-		return false;
-	c->bytes = c->bytes || job->err == ERR_CANNOT;
+	c->bytes = true;
 	dest->refs++;
 	arrivals_free(&c->in);
-	arrivals_init(&c->in, dest);
-	c->in.number = true;
+	arrivals_begin(job, c, dest);
 	c->at = set_min(&c->uids);
 	c->open = 0;
 	job->done = 0;
@@ -335,8 +335,7 @@ static enum err begin(struct view *v, struct view_copy *job)
 		return err_say(&job->text, ERR_READONLY, "Mailbox is read-only");
 	}
 	c = mem_alloc(sizeof(*c));
-	arrivals_init(&c->in, dest);
-	c->in.number = true;
+	arrivals_begin(job, c, dest);
 	set_copy(&c->uids, job->uids);
 	set_intersect(&c->uids, &v->uids);
 	c->at = set_min(&c->uids);
@@ -350,6 +349,7 @@ static void take_result(struct view_copy *job, struct copying *c)
 {
 	c->arrived = true;
 	job->uidvalidity = c->in.uidvalidity;
+	set_remove_set(&c->uids, &c->in.dropped);
 	if (!c->in.uids.n)
 		return;
 	set_copy(&job->source, &c->uids);

@@ -78,6 +78,8 @@ enum err env_err(struct idx *i, int rc)
 	case MDB_PANIC:
 		i->panicked = true;
 		return ERR_IO;
+	case EINVAL: /* of our arguments none is: what LMDB read made no sense to it */
+		return ERR_CORRUPT;
 	default:
 		return rc < 0 ? ERR_CORRUPT : err_from_errno(rc);
 	}
