@@ -8,6 +8,7 @@
  * - a map that another process grew (MDB_MAP_RESIZED): adopted in env_txn_start;
  * - slots of dead readers keep old pages: mdb_reader_check at open, when full, and every minute;
  * - a failed write of its head (MDB_PANIC): closed and reopened: env_mend;
+ * - a file never shrinks: written anew at the last closing, when it pays: compact.c;
  * - damage kills: the guard counts, idx_open sets the environment aside.
  */
 #include "config.h"
@@ -41,6 +42,11 @@ static const char *const db_name[REC_KINDS] = {
 	[REC_CACHE] = "cache",
 	[REC_TODO] = "todo",
 };
+
+const char *env_db_name(enum rec_kind kind)
+{
+	return db_name[kind];
+}
 
 /* --- errors -------------------------------------------------------------------------- */
 
@@ -96,6 +102,7 @@ static void detach(struct idx *i)
 
 static void remove_files(struct idx *i, bool keep_aside)
 {
+	unlinkat(i->dirfd, ENV_NEW, 0);
 	if (keep_aside)
 		renameat(i->dirfd, "data.mdb", i->dirfd, "data.mdb.bad");
 	unlinkat(i->dirfd, "data.mdb", 0);
@@ -156,7 +163,7 @@ static int open_dbs(struct idx *i, bool create)
 	if (rc)
 		return rc;
 	for (size_t k = 0; k < REC_KINDS && !rc; k++)
-		rc = mdb_dbi_open(t, db_name[k], create ? MDB_CREATE : 0, &i->db[k]);
+		rc = mdb_dbi_open(t, env_db_name(k), create ? MDB_CREATE : 0, &i->db[k]);
 	if (rc) {
 		mdb_txn_abort(t);
 		return rc;
@@ -406,8 +413,12 @@ void idx_close(struct idx **ip)
 	if (door && !i->gone && !i->panicked && guard_check(&i->guard, true) == ERR_OK) {
 		alone = guard_alone(&i->guard); /* counts deaths, so before they are forgiven */
 		guard_forgive(&i->guard);
-		if (alone && guard_dirty(&i->guard) && awake(i) == ERR_OK)
-			sync_alone(i);
+		if (alone && guard_dirty(&i->guard) && awake(i) == ERR_OK) {
+			if (env_compact(i))
+				guard_clean(&i->guard);
+			else
+				sync_alone(i);
+		}
 	}
 	detach(i);
 	guard_close(&i->guard);

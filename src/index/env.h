@@ -1,7 +1,7 @@
 /*
  * The environment and its transactions, for the other files of this room. LMDB's hard corners (map
- * full, map resized, stale readers, panic, truncated files) end in env.c; its calls occur in env.c
- * and kv.c only.
+ * full, map resized, stale readers, panic, truncated files) end in env.c; its calls occur in env.c,
+ * kv.c and compact.c only.
  */
 #ifndef INDEX_ENV_H
 #define INDEX_ENV_H
@@ -60,6 +60,11 @@ struct idx_txn {
 	struct map_slot map[MAP_SLOTS];
 };
 
+/* The file that becomes data.mdb when it is complete; whatever else bears the name is a torn one. */
+#define ENV_NEW "data.mdb.new"
+
+const char *env_db_name(enum rec_kind kind);
+
 /* The kind that fits an LMDB or errno code; notes growth and panic in i. */
 enum err env_err(struct idx *i, int rc);
 
@@ -70,6 +75,12 @@ enum err env_mend(struct idx *i);
 
 /* After a commit: keeps disk blocks in hand, so that small writes succeed on a full disk. */
 void env_reserve(struct idx *i);
+
+/*
+ * With the door locked, nobody else inside and no transaction open: where it pays, a new data file takes the place of the
+ * old one, complete and on disk. True: it did; the environment must be closed, for it is the old file that it has open.
+ */
+bool env_compact(struct idx *i);
 
 /* LMDB calls a write that was cut short by a full disk EIO. */
 bool env_disk_full(struct idx *i);

@@ -7,6 +7,7 @@ src_index_libindex_a_SOURCES = \
 	src/index/bytes.h \
 	src/index/cache.c \
 	src/index/changes.c \
+	src/index/compact.c \
 	src/index/env.h src/index/env.c \
 	src/index/frame.h src/index/frame.c \
 	src/index/guard.h src/index/guard.c \

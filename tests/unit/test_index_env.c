@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -283,6 +284,145 @@ static void sync_cleans(void **state)
 	idx_close(&i);
 }
 
+enum { MANY = 6000, KEPT = 300 };
+
+/* Messages 1..MANY with a kilobyte of cache each. */
+static enum err fill(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	char text[1000] = { 0 };
+	struct idx_cache c = { .field[IDX_ENVELOPE] = span_of(text, sizeof(text)) };
+	struct idx_box b;
+	enum err e = make_box(x, arg, t);
+
+	if (!e)
+		e = idx_box_find(x, SPAN("1INBOX"), &b);
+	for (uint32_t uid = 1; !e && uid <= MANY; uid++) {
+		struct idx_msg m = { .uid = uid, .modseq = 1, .size = uid, .vsize = uid, .key = SPAN("k") };
+
+		snprintf(text, sizeof(text), "%u", uid);
+		e = idx_msg_put(x, b.id, &m);
+		if (!e)
+			e = idx_cache_put(x, b.id, uid, &c, false);
+	}
+	return e;
+}
+
+static enum err thin(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	struct idx_box b;
+	enum err e = idx_box_find(x, SPAN("1INBOX"), &b);
+
+	for (uint32_t uid = KEPT + 1; !e && uid <= MANY; uid++)
+		e = idx_msg_remove(x, b.id, uid);
+	return e;
+}
+
+/* What thin left, whole. */
+static void kept(struct idx *i)
+{
+	struct idx_txn *x;
+	struct idx_box b;
+	struct idx_cache c;
+	struct idx_msg m;
+	char text[12];
+
+	OK(idx_read(i, &x, NULL));
+	OK(idx_box_find(x, SPAN("1INBOX"), &b));
+	assert_int_equal(b.messages, KEPT);
+	for (uint32_t uid = 1; uid <= KEPT; uid++) {
+		OK(idx_msg_get(x, b.id, uid, &m));
+		assert_int_equal(m.size, uid);
+		OK(idx_cache_get(x, b.id, uid, &c));
+		snprintf(text, sizeof(text), "%u", uid);
+		assert_string_equal(c.field[IDX_ENVELOPE].p, text);
+	}
+	assert_int_equal(idx_msg_get(x, b.id, KEPT + 1, &m), ERR_NOTFOUND);
+	idx_abort(&x);
+}
+
+static off_t data_size(struct fix *f)
+{
+	int fd = file(f, "data.mdb", O_RDONLY);
+	off_t n = lseek(fd, 0, SEEK_END);
+
+	close(fd);
+	return n;
+}
+
+static struct idx *filled(struct fix *f)
+{
+	struct idx *i;
+	bool rebuilt;
+
+	OK(idx_open(&f->config, &i, &rebuilt, NULL));
+	OK(idx_update(i, fill, NULL, NULL));
+	OK(idx_update(i, thin, NULL, NULL));
+	return i;
+}
+
+static void reopened_whole(struct fix *f)
+{
+	struct idx *i;
+	bool rebuilt;
+
+	OK(idx_open(&f->config, &i, &rebuilt, NULL));
+	assert_false(rebuilt);
+	kept(i);
+	OK(idx_update(i, make_box, NULL, NULL));
+	idx_close(&i);
+	assert_int_equal(guard_byte(f, GUARD_DIRTY), 0);
+	assert_false(exists(f, "data.mdb.new"));
+}
+
+static void compacted_at_the_last_closing(void **state)
+{
+	struct fix *f = *state;
+	struct idx *i = filled(f), *other;
+	off_t large = data_size(f);
+	bool rebuilt;
+
+	close(file(f, "data.mdb.new", O_CREAT | O_WRONLY)); /* somebody died in the middle of it */
+	OK(idx_open(&f->config, &other, &rebuilt, NULL));
+	idx_close(&i);
+	assert_int_equal(data_size(f), large); /* not under the feet of another */
+	kept(other);
+	OK(idx_update(other, make_box, NULL, NULL));
+	idx_close(&other);
+	assert_true(data_size(f) < large / 4);
+	reopened_whole(f);
+}
+
+/* Killed anywhere in it: the old file or the new one, either whole. */
+static void killed_compacting(void **state)
+{
+	struct fix *f = *state;
+
+	for (unsigned us = 0; us < 12000; us += 600) {
+		struct timespec pause = { 0, us * 1000L };
+		int ready[2], status;
+		char c;
+		pid_t pid;
+
+		assert_int_equal(pipe(ready), 0);
+		pid = fork();
+		if (pid == 0) {
+			struct idx *i = filled(f);
+
+			if (write(ready[1], "", 1) != 1)
+				_exit(1);
+			idx_close(&i);
+			_exit(0);
+		}
+		assert_int_equal(read(ready[0], &c, 1), 1);
+		nanosleep(&pause, NULL);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		close(ready[0]);
+		close(ready[1]);
+		reopened_whole(f);
+	}
+}
+
 /* At rest nothing is lost, the mark stays as it is, and closing still cleans. */
 static void rests(void **state)
 {
@@ -470,6 +610,8 @@ int main(void)
 		T(mark_of_this_boot), T(sync_cleans),       T(bad_files),
 		T(wild_head),         T(two_opened),        T(no_directory), T(panic),
 		T(rests),
+		T(compacted_at_the_last_closing),
+		T(killed_compacting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
