@@ -231,7 +231,7 @@ enum imap_heard {
 /* What a session hears that has said what it wants to hear (RFC 5465). All are set. */
 struct imap_notice {
 	unsigned (*heard)(const struct imap_session *s);  /* enum imap_heard */
-	/* FETCHes the messages that EXISTS has just told of; called until STEP_DONE. */
+	/* FETCHes the messages that EXISTS has just told of, behind what they changed in results; called until STEP_DONE. */
 	enum step (*fresh)(struct imap_session *s, const struct set *uids);
 	void (*told)(struct imap_session *s);             /* a round of announcements is over */
 	/* Tells what is not about the selected mailbox; called until STEP_DONE after imap_notice_due. */

@@ -160,7 +160,7 @@ static void tell_self(struct storing *c)
 
 	if (v->absorbed == c->before && v->epoch == v->mb->epoch)
 		v->absorbed = c->after;
-	if (!v->gone.n && v->absorbed == c->after)
+	if (!v->state.behind && v->absorbed == c->after)
 		v->state.highestmodseq = c->after;
 	if (c->s->silent)
 		return;

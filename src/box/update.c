@@ -248,8 +248,8 @@ static void tell_state(struct view *v, struct view_changes *c)
 	c->recent_changed = recent != v->state.recent;
 	v->state.exists = exists;
 	v->state.recent = recent;
-	v->state.behind = v->gone.n > 0;
-	if (!v->gone.n)
+	v->state.behind = v->gone.n || v->waiting.n;
+	if (!v->state.behind)
 		v->state.highestmodseq = v->absorbed;
 }
 

@@ -230,11 +230,16 @@ static void take_flags(struct imap_session *s)
 	set_clear(&s->held);
 }
 
-/* imap_client_workarounds = delay-newmail: clients that mistake new messages for others, told at any other time. */
-static bool waits_for_noop(const struct imap_session *s)
+/*
+ * New messages that EXISTS does not tell of stay out of the view: no number, no result may speak of them.
+ * imap_client_workarounds = delay-newmail: clients that mistake new messages for others, told at any other time than NOOP.
+ */
+static bool holds_new(const struct imap_session *s)
 {
 	const struct imap_command_row *row = s->cmd.row;
 
+	if (!(s->announce.heard & IMAP_HEARD_COUNTS))
+		return true;
 	return s->cfg.settings.delay_newmail && !s->listening && !(row && row->flags & IMAP_CMD_REFRESH);
 }
 
@@ -249,8 +254,7 @@ static bool begin(struct imap_session *s, bool expunge)
 	a->heard = imap_heard(s) | s->asked;
 	s->asked = 0;
 	a->arena = arena_new(IMAP_ARENA_MAX);
-	if (s->cfg.settings.delay_newmail)
-		view_hold_new(s->view, waits_for_noop(s));
+	view_hold_new(s->view, holds_new(s));
 	e = view_update(s->view, expunge && a->heard & IMAP_HEARD_COUNTS, a->arena, &a->changes, NULL);
 	if (e == ERR_INUSE || e == ERR_TEMP || e == ERR_MEMORY)
 		return false;
@@ -309,10 +313,10 @@ static enum step do_phase(struct imap_session *s, bool expunge)
 	case ANNOUNCE_COUNTS:
 		write_counts(s);
 		return STEP_DONE;
-	case ANNOUNCE_FRESH:
-		return a->fresh.n ? s->hooks.notice->fresh(s, &a->fresh) : STEP_DONE;
 	case ANNOUNCE_ADDED:
 		return s->hooks.follow ? s->hooks.follow->added(s, &a->news) : STEP_DONE;
+	case ANNOUNCE_FRESH:
+		return a->fresh.n ? s->hooks.notice->fresh(s, &a->fresh) : STEP_DONE;
 	case ANNOUNCE_IDLE:
 	case ANNOUNCE_DONE:
 		break;
