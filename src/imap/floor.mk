@@ -42,7 +42,8 @@ src_imap_libimap_a_SOURCES = \
 	src/imap/ext_multiappend.c \
 	src/imap/ext_namespace.c \
 	src/imap/ext_notify.c \
-	src/imap/notify.h src/imap/notify_spec.c \
+	src/imap/notify.h src/imap/notify_boxes.c src/imap/notify_folders.c \
+	src/imap/notify_spec.h src/imap/notify_spec.c \
 	src/imap/ext_partial.c \
 	src/imap/objectid.h src/imap/ext_objectid.c \
 	src/imap/ext_qresync.c \

@@ -1,4 +1,4 @@
-#include "notify.h"
+#include "notify_spec.h"
 #include "args.h"
 #include "fetch.h"
 
