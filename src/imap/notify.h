@@ -60,9 +60,9 @@ void notify_again(struct imap_notify *n); /* the same, a little later */
 enum err notify_boxes_resolve(struct imap_notify *n);
 /* While a mailbox is selected the client hears of it otherwise: what it has been told is what it knows. */
 void notify_boxes_selected(struct imap_notify *n);
-/* Tells what NOTIFY SET tells at first, of all; *at: all boxes at first. Until STEP_DONE, or STEP_OUTPUT_FULL, STEP_SLICE, STEP_WAITING. */
+/* Tells what NOTIFY SET tells at first, of *at (n->boxes) and those behind it; called until STEP_DONE. */
 enum step notify_boxes_first(struct imap_notify *n, struct watched **at);
-/* Tells what changed in those that were reported. Likewise, but for locks: notify_again. */
+/* Tells what changed in those that were reported. Likewise; where a lock prevents it, notify_again. */
 enum step notify_boxes_tell(struct imap_notify *n);
 bool notify_boxes_heeded(struct imap_notify *n); /* somebody tells of changes in every one */
 void notify_boxes_poll(struct imap_notify *n);   /* the others may have changed */

@@ -104,10 +104,17 @@ static void on_news(struct imap_notify *n, const struct folder_news *news)
 
 static void note_moved(struct imap_notify *n, const struct folder_news *news)
 {
+	struct named *d;
+	size_t count;
+
 	if (news->kind != NEWS_RENAMED || strcmp(news->old, "INBOX") == 0)
 		return;
-	struct named *d = named_new(NOTIFY_NAME, news->name, news->old);
-
+	DL_COUNT(n->moved, d, count);
+	if (count == NAMES_MAX) {
+		n->overflow = true;
+		return;
+	}
+	d = named_new(NOTIFY_NAME, news->name, news->old);
 	DL_APPEND(n->moved, d);
 }
 
