@@ -59,7 +59,7 @@ struct imap_lex_limits {
 };
 
 extern const struct imap_lex_limits imap_lex_session; /* 1 MiB, 1 MiB, 1 GiB, 10,000, 32 */
-extern const struct imap_lex_limits imap_lex_preauth; /* 8 KiB, 4 KiB, 64 KiB, 64, 1 (the ID list) */
+extern const struct imap_lex_limits imap_lex_preauth; /* 8 KiB, 4 KiB, 64 KiB, 70, 1 (the ID list) */
 
 struct imap_literal {
 	uint64_t size;

@@ -4,7 +4,7 @@ noinst_LIBRARIES += src/wire/libwire.a
 src_wire_libwire_a_SOURCES = \
 	include/wire/imap_args.h src/wire/imap_args.c \
 	include/wire/imap_id.h src/wire/imap_id.c \
-	include/wire/imap_lex.h src/wire/imap_lex.c \
+	include/wire/imap_lex.h src/wire/imap_lex.c src/wire/imap_lex_literal.c src/wire/lexing.h \
 	include/wire/imap_name.h src/wire/imap_name.c \
 	include/wire/imap_set.h src/wire/imap_set.c \
 	include/wire/imap_url.h src/wire/imap_url.c \

@@ -3,12 +3,10 @@
  * takes some bytes off the front of its input (perhaps none, when it only changes
  * the state) and may leave an event. Cut tokens wait in tok; nothing is read twice.
  * What the words mean is not known here, with one exception: "BODY[" and kin.
- *
- * Longer than a file should be: it is one machine, whose states all work on the same struct; each half of a cut one
- * would have to show the other all of it.
+ * Words, lists and lines are here; what comes by count, and what is skipped: imap_lex_literal.c.
  */
-#include "wire/imap_lex.h"
-#include "base/buf.h"
+#include "lexing.h"
+
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/utf8.h"
@@ -16,55 +14,6 @@
 enum {
 	TAG_MAX = 255,
 	NAME_MAX_BYTES = 64,
-	TAIL_MAX = 24, /* "{18446744073709551615+}" CR */
-};
-
-enum lex_state {
-	LEX_TAG,
-	LEX_NAME,
-	LEX_GAP,    /* an argument may begin */
-	LEX_AFTER,  /* an argument is complete */
-	LEX_ATOM,
-	LEX_BRACKET, /* behind the ']' of a section */
-	LEX_QUOTED,
-	LEX_ESCAPE,
-	LEX_TILDE,
-	LEX_SIZE,
-	LEX_CLOSE,
-	LEX_HEAD_CR,
-	LEX_HEAD_LF,
-	LEX_LITERAL,
-	LEX_CR,
-	LEX_SKIP,
-	LEX_SKIP_LITERAL,
-	LEX_HANDED, /* the caller has the stream: a literal he asked for */
-	LEX_ENDED,
-};
-
-struct imap_lex {
-	struct imap_lex_limits limits;
-	struct arena *arena; /* borrowed */
-	struct imap_command cmd;
-	struct imap_arg *parent, *last; /* arena: where the next argument is hung */
-	uint32_t depth, nargs;
-	enum lex_state state;
-	enum imap_lex_event event;
-	enum imap_lex_event pending; /* came up outside of a feed; MORE: none */
-	bool sections;  /* "BODY[" may be special in this command */
-	bool streaming;
-	bool sync_due;  /* CONTINUE was reported and not yet answered by a feed */
-	bool size_seen; /* LEX_SIZE: at least one digit */
-	uint32_t stream_min;
-	size_t line_n;
-	size_t literal_total; /* collected so far */
-	struct imap_literal lit;
-	char *lit_p;          /* arena: where its bytes go */
-	uint64_t lit_left;
-	struct buf tok;       /* own: the beginning of a cut token */
-	const char *why;      /* constant */
-	bool toobig;
-	uint8_t tail_n;
-	char tail[TAIL_MAX];  /* last bytes of a line being skipped */
 };
 
 const struct imap_lex_limits imap_lex_session = {
@@ -114,83 +63,50 @@ static size_t run_of(struct span in, uint8_t mask)
 	return i;
 }
 
-static void set_state(struct imap_lex *lex, enum lex_state state)
+void lex_set_state(struct imap_lex *lex, enum lex_state state)
 {
 	lex->state = state;
 }
 
-static void end_with(struct imap_lex *lex, enum imap_lex_event event, const char *why)
+void lex_end_with(struct imap_lex *lex, enum imap_lex_event event, const char *why)
 {
 	if (!lex->why || (event == IMAP_LEX_FATAL && !*lex->why))
 		lex->why = why;
 	lex->event = event;
-	set_state(lex, LEX_ENDED);
+	lex_set_state(lex, LEX_ENDED);
 	buf_free(&lex->tok);
 }
 
-/* Keeps the last bytes of the line that is skipped, for the literal that may stand there. */
-static void tail_add(struct imap_lex *lex, struct span s)
-{
-	size_t keep;
-
-	if (s.n >= TAIL_MAX) {
-		memcpy(lex->tail, s.p + s.n - TAIL_MAX, TAIL_MAX);
-		lex->tail_n = TAIL_MAX;
-		return;
-	}
-	keep = lex->tail_n + s.n > TAIL_MAX ? TAIL_MAX - s.n : lex->tail_n;
-	memmove(lex->tail, lex->tail + (lex->tail_n - keep), keep);
-	if (s.n > 0)
-		memcpy(lex->tail + keep, s.p, s.n);
-	lex->tail_n = (uint8_t)(keep + s.n);
-}
-
-/*
- * The line is bad from here on: nothing of it is kept, the stream is followed to its end.
- * Takes no byte (returns 0); what stood before the bad byte is taken by the caller.
- */
-static size_t fail(struct imap_lex *lex, const char *why)
+size_t lex_fail(struct imap_lex *lex, const char *why)
 {
 	if (!lex->why)
 		lex->why = why;
-	set_state(lex, LEX_SKIP);
+	lex_set_state(lex, LEX_SKIP);
 	buf_free(&lex->tok);
 	return 0;
 }
 
-static size_t fail_char(struct imap_lex *lex, char c, const char *why)
+size_t lex_fail_char(struct imap_lex *lex, char c, const char *why)
 {
 	if (c != '\0')
-		return fail(lex, why);
-	end_with(lex, IMAP_LEX_FATAL, "NUL byte in command");
+		return lex_fail(lex, why);
+	lex_end_with(lex, IMAP_LEX_FATAL, "NUL byte in command");
 	return 0;
 }
 
 /* The token so far, n bytes of in its last, is bad; what it ends with may belong to a literal's head. Takes those n bytes. */
 static size_t fail_token(struct imap_lex *lex, struct span in, size_t n, const char *why)
 {
-	tail_add(lex, buf_span(&lex->tok));
-	tail_add(lex, span_cut(in, 0, n));
-	fail(lex, why);
+	lex_tail_add(lex, buf_span(&lex->tok));
+	lex_tail_add(lex, span_cut(in, 0, n));
+	lex_fail(lex, why);
 	return n;
 }
 
 /* The same because of the byte behind it. */
 static size_t fail_token_at(struct imap_lex *lex, struct span in, size_t n, const char *why)
 {
-	return in.p[n] == '\0' ? n + fail_char(lex, '\0', why) : fail_token(lex, in, n, why);
-}
-
-static void fail_literal(struct imap_lex *lex, const char *why)
-{
-	if (lex->lit.sync) {
-		end_with(lex, IMAP_LEX_BAD, why);
-	} else if (lex->lit_left > lex->limits.skip_max) {
-		end_with(lex, IMAP_LEX_FATAL, "Literal too big");
-	} else {
-		fail(lex, why);
-		set_state(lex, LEX_SKIP_LITERAL);
-	}
+	return in.p[n] == '\0' ? n + lex_fail_char(lex, '\0', why) : fail_token(lex, in, n, why);
 }
 
 /* The token is what waits in tok plus the n bytes at the front of in, copied to the arena. */
@@ -207,16 +123,16 @@ static bool token_end(struct imap_lex *lex, struct span in, size_t n, struct spa
 		buf_free(&lex->tok);
 	}
 	if (!ok)
-		fail(lex, "Command too large");
+		lex_fail(lex, "Command too large");
 	return ok;
 }
 
-static struct imap_arg *add_arg(struct imap_lex *lex, enum imap_arg_type type)
+struct imap_arg *lex_add_arg(struct imap_lex *lex, enum imap_arg_type type)
 {
 	struct imap_arg *a = arena_alloc(lex->arena, sizeof(*a));
 
 	if (!a) {
-		fail(lex, "Command too large");
+		lex_fail(lex, "Command too large");
 		return NULL;
 	}
 	a->type = type;
@@ -234,11 +150,11 @@ static struct imap_arg *add_arg(struct imap_lex *lex, enum imap_arg_type type)
 	return a;
 }
 
-static void arg_done(struct imap_lex *lex)
+void lex_arg_done(struct imap_lex *lex)
 {
 	if (!lex->parent)
 		lex->cmd.count++;
-	set_state(lex, LEX_AFTER);
+	lex_set_state(lex, LEX_AFTER);
 }
 
 static void open_level(struct imap_lex *lex, struct imap_arg *a)
@@ -246,7 +162,7 @@ static void open_level(struct imap_lex *lex, struct imap_arg *a)
 	lex->parent = a;
 	lex->last = NULL;
 	lex->depth++;
-	set_state(lex, LEX_GAP);
+	lex_set_state(lex, LEX_GAP);
 }
 
 static void close_level(struct imap_lex *lex)
@@ -264,9 +180,9 @@ static bool in_level(const struct imap_lex *lex, enum imap_arg_type type)
 static size_t end_line(struct imap_lex *lex)
 {
 	if (lex->parent)
-		return fail(lex, lex->parent->type == IMAP_ARG_LIST ? "Missing ')'" : "Missing ']'");
+		return lex_fail(lex, lex->parent->type == IMAP_ARG_LIST ? "Missing ')'" : "Missing ']'");
 	lex->event = IMAP_LEX_COMMAND;
-	set_state(lex, LEX_ENDED);
+	lex_set_state(lex, LEX_ENDED);
 	return 1;
 }
 
@@ -276,12 +192,12 @@ static bool level_or_line_end(struct imap_lex *lex, char c, size_t *taken_r)
 	*taken_r = 1;
 	if (c == ')' && in_level(lex, IMAP_ARG_LIST)) {
 		close_level(lex);
-		arg_done(lex);
+		lex_arg_done(lex);
 	} else if (c == ']' && in_level(lex, IMAP_ARG_SECTION)) {
 		close_level(lex);
-		set_state(lex, LEX_BRACKET);
+		lex_set_state(lex, LEX_BRACKET);
 	} else if (c == '\r') {
-		set_state(lex, LEX_CR);
+		lex_set_state(lex, LEX_CR);
 	} else if (c == '\n') {
 		*taken_r = end_line(lex);
 	} else {
@@ -303,14 +219,14 @@ static size_t on_tag(struct imap_lex *lex, struct span in)
 	}
 	c = in.p[n];
 	if (lex->tok.n + n == 0) /* empty lines between commands are nothing */
-		return c == '\r' || c == '\n' ? 1 : fail_char(lex, c, "Invalid tag");
+		return c == '\r' || c == '\n' ? 1 : lex_fail_char(lex, c, "Invalid tag");
 	if (c != ' ' && c != '\r' && c != '\n')
 		return fail_token_at(lex, in, n, "Invalid tag");
 	if (!token_end(lex, in, n, &lex->cmd.tag))
 		return 0;
 	if (c != ' ')
-		return fail(lex, "Missing command");
-	set_state(lex, LEX_NAME);
+		return lex_fail(lex, "Missing command");
+	lex_set_state(lex, LEX_NAME);
 	return n + 1;
 }
 
@@ -363,13 +279,13 @@ static size_t on_name(struct imap_lex *lex, struct span in)
 		return 0;
 	p = arena_span(lex->arena, name);
 	if (!p)
-		return fail(lex, "Command too large");
+		return lex_fail(lex, "Command too large");
 	for (size_t i = 0; i < name.n; i++)
 		p[i] = ascii_upper(p[i]);
 	lex->cmd.name = span_of(p, name.n);
 	lex->sections = has_sections(lex->cmd.name);
 	lex->event = IMAP_LEX_NAME;
-	set_state(lex, LEX_AFTER);
+	lex_set_state(lex, LEX_AFTER);
 	return n;
 }
 
@@ -378,19 +294,12 @@ static size_t on_open_list(struct imap_lex *lex)
 	struct imap_arg *a;
 
 	if (lex->depth >= lex->limits.depth_max)
-		return fail(lex, "Too many nested lists");
-	a = add_arg(lex, IMAP_ARG_LIST);
+		return lex_fail(lex, "Too many nested lists");
+	a = lex_add_arg(lex, IMAP_ARG_LIST);
 	if (!a)
 		return 0;
 	open_level(lex, a);
 	return 1;
-}
-
-static void literal_head(struct imap_lex *lex, bool literal8)
-{
-	lex->lit = (struct imap_literal){ .sync = true, .literal8 = literal8 };
-	lex->size_seen = false;
-	set_state(lex, LEX_SIZE);
 }
 
 static size_t on_gap(struct imap_lex *lex, struct span in)
@@ -403,20 +312,20 @@ static size_t on_gap(struct imap_lex *lex, struct span in)
 	if (level_or_line_end(lex, c, &taken))
 		return taken;
 	if (lex->nargs >= lex->limits.args_max)
-		return fail(lex, "Too many arguments");
+		return lex_fail(lex, "Too many arguments");
 	if (c == '(')
 		return on_open_list(lex);
 	if (c == '"') {
-		set_state(lex, LEX_QUOTED);
+		lex_set_state(lex, LEX_QUOTED);
 	} else if (c == '{') {
-		literal_head(lex, false);
+		lex_literal_head(lex, false);
 	} else if (c == '~') {
-		set_state(lex, LEX_TILDE);
+		lex_set_state(lex, LEX_TILDE);
 	} else if (class[(uint8_t)c] & (C_ATOM | C_OPEN | C_CLOSE)) {
-		set_state(lex, LEX_ATOM);
+		lex_set_state(lex, LEX_ATOM);
 		return 0;
 	} else {
-		return fail_char(lex, c, (uint8_t)c >= 0x7f ? "8-bit data in atom" : "Invalid characters in atom");
+		return lex_fail_char(lex, c, (uint8_t)c >= 0x7f ? "8-bit data in atom" : "Invalid characters in atom");
 	}
 	return 1;
 }
@@ -427,16 +336,16 @@ static size_t on_after(struct imap_lex *lex, struct span in)
 	size_t taken;
 
 	if (c == ' ') {
-		set_state(lex, LEX_GAP);
+		lex_set_state(lex, LEX_GAP);
 		return 1;
 	}
 	if (level_or_line_end(lex, c, &taken))
 		return taken;
 	if (c == '(' && lex->last && lex->last->type == IMAP_ARG_ATOM) {
-		set_state(lex, LEX_GAP);
+		lex_set_state(lex, LEX_GAP);
 		return 0;
 	}
-	return fail_char(lex, c, c == ')' ? "Unexpected ')'" : "Missing space between arguments");
+	return lex_fail_char(lex, c, c == ')' ? "Unexpected ')'" : "Missing space between arguments");
 }
 
 static bool is_section_word(struct span s)
@@ -466,7 +375,7 @@ static size_t on_bracket_open(struct imap_lex *lex, struct span in, size_t n)
 		return fail_token(lex, in, 0, "Too many nested lists") + n;
 	if (!token_end(lex, SPAN(""), 0, &word))
 		return 0;
-	a = add_arg(lex, IMAP_ARG_SECTION);
+	a = lex_add_arg(lex, IMAP_ARG_SECTION);
 	if (!a)
 		return 0;
 	a->s = word;
@@ -489,11 +398,11 @@ static size_t on_atom(struct imap_lex *lex, struct span in)
 		return on_bracket_open(lex, in, n);
 	if (!token_end(lex, in, n, &text))
 		return 0;
-	a = add_arg(lex, IMAP_ARG_ATOM);
+	a = lex_add_arg(lex, IMAP_ARG_ATOM);
 	if (!a)
 		return 0;
 	a->s = text;
-	arg_done(lex);
+	lex_arg_done(lex);
 	return n;
 }
 
@@ -507,7 +416,7 @@ static size_t on_bracket(struct imap_lex *lex, struct span in)
 	}
 	if (lex->tok.n + n > 0 && !token_end(lex, in, n, &lex->last->tail))
 		return 0;
-	arg_done(lex);
+	lex_arg_done(lex);
 	return n;
 }
 
@@ -521,7 +430,7 @@ static size_t on_quoted(struct imap_lex *lex, struct span in)
 		buf_add(&lex->tok, in.p, n);
 		if (n == in.n)
 			return n;
-		set_state(lex, LEX_ESCAPE);
+		lex_set_state(lex, LEX_ESCAPE);
 		return n + 1;
 	}
 	if (in.p[n] != '"')
@@ -529,192 +438,29 @@ static size_t on_quoted(struct imap_lex *lex, struct span in)
 	if (!token_end(lex, in, n, &text))
 		return 0;
 	if (lex->limits.utf8 && !utf8_valid(text))
-		return fail(lex, "Quoted string is not UTF-8") + n + 1;
-	a = add_arg(lex, IMAP_ARG_QUOTED);
+		return lex_fail(lex, "Quoted string is not UTF-8") + n + 1;
+	a = lex_add_arg(lex, IMAP_ARG_QUOTED);
 	if (!a)
 		return 0;
 	a->s = text;
-	arg_done(lex);
+	lex_arg_done(lex);
 	return n + 1;
 }
 
 static size_t on_escape(struct imap_lex *lex, struct span in)
 {
 	if (in.p[0] != '"' && in.p[0] != '\\')
-		return fail_char(lex, in.p[0], "Invalid escape in quoted string");
+		return lex_fail_char(lex, in.p[0], "Invalid escape in quoted string");
 	buf_add_char(&lex->tok, in.p[0]);
-	set_state(lex, LEX_QUOTED);
+	lex_set_state(lex, LEX_QUOTED);
 	return 1;
-}
-
-static size_t on_tilde(struct imap_lex *lex, struct span in)
-{
-	if (in.p[0] == '{') {
-		literal_head(lex, true);
-		return 1;
-	}
-	buf_add_char(&lex->tok, '~');
-	set_state(lex, LEX_ATOM);
-	return 0;
-}
-
-static size_t on_size(struct imap_lex *lex, struct span in)
-{
-	char c = in.p[0];
-
-	if (ascii_isdigit(c)) {
-		if (lex->lit.size > (INT64_MAX - 9) / 10) {
-			end_with(lex, IMAP_LEX_FATAL, "Literal too big");
-			return 0;
-		}
-		lex->lit.size = lex->lit.size * 10 + (uint64_t)(c - '0');
-		lex->size_seen = true;
-		return 1;
-	}
-	if (!lex->size_seen || (c != '+' && c != '}'))
-		return fail_char(lex, c, "Invalid literal size");
-	if (c == '+')
-		lex->lit.sync = false;
-	set_state(lex, c == '+' ? LEX_CLOSE : LEX_HEAD_CR);
-	return 1;
-}
-
-static size_t on_close(struct imap_lex *lex, struct span in)
-{
-	if (in.p[0] != '}')
-		return fail_char(lex, in.p[0], "Invalid literal size");
-	set_state(lex, LEX_HEAD_CR);
-	return 1;
-}
-
-static void literal_start(struct imap_lex *lex)
-{
-	uint64_t size = lex->lit_left = lex->lit.size;
-
-	if (!lex->lit.sync && lex->limits.plus_max && size > lex->limits.plus_max) {
-		lex->toobig = true;
-		fail_literal(lex, "Literal is too big to be non-synchronising");
-		return;
-	}
-	if (lex->streaming && lex->cmd.count >= lex->stream_min) {
-		set_state(lex, LEX_HANDED);
-		lex->event = IMAP_LEX_LITERAL;
-		return;
-	}
-	lex->lit_p = NULL;
-	if (size <= lex->limits.literal_max - lex->literal_total)
-		lex->lit_p = arena_alloc(lex->arena, (size_t)size + 1);
-	if (!lex->lit_p) {
-		fail_literal(lex, "Literal too big");
-		return;
-	}
-	lex->literal_total += (size_t)size;
-	set_state(lex, LEX_LITERAL);
-	if (lex->lit.sync) {
-		lex->sync_due = true;
-		lex->event = IMAP_LEX_CONTINUE;
-	}
-}
-
-static size_t on_head_cr(struct imap_lex *lex, struct span in)
-{
-	if (in.p[0] == '\r') {
-		set_state(lex, LEX_HEAD_LF);
-		return 1;
-	}
-	if (in.p[0] != '\n')
-		return fail_char(lex, in.p[0], "Invalid literal size");
-	literal_start(lex);
-	return 1;
-}
-
-static size_t on_head_lf(struct imap_lex *lex, struct span in)
-{
-	if (in.p[0] != '\n')
-		return fail_char(lex, in.p[0], "CR without LF");
-	literal_start(lex);
-	return 1;
-}
-
-static size_t on_literal(struct imap_lex *lex, struct span in)
-{
-	size_t n = in.n < lex->lit_left ? in.n : (size_t)lex->lit_left;
-	struct imap_arg *a;
-
-	if (n > 0)
-		memcpy(lex->lit_p + (lex->lit.size - lex->lit_left), in.p, n);
-	lex->lit_left -= n;
-	if (lex->lit_left > 0)
-		return n;
-	if (!lex->lit.literal8 && memchr(lex->lit_p, '\0', (size_t)lex->lit.size)) {
-		fail(lex, "NUL byte in literal");
-		return n;
-	}
-	a = add_arg(lex, lex->lit.literal8 ? IMAP_ARG_LITERAL8 : IMAP_ARG_LITERAL);
-	if (a) {
-		a->s = span_of(lex->lit_p, (size_t)lex->lit.size);
-		arg_done(lex);
-	}
-	return n;
 }
 
 static size_t on_cr(struct imap_lex *lex, struct span in)
 {
 	if (in.p[0] != '\n')
-		return fail_char(lex, in.p[0], "CR without LF");
+		return lex_fail_char(lex, in.p[0], "CR without LF");
 	return end_line(lex);
-}
-
-/* Does the skipped line end with "{n+}"? Then n bytes follow whatever was said. False: no literal. */
-static bool tail_literal(const struct imap_lex *lex, bool *known_r, uint64_t *size_r)
-{
-	struct span t = span_of(lex->tail, lex->tail_n);
-	size_t open, end;
-
-	if (t.n > 0 && t.p[t.n - 1] == '\r')
-		t.n--;
-	if (!span_ends(t, SPAN("+}")))
-		return false;
-	end = open = t.n - 2;
-	while (open > 0 && ascii_isdigit(t.p[open - 1]))
-		open--;
-	if (open == end || (open > 0 ? t.p[open - 1] != '{' : lex->tail_n < TAIL_MAX))
-		return false;
-	*known_r = open > 0 && span_u64(span_cut(t, open, end - open), size_r);
-	return true;
-}
-
-static size_t on_skip(struct imap_lex *lex, struct span in)
-{
-	size_t n = span_find(in, '\n');
-	uint64_t size = 0;
-	bool known;
-
-	if (n == SIZE_MAX) {
-		tail_add(lex, in);
-		return in.n;
-	}
-	tail_add(lex, span_cut(in, 0, n));
-	if (!tail_literal(lex, &known, &size)) {
-		end_with(lex, IMAP_LEX_BAD, "");
-	} else if (!known || size > lex->limits.skip_max) {
-		end_with(lex, IMAP_LEX_FATAL, "Literal too big");
-	} else {
-		lex->tail_n = 0;
-		lex->lit_left = size;
-		set_state(lex, LEX_SKIP_LITERAL);
-	}
-	return n + 1;
-}
-
-static size_t on_skip_literal(struct imap_lex *lex, struct span in)
-{
-	size_t n = in.n < lex->lit_left ? in.n : (size_t)lex->lit_left;
-
-	lex->lit_left -= n;
-	if (lex->lit_left == 0)
-		set_state(lex, LEX_SKIP);
-	return n;
 }
 
 static size_t on_ended(struct imap_lex *lex, struct span in)
@@ -732,15 +478,15 @@ static size_t (*const steps[])(struct imap_lex *, struct span) = {
 	[LEX_BRACKET] = on_bracket,
 	[LEX_QUOTED] = on_quoted,
 	[LEX_ESCAPE] = on_escape,
-	[LEX_TILDE] = on_tilde,
-	[LEX_SIZE] = on_size,
-	[LEX_CLOSE] = on_close,
-	[LEX_HEAD_CR] = on_head_cr,
-	[LEX_HEAD_LF] = on_head_lf,
-	[LEX_LITERAL] = on_literal,
+	[LEX_TILDE] = lex_on_tilde,
+	[LEX_SIZE] = lex_on_size,
+	[LEX_CLOSE] = lex_on_close,
+	[LEX_HEAD_CR] = lex_on_head_cr,
+	[LEX_HEAD_LF] = lex_on_head_lf,
+	[LEX_LITERAL] = lex_on_literal,
 	[LEX_CR] = on_cr,
-	[LEX_SKIP] = on_skip,
-	[LEX_SKIP_LITERAL] = on_skip_literal,
+	[LEX_SKIP] = lex_on_skip,
+	[LEX_SKIP_LITERAL] = lex_on_skip_literal,
 	[LEX_HANDED] = on_ended,
 	[LEX_ENDED] = on_ended,
 };
@@ -767,7 +513,7 @@ enum imap_lex_event imap_lex_feed(struct imap_lex *lex, struct span in, size_t *
 		used += n;
 		lex->line_n += line ? n : 0;
 		if (lex->line_n > lex->limits.line_max && lex->event == IMAP_LEX_MORE && counts_as_line(lex->state))
-			fail(lex, "Command line too long");
+			lex_fail(lex, "Command line too long");
 	}
 	*used_r = used;
 	return lex->event;
@@ -778,7 +524,7 @@ struct imap_lex *imap_lex_new(const struct imap_lex_limits *limits)
 	struct imap_lex *lex = mem_alloc(sizeof(*lex));
 
 	lex->limits = *limits;
-	set_state(lex, LEX_ENDED);
+	lex_set_state(lex, LEX_ENDED);
 	return lex;
 }
 
@@ -823,69 +569,4 @@ const char *imap_lex_code(const struct imap_lex *lex)
 bool imap_lex_idle(const struct imap_lex *lex)
 {
 	return lex->state == LEX_ENDED || (lex->state == LEX_TAG && lex->tok.n == 0);
-}
-
-void imap_lex_stream(struct imap_lex *lex, uint32_t min_args)
-{
-	lex->streaming = true;
-	lex->stream_min = min_args;
-}
-
-struct imap_literal imap_lex_literal(const struct imap_lex *lex)
-{
-	return lex->lit;
-}
-
-const struct imap_arg *imap_lex_level(const struct imap_lex *lex)
-{
-	return lex->parent;
-}
-
-bool imap_lex_taken(struct imap_lex *lex)
-{
-	struct imap_arg *a;
-
-	must(lex->state == LEX_HANDED);
-	a = add_arg(lex, lex->lit.literal8 ? IMAP_ARG_LITERAL8 : IMAP_ARG_LITERAL);
-	if (!a)
-		return false;
-	a->streamed = true;
-	a->s = span_of(NULL, (size_t)lex->lit.size);
-	arg_done(lex);
-	return true;
-}
-
-/* An event that came up outside of a feed is reported by the next one. */
-static void postpone_event(struct imap_lex *lex)
-{
-	lex->pending = lex->event;
-	lex->event = IMAP_LEX_MORE;
-}
-
-void imap_lex_collect(struct imap_lex *lex)
-{
-	bool streaming = lex->streaming;
-
-	must(lex->state == LEX_HANDED);
-	lex->event = IMAP_LEX_MORE;
-	lex->streaming = false;
-	literal_start(lex);
-	lex->streaming = streaming;
-	postpone_event(lex);
-}
-
-void imap_lex_skip(struct imap_lex *lex)
-{
-	lex->why = "";
-	lex->event = IMAP_LEX_MORE;
-	if (lex->state == LEX_HANDED || lex->sync_due) {
-		fail_literal(lex, "");
-	} else if (lex->state == LEX_LITERAL) {
-		fail(lex, "");
-		set_state(lex, LEX_SKIP_LITERAL);
-	} else {
-		must(lex->state == LEX_AFTER);
-		fail(lex, "");
-	}
-	postpone_event(lex);
 }
