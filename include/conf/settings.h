@@ -6,7 +6,7 @@
  *   "words of an enum" or NULL, "sentence")
  *
  * type    one of enum conf_type without its prefix
- * roles   which roles may see it, letters of enum conf_role: M L A W C; all: ALL
+ * roles   which roles may see it, letters of enum conf_role: M L A W C D; all: ALL
  * flags   0; PEER: read for each connection, so that local and remote sections, and a userdb field of its name, may
  *         set it; NOEFFECT: Dovecot 2.3 knows it, we accept it, nothing reads it yet. Setting it to
  *         another value than the default gives a warning at start and a mark in `roost -n`.
@@ -64,7 +64,7 @@
 	  "Smallest group id a mail user may have.") \
 	X(FIRST_VALID_UID, "first_valid_uid", NULL, UINT, "500", M | A, 0, NULL, \
 	  "Smallest user id a mail user may have.") \
-	X(HOSTNAME, "hostname", NULL, STRING, "", M | L | W, 0, NULL, \
+	X(HOSTNAME, "hostname", NULL, STRING, "", M | L | W | D, 0, NULL, \
 	  "Our name in greetings and headers; empty is the name of the host.") \
 	X(IMAP_CAPABILITY, "imap_capability", NULL, STRING, "", L | W, PEER, NULL, \
 	  "Replaces the CAPABILITY list; or, beginning with + or -, adds WORD and +WORD and takes -WORD " \
@@ -129,6 +129,8 @@
 	  "Processes that hold connections before and, under TLS, after login.") \
 	X(LOGIN_TRUSTED_NETWORKS, "login_trusted_networks", NULL, WORDS, "", L | A, NOEFFECT, NULL, \
 	  "Networks whose proxies may name the client address.") \
+	X(MAIL_ACCESS_GROUPS, "mail_access_groups", NULL, WORDS, "", M, 0, NULL, \
+	  "Groups that every mail process is a member of: whoever may log in shares their rights.") \
 	X(MAIL_DEBUG, "mail_debug", "log_debug", BOOL, "no", W, 0, NULL, \
 	  "Log debug lines of mail processes.") \
 	X(MAIL_FSYNC, "mail_fsync", NULL, ENUM, "optimized", W, 0, "optimized always never", \
@@ -147,6 +149,9 @@
 	  "Most sessions of one user from one address; 0 is no limit.") \
 	X(MAIL_PLUGINS, "mail_plugins", NULL, STRING, "", W, NOEFFECT, NULL, \
 	  "Plug-ins; what they do is built in or not there.") \
+	X(MAIL_PRIVILEGED_GROUP, "mail_privileged_group", NULL, STRING, "", M, 0, NULL, \
+	  "Group that may write to the directory of INBOX= mboxes (/var/mail): of the one process that makes and removes " \
+	  "lock files there; no mail process is a member.") \
 	X(MAIL_UID, "mail_uid", NULL, STRING, "", M | A, 0, NULL, \
 	  "User of mail users whose userdb names none: name or number.") \
 	X(MAILBOX_IDLE_CHECK_INTERVAL, "mailbox_idle_check_interval", NULL, TIME, "30 secs", W, PEER, \
@@ -163,7 +168,7 @@
 	  "Trust the index more than the directory.") \
 	X(MBOX_DIRTY_SYNCS, "mbox_dirty_syncs", NULL, BOOL, "yes", W, 0, NULL, \
 	  "An mbox that has grown is read from its old end on only.") \
-	X(MBOX_DOTLOCK_CHANGE_TIMEOUT, "mbox_dotlock_change_timeout", NULL, TIME, "2 mins", W, 0, NULL, \
+	X(MBOX_DOTLOCK_CHANGE_TIMEOUT, "mbox_dotlock_change_timeout", NULL, TIME, "2 mins", W | D, 0, NULL, \
 	  "How long a lock file is respected while the mbox does not change.") \
 	X(MBOX_READ_LOCKS, "mbox_read_locks", NULL, WORDS, "fcntl", W, 0, NULL, \
 	  "Locks for reading an mbox, in this order: fcntl, flock, lockf, dotlock, dotlock_try.") \
@@ -233,7 +238,8 @@ enum conf_role {
 	CONF_AUTH = 4, /* and its workers */
 	CONF_WORKER = 8,
 	CONF_CONTROL = 16,
-	CONF_EVERY_ROLE = 31,
+	CONF_DOTLOCK = 32,
+	CONF_EVERY_ROLE = 63,
 };
 
 /* Numbers of the words of CONF_T_ENUM rows. */

@@ -18,11 +18,12 @@ enum msg_role {
 	ROLE_AUTHWORKER = 8,
 	ROLE_WORKER = 16,
 	ROLE_CONTROL = 32,
+	ROLE_DOTLOCK = 64,
 };
 
 enum msg_type {
 	/* Every child and the master (proc/helper.h does this part for all). */
-	MSG_BEGIN = 1, /* master to login, auth, authworker, control, first of all: confine yourself, then say READY.
+	MSG_BEGIN = 1, /* master to login, auth, authworker, control, dotlock, first of all: confine yourself, then say READY.
 			* (u32 uid, u32 gid, str chroot); (uid_t)-1, "": stay. A worker gets ASSIGN instead, later. */
 	MSG_LOG,       /* master: fd is the log from now on. () */
 	MSG_READY,     /* child: start-up done, sandboxed, takes work. () */
@@ -67,6 +68,17 @@ enum msg_type {
 	MSG_SESSION_END, /* worker: () */
 	MSG_IDLE_EXIT,   /* worker: no session since worker_linger; send none, I exit. () */
 	MSG_KICK,        /* master: end that session. () */
+
+	/*
+	 * Lock files where workers may not write (mail_privileged_group). The master joins a worker and dotlock by a pair
+	 * of sockets for each inbox; the socket is the right to this lock and no other. id of the last three: the worker's
+	 * number of the try.
+	 */
+	MSG_LOCK_GRANT,  /* master to dotlock: fd. (u32 pid of the worker, str inbox, beneath the chroot) */
+	MSG_LOCK_DOOR,   /* master to worker: fd. (str inbox) */
+	MSG_LOCK_TAKE,   /* worker to dotlock: () */
+	MSG_LOCK_ANSWER, /* dotlock: (u8 enum err, str text) */
+	MSG_LOCK_DROP,   /* worker: () no answer follows */
 
 	/* control <-> master; id: control's number of the request. */
 	MSG_CTL_REQUEST, /* (str command, u32 n, n x str argument) */

@@ -61,6 +61,9 @@ enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c);
 /* The same for a worker, whose ASSIGN has been read into c by its caller. Does not answer. */
 void helper_become(struct helper *h, const struct confine *c);
 
+/* Our name in lock files: that of the setting, else of the machine. */
+void helper_hostname(const char *setting, char *out, size_t n);
+
 /* MSG_LOG: log to the descriptor that comes along. */
 enum err helper_log(void *ctx, struct chan *c, struct msg_in *m);
 

@@ -48,11 +48,22 @@ enum mbox_lock_kind {
 	MBOX_LOCK_DOTLOCK_TRY, /* as dotlock, but where the directory may not be written to it is left out */
 };
 
+/*
+ * Makes and removes NAME.lock beside the INBOX at path, where we may not write: somebody else does it for us. take is tried
+ * once, as a lock of ours: ERR_INUSE; ERR_PERM where nobody does.
+ */
+struct store_locker {
+	enum err (*take)(void *ctx, const char *path, struct errtext *t);
+	void (*drop)(void *ctx, const char *path);
+	void *ctx;
+};
+
 /* The mbox_* settings. Zeroed: Debian's defaults, but for dirty_syncs. */
 struct store_mbox {
 	const enum mbox_lock_kind *read_locks, *write_locks; /* must outlive the store; NULL: the defaults */
 	int dotlock_change_timeout; /* seconds that a lock file may stand while the mbox does not change */
 	bool dirty_syncs; /* a file that has grown is taken to be the same as before but for that */
+	struct store_locker locker; /* zeroed: none */
 };
 
 /* Where a store lives. All paths absolute, already expanded; borrowed only during store_open. */

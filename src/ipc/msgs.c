@@ -4,8 +4,8 @@
 
 enum {
 	FRONTS = ROLE_LOGIN | ROLE_CONTROL, /* those who bring work from outside */
-	BEGINNERS = ROLE_LOGIN | ROLE_AUTH | ROLE_AUTHWORKER | ROLE_CONTROL,
-	ANY_CHILD = ROLE_LOGIN | ROLE_AUTH | ROLE_AUTHWORKER | ROLE_WORKER | ROLE_CONTROL,
+	BEGINNERS = ROLE_LOGIN | ROLE_AUTH | ROLE_AUTHWORKER | ROLE_CONTROL | ROLE_DOTLOCK,
+	ANY_CHILD = BEGINNERS | ROLE_WORKER,
 	BODY_MAX = MSG_MAX - MSG_HEAD,
 	SMALL = 1024,
 	TALK = 16384, /* names, addresses, one step of a SASL exchange */
@@ -44,6 +44,11 @@ static const struct msg_row msg_rows[MSG_TYPES] = {
 	[MSG_SESSION_END] =    { "SESSION_END",    ROLE_WORKER,     ROLE_MASTER,     0, 0 },
 	[MSG_IDLE_EXIT] =      { "IDLE_EXIT",      ROLE_WORKER,     ROLE_MASTER,     0, 0 },
 	[MSG_KICK] =           { "KICK",           ROLE_MASTER,     ROLE_WORKER,     0, 0 },
+	[MSG_LOCK_GRANT] =     { "LOCK_GRANT",     ROLE_MASTER,     ROLE_DOTLOCK,    1, TALK },
+	[MSG_LOCK_DOOR] =      { "LOCK_DOOR",      ROLE_MASTER,     ROLE_WORKER,     1, TALK },
+	[MSG_LOCK_TAKE] =      { "LOCK_TAKE",      ROLE_WORKER,     ROLE_DOTLOCK,    0, 0 },
+	[MSG_LOCK_ANSWER] =    { "LOCK_ANSWER",    ROLE_DOTLOCK,    ROLE_WORKER,     0, SMALL },
+	[MSG_LOCK_DROP] =      { "LOCK_DROP",      ROLE_WORKER,     ROLE_DOTLOCK,    0, 0 },
 	[MSG_CTL_REQUEST] =    { "CTL_REQUEST",    ROLE_CONTROL,    ROLE_MASTER,     0, TALK },
 	[MSG_CTL_REPLY] =      { "CTL_REPLY",      ROLE_MASTER,     ROLE_CONTROL,    0, BODY_MAX },
 	[MSG_DLV_STAGE] =      { "DLV_STAGE",      ROLE_LOGIN,      ROLE_WORKER,     0, TALK },
@@ -73,6 +78,8 @@ const char *msg_role_name(enum msg_role role)
 		return "worker";
 	case ROLE_CONTROL:
 		return "control";
+	case ROLE_DOTLOCK:
+		return "dotlock";
 	}
 	return "unknown";
 }

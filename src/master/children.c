@@ -227,13 +227,18 @@ static void send_begin(struct master *m, struct child *c)
 	} else if (m->root && row->user == PROC_USER_INTERNAL) {
 		uid = m->internal_uid;
 		gid = m->internal_gid;
+	} else if (m->root && row->user == PROC_USER_SPOOL) {
+		uid = m->internal_uid;
+		gid = spool_gid(c->gen->conf);
 	}
+	char *spool = row->user == PROC_USER_SPOOL ? spool_dir(c->gen->conf) : NULL;
 	struct msg msg;
 	msg_init(&msg, MSG_BEGIN, 0);
 	msg_put_u32(&msg, uid);
 	msg_put_u32(&msg, gid);
-	msg_put_str(&msg, m->root && row->chroot ? m->empty_dir : "");
+	msg_put_str(&msg, spool != NULL ? spool : m->root && row->chroot ? m->empty_dir : "");
 	chan_send(c->chan, &msg);
+	free(spool);
 }
 
 static struct child *child_start(struct master *m, unsigned row)
@@ -272,6 +277,8 @@ static struct child *child_start(struct master *m, unsigned row)
 	if (row == PROC_LOGIN || row == PROC_CONTROL)
 		listeners_send(m, c);
 	DL_APPEND(m->children, c);
+	if (row == PROC_DOTLOCK)
+		spool_renew(m);
 	return c;
 }
 
@@ -342,7 +349,7 @@ void children_quit_old(struct master *m)
 		if (c->gen == m->gen)
 			continue;
 		/* auth follows its last login; a worker goes when its last session has ended. */
-		if (c->row == PROC_LOGIN || c->row == PROC_CONTROL ||
+		if (c->row == PROC_LOGIN || c->row == PROC_CONTROL || c->row == PROC_DOTLOCK ||
 		    (c->row == PROC_WORKER && c->worker == NULL))
 			child_quit(c);
 		if (c->worker != NULL && c->worker->sessions == 0)

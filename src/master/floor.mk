@@ -10,6 +10,7 @@ src_master_libmaster_a_SOURCES = \
 	src/master/owner.c \
 	src/master/procs.c \
 	src/master/sessions.c \
+	src/master/spool.c \
 	src/master/template.c \
 	src/master/tickets.c \
 	src/master/workers.c
@@ -20,11 +21,13 @@ src_master_roost_SOURCES = src/master/main.c
 src_master_roost_LDADD = $(MASTER_LIBS)
 
 if CMOCKA
-check_PROGRAMS += tests/unit/test_master_tickets tests/unit/test_master_owner
+check_PROGRAMS += tests/unit/test_master_tickets tests/unit/test_master_owner tests/unit/test_master_spool
 tests_unit_test_master_tickets_SOURCES = tests/unit/test_master_tickets.c tests/unit/fakemaster.c tests/unit/fakemaster.h
 tests_unit_test_master_tickets_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_master_owner_SOURCES = tests/unit/test_master_owner.c tests/unit/fakemaster.c tests/unit/fakemaster.h
 tests_unit_test_master_owner_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_master_spool_SOURCES = tests/unit/test_master_spool.c tests/unit/fakemaster.c tests/unit/fakemaster.h
+tests_unit_test_master_spool_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 endif
 
 if FUZZ

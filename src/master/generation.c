@@ -72,8 +72,10 @@ struct generation *generation_load(const char *path, uint32_t number)
 	log_lines(LOG_LVL_ERROR, buf_span(&errors));
 	buf_free(&errors);
 	buf_free(&warnings);
-	if (e == ERR_OK && export_all(g))
+	if (e == ERR_OK && export_all(g)) {
+		spool_check(g->conf);
 		return g;
+	}
 	if (e == ERR_OK)
 		log_error("config: cannot hand the configuration to the helpers: %s",
 			  strerror(errno));

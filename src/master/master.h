@@ -50,7 +50,13 @@ void generation_unref(struct generation **g);
 
 /* --- procs.c: THE process table --- */
 
-enum proc_user { PROC_USER_INTERNAL, PROC_USER_LOGIN, PROC_USER_ROOT, PROC_USER_LATER };
+enum proc_user {
+	PROC_USER_INTERNAL,
+	PROC_USER_LOGIN,
+	PROC_USER_ROOT,
+	PROC_USER_SPOOL, /* as INTERNAL, with mail_privileged_group, in the directory of inboxes */
+	PROC_USER_LATER,
+};
 
 struct proc_row {
 	enum msg_role role;
@@ -63,7 +69,7 @@ struct proc_row {
 	unsigned (*count)(const struct conf *c);
 };
 
-enum { PROC_LOGIN, PROC_AUTH, PROC_AUTHWORKER, PROC_CONTROL, PROC_WORKER, PROC_ROWS };
+enum { PROC_LOGIN, PROC_AUTH, PROC_AUTHWORKER, PROC_CONTROL, PROC_DOTLOCK, PROC_WORKER, PROC_ROWS };
 extern const struct proc_row proc_rows[PROC_ROWS];
 
 /* --- children.c: processes that run --- */
@@ -153,6 +159,8 @@ void tickets_free(struct master *m);
 struct user {
 	char *name;            /* own */
 	struct worker *worker; /* where his sessions meet; NULL: none now */
+	char *inbox;           /* own: his mbox in the directory of inboxes; NULL: none there */
+	uint32_t door;         /* the child that can have it locked */
 	struct session *sessions;
 	UT_hash_handle hh;
 };
@@ -216,12 +224,25 @@ struct owner {
 	char *root[64]; /* own: trees the worker may touch */
 	size_t roots;
 	char *pool_root; /* own: the tree that holds the homes of his like */
+	char *inbox;     /* own: the file of INBOX=, of mboxes; NULL: none */
+	gid_t group[32]; /* mail_access_groups */
+	size_t groups;
 };
 
 /* Checks ids against first/last_valid_*; finds the directories. t says which setting refuses. */
 enum err owner_find(const struct master *m, const struct ticket *t, struct owner *o_r,
 		    struct errtext *e);
 void owner_free(struct owner *o);
+
+/* --- spool.c: inboxes in a directory where their owners may not write --- */
+
+/* The directory that holds all INBOX= mboxes, when mail_privileged_group is set. Own; NULL: none. */
+char *spool_dir(const struct conf *c);
+gid_t spool_gid(const struct conf *c); /* (gid_t)-1: no such group */
+void spool_check(const struct conf *c); /* logs what is amiss with that */
+/* His inbox is there, and his worker has the way to its lock. */
+void spool_open(struct master *m, struct user *u, const struct owner *o);
+void spool_renew(struct master *m); /* the process that locks is a new one */
 
 /* --- ctl.c: the administrator's commands --- */
 

@@ -92,6 +92,19 @@ static void add_inbox(struct owner *o, const struct conf_location *loc, struct a
 		add_root(o, loc->inbox);
 }
 
+static enum err find_groups(const struct master *m, struct owner *o, struct errtext *e)
+{
+	for (const char *const *word = conf_words(m->gen->conf, CONF_MAIL_ACCESS_GROUPS); *word != NULL; word++) {
+		uint32_t gid;
+		if (!default_id(*word, true, &gid))
+			return err_say(e, ERR_PERM, "mail_access_groups: no group %s on this system", *word);
+		if (o->groups == ARRAY_LEN(o->group))
+			return err_say(e, ERR_LIMIT, "mail_access_groups: more than %zu groups", ARRAY_LEN(o->group));
+		o->group[o->groups++] = gid;
+	}
+	return ERR_OK;
+}
+
 /* Every directory that the namespaces of the user name. */
 static enum err find_roots(const struct master *m, const struct ticket *t, struct owner *o,
 			   struct errtext *e)
@@ -113,6 +126,8 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 			break;
 		add_root(o, loc.path);
 		add_inbox(o, &loc, a);
+		if (ns[i].inbox && loc.driver == CONF_DRIVER_MBOX && loc.inbox != NULL && o->inbox == NULL)
+			o->inbox = mem_str(loc.inbox);
 		add_root(o, loc.index);
 		add_root(o, loc.control);
 	}
@@ -154,6 +169,8 @@ enum err owner_find(const struct master *m, const struct ticket *t, struct owner
 	enum err err = find_ids(m, t, &o, e);
 	if (err == ERR_OK)
 		err = find_roots(m, t, &o, e);
+	if (err == ERR_OK)
+		err = find_groups(m, &o, e);
 	if (err != ERR_OK) {
 		owner_free(&o);
 		return err;
@@ -168,5 +185,6 @@ void owner_free(struct owner *o)
 	for (size_t i = 0; i < o->roots; i++)
 		free(o->root[i]);
 	free(o->pool_root);
+	free(o->inbox);
 	*o = (struct owner){ 0 };
 }

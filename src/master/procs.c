@@ -1,6 +1,7 @@
 /* THE process table: every kind of helper, one row each. The order is the order of starting. */
 #include "master.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 static unsigned count_login(const struct conf *c)
@@ -29,6 +30,15 @@ static unsigned count_spares(const struct conf *c)
 	return n > 256 ? 256 : (unsigned)n;
 }
 
+/* Without root it could do no more than the workers. */
+static unsigned count_dotlock(const struct conf *c)
+{
+	char *dir = geteuid() == 0 ? spool_dir(c) : NULL;
+	bool wanted = dir != NULL && spool_gid(c) != (gid_t)-1;
+	free(dir);
+	return wanted;
+}
+
 const struct proc_row proc_rows[PROC_ROWS] = {
 	[PROC_LOGIN] = { ROLE_LOGIN, CONF_LOGIN, "login", "roost-login", PROC_USER_LOGIN, true,
 			 ROLE_AUTH, count_login },
@@ -38,6 +48,8 @@ const struct proc_row proc_rows[PROC_ROWS] = {
 			      PROC_USER_ROOT, false, ROLE_AUTH, count_authworker },
 	[PROC_CONTROL] = { ROLE_CONTROL, CONF_CONTROL, "control", "roost-control",
 			   PROC_USER_INTERNAL, true, ROLE_AUTH, count_one },
+	[PROC_DOTLOCK] = { ROLE_DOTLOCK, CONF_DOTLOCK, "dotlock", "roost-dotlock", PROC_USER_SPOOL, true, 0,
+			   count_dotlock },
 	[PROC_WORKER] = { ROLE_WORKER, CONF_WORKER, "worker", "roost-worker", PROC_USER_LATER,
 			  false, 0, count_spares },
 };

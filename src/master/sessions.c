@@ -71,6 +71,7 @@ void session_remove(struct master *m, struct session *s)
 	if (u->sessions == NULL && (u->worker == NULL || u->worker->kind == WORKER_POOLED)) {
 		HASH_DELETE(hh, m->users, u);
 		free(u->name);
+		free(u->inbox);
 		free(u);
 	}
 	free(s->service);

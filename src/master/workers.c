@@ -22,7 +22,9 @@ static void send_assign(struct master *m, struct child *c, enum worker_kind kind
 	msg_init(&msg, MSG_ASSIGN, 0);
 	msg_put_u32(&msg, m->root ? o->uid : (uid_t)-1);
 	msg_put_u32(&msg, m->root ? o->gid : (gid_t)-1);
-	msg_put_u32(&msg, 0);
+	msg_put_u32(&msg, m->root ? (uint32_t)o->groups : 0);
+	for (size_t i = 0; m->root && i < o->groups; i++)
+		msg_put_u32(&msg, o->group[i]);
 	msg_put_u8(&msg, (uint8_t)kind);
 	msg_put_str(&msg, kind == WORKER_SINGLE ? t->user : "");
 	if (kind == WORKER_SINGLE) {
@@ -131,10 +133,11 @@ static enum err check_limit(const struct master *m, const struct ticket *t,
 		       (unsigned long long)most);
 }
 
-static void attach(struct master *m, struct worker *w, const struct ticket *t,
+static void attach(struct master *m, struct worker *w, const struct ticket *t, const struct owner *o,
 		   const struct msg_conn *conn, struct span tag, struct span input, int fd)
 {
 	struct session *s = session_add(m, w, t, conn);
+	spool_open(m, s->user, o);
 	struct msg_user user = {
 		.user = span_str(t->user),
 		.uid = w->uid,
@@ -281,7 +284,7 @@ enum err worker_handoff(struct master *m, struct child *from, struct msg_in *in)
 	if (w == NULL) {
 		refuse(from, in->id, t, err == ERR_OK ? ERR_TEMP : err, &why);
 	} else {
-		attach(m, w, t, &conn, tag, input, msg_take_fd(in));
+		attach(m, w, t, &o, &conn, tag, input, msg_take_fd(in));
 		answer_ok(from, in->id, w);
 	}
 	owner_free(&o);
@@ -302,6 +305,7 @@ void worker_gone(struct master *m, struct worker *w)
 		if (u->worker == NULL && u->sessions == NULL) {
 			HASH_DELETE(hh, m->users, u);
 			free(u->name);
+			free(u->inbox);
 			free(u);
 		}
 	}

@@ -122,6 +122,13 @@ enum err helper_confine(struct helper *h, struct msg_in *m, struct confine *c)
 	return ERR_OK;
 }
 
+void helper_hostname(const char *setting, char *out, size_t n)
+{
+	snprintf(out, n, "%s", setting);
+	if (out[0] == '\0' && gethostname(out, n - 1) != 0)
+		snprintf(out, n, "localhost");
+}
+
 enum err helper_log(void *ctx, struct chan *c, struct msg_in *m)
 {
 	struct helper *h = ctx;

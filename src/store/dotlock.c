@@ -1,5 +1,5 @@
 /* Dot locks. */
-#include "dotlock.h"
+#include "store/dotlock.h"
 #include "file.h"
 
 #include "base/clock.h"
@@ -12,15 +12,21 @@
 
 enum {
 	/*
-	 * Ours are never held from one call to the next: our pid in an old one is a dead
-	 * namesake's.
+	 * Who asks for a lock has none from before: his pid in an old one is a dead namesake's, or of a lock that he
+	 * could not remove.
 	 */
 	OWN_PID_GRACE = 2,
 	/* A guard of Dovecot's is without its pid for an instant only, or its maker was killed. */
 	EMPTY_GRACE = 10,
+	STEM_MAX = 200, /* bytes of a lock's name in that of a file beside it */
 };
 
-static bool holder_is_dead(const char *text, const char *host, time_t age)
+static pid_t holder(const struct dotlock_want *want)
+{
+	return want->pid ? want->pid : getpid();
+}
+
+static bool holder_is_dead(const char *text, const struct dotlock_want *want, time_t age)
 {
 	struct span rest = span_str(text), pid_text;
 	uint32_t pid;
@@ -28,28 +34,26 @@ static bool holder_is_dead(const char *text, const char *host, time_t age)
 	if (!span_split(&rest, ':', &pid_text) || !span_u32(pid_text, &pid) || pid == 0 ||
 	    pid > INT32_MAX)
 		return false;
-	if (!host || !span_eq_str(rest, host))
+	if (!want->host || !span_eq_str(rest, want->host))
 		return false;
-	if ((pid_t)pid == getpid())
+	if ((pid_t)pid == holder(want))
 		return age > OWN_PID_GRACE;
 	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
-static bool lock_is_stale(int dir_fd, const char *name, const char *host, int stale,
-			  struct stat *st_r)
+static bool lock_is_stale(int dir_fd, const struct dotlock_want *want, struct stat *st_r)
 {
 	char text[300];
 	int fd;
 
-	if (file_open_read(dir_fd, name, &fd, st_r))
+	if (file_open_read(dir_fd, want->name, &fd, st_r))
 		return false;
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	time_t age =
 		time(NULL) - (st_r->st_mtime > st_r->st_ctime ? st_r->st_mtime : st_r->st_ctime);
-	return age > stale || (host && n == 0 && age > EMPTY_GRACE) ||
-	       holder_is_dead(text, host, age);
+	return age > want->stale || (want->host && n == 0 && age > EMPTY_GRACE) || holder_is_dead(text, want, age);
 }
 
 /*
@@ -58,11 +62,10 @@ static bool lock_is_stale(int dir_fd, const char *name, const char *host, int st
  */
 static bool break_stale(int dir_fd, const char *name, const struct stat *judged)
 {
-	char aside[128];
+	char aside[NAME_MAX + 1];
 	struct stat st;
 
-	snprintf(aside, sizeof(aside), "%s.%ld.%lx", name, (long)getpid(),
-		 (unsigned long)judged->st_ino);
+	snprintf(aside, sizeof(aside), ".%.*s.%ld.%lx", STEM_MAX, name, (long)getpid(), (unsigned long)judged->st_ino);
 	if (renameat(dir_fd, name, dir_fd, aside) < 0)
 		return errno == ENOENT;
 	bool same = fstatat(dir_fd, aside, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -78,19 +81,19 @@ static bool break_stale(int dir_fd, const char *name, const struct stat *judged)
  * A guard is written under a draft name and then renamed, so that it is never seen without its pid:
  * who finds a guard of ours knows at once whether its maker lives. -1 and errno.
  */
-static int guard_create(int dir_fd, const char *name, const char *host, mode_t mode)
+static int guard_create(int dir_fd, const struct dotlock_want *want)
 {
-	char draft[128], text[320];
+	char draft[NAME_MAX + 1], text[320];
 
-	snprintf(draft, sizeof(draft), "%s.%ld.%llx", name, (long)getpid(),
+	snprintf(draft, sizeof(draft), "%s%.*s.%ld.%llx", want->hidden ? "." : "", STEM_MAX, want->name, (long)getpid(),
 		 (unsigned long long)clock_wall_us());
-	int n = snprintf(text, sizeof(text), "%ld:%s", (long)getpid(), host);
+	int n = snprintf(text, sizeof(text), "%ld:%s", (long)holder(want), want->host);
 	size_t len = n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1;
-	int fd = file_open(dir_fd, draft, O_RDWR | O_CREAT | O_EXCL, mode);
+	int fd = file_open(dir_fd, draft, O_RDWR | O_CREAT | O_EXCL, want->mode);
 	if (fd < 0)
 		return -1;
 	if (file_write(fd, text, len) == ERR_OK &&
-	    file_rename_new(dir_fd, draft, dir_fd, name) == 0)
+	    file_rename_new(dir_fd, draft, dir_fd, want->name) == 0)
 		return fd;
 	int saved = errno;
 	unlinkat(dir_fd, draft, 0);
@@ -99,30 +102,29 @@ static int guard_create(int dir_fd, const char *name, const char *host, mode_t m
 	return -1;
 }
 
-static int lock_create(int dir_fd, const char *name, const char *host, mode_t mode)
+static int lock_create(int dir_fd, const struct dotlock_want *want)
 {
-	if (host)
-		return guard_create(dir_fd, name, host, mode);
-	return file_open(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+	if (want->host)
+		return guard_create(dir_fd, want);
+	return file_open(dir_fd, want->name, O_RDWR | O_CREAT | O_EXCL, want->mode);
 }
 
-enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale,
-		      mode_t mode, struct errtext *t)
+enum err dotlock_take(struct dotlock *l, int dir_fd, const struct dotlock_want *want, struct errtext *t)
 {
 	struct stat st;
 
 	*l = (struct dotlock){ .dir_fd = dir_fd, .fd = -1 };
-	snprintf(l->name, sizeof(l->name), "%s", name);
-	int fd = lock_create(dir_fd, name, host, mode);
+	if (snprintf(l->name, sizeof(l->name), "%s", want->name) >= (int)sizeof(l->name))
+		return err_say(t, ERR_CANNOT, "%s: too long a name for a lock file", want->name);
+	int fd = lock_create(dir_fd, want);
 	if (fd < 0 && errno != EEXIST)
-		return err_sys(t, "%s", name);
-	if (fd < 0 && lock_is_stale(dir_fd, name, host, stale, &st) &&
-	    break_stale(dir_fd, name, &st))
-		fd = lock_create(dir_fd, name, host, mode);
+		return err_sys(t, "%s", want->name);
+	if (fd < 0 && lock_is_stale(dir_fd, want, &st) && break_stale(dir_fd, want->name, &st))
+		fd = lock_create(dir_fd, want);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		if (fd >= 0)
 			close(fd);
-		return err_say(t, ERR_INUSE, "%s is held by another process", name);
+		return err_say(t, ERR_INUSE, "%s is held by another process", want->name);
 	}
 	l->fd = fd;
 	l->dev = st.st_dev;

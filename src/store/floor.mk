@@ -3,7 +3,7 @@
 noinst_LIBRARIES += src/store/libstore.a
 src_store_libstore_a_SOURCES = \
 	include/store/store.h src/store/store.c \
-	src/store/dotlock.h src/store/dotlock.c \
+	include/store/dotlock.h src/store/dotlock.c \
 	src/store/extra.h src/store/extra.c \
 	src/store/faulty.c \
 	src/store/file.h src/store/file.c \

@@ -8,11 +8,11 @@
 #ifndef STORE_MAILDIR_H
 #define STORE_MAILDIR_H
 
-#include "dotlock.h"
 #include "keytab.h"
 #include "maildir_name.h"
 #include "uidlist.h"
 
+#include "store/dotlock.h"
 #include "store/store.h"
 
 #include <sys/stat.h>

@@ -123,8 +123,8 @@ static enum err keywords_save(struct maildir_box *b, const struct span letter[MA
 	struct timespec times[2] = { { 0, UTIME_NOW },
 				     { now > old_mtime ? now : old_mtime + 1, 0 } };
 	bool sync = b->m->sync != STORE_SYNC_NEVER;
-	enum err e = dotlock_take(&lock, b->control_fd, KEYWORDS_NAME ".lock", NULL, KEYWORDS_STALE,
-				  b->m->file_mode, t);
+	struct dotlock_want want = { .name = KEYWORDS_NAME ".lock", .stale = KEYWORDS_STALE, .mode = b->m->file_mode };
+	enum err e = dotlock_take(&lock, b->control_fd, &want, t);
 
 	if (e)
 		return e;

@@ -249,11 +249,14 @@ static enum err list_append(struct maildir_box *b, struct span added, size_t add
 
 enum err maildir_uidlist_lock(struct maildir_box *b, struct dotlock *l, struct errtext *t)
 {
+	struct dotlock_want want = { .name = LIST_NAME ".lock",
+				     .host = b->m->lock_host,
+				     .stale = LIST_STALE,
+				     .mode = b->m->file_mode };
 	enum err e = maildir_control_make(b, t);
 
 	if (!e)
-		e = dotlock_take(l, b->control_fd, LIST_NAME ".lock", b->m->lock_host, LIST_STALE,
-				 b->m->file_mode, t);
+		e = dotlock_take(l, b->control_fd, &want, t);
 	b->lock = e ? NULL : l;
 	return e;
 }

@@ -12,10 +12,10 @@
 #ifndef STORE_MBOX_H
 #define STORE_MBOX_H
 
-#include "dotlock.h"
 #include "extra.h"
 #include "mbox_head.h"
 
+#include "store/dotlock.h"
 #include "store/store.h"
 
 #include <sys/stat.h>
@@ -111,6 +111,7 @@ struct mbox_box {
 	char *added[MAIL_KEYWORDS_MAX]; /* own; keyword names that the base does not list yet */
 	int locked;           /* F_RDLCK, F_WRLCK; F_UNLCK: no */
 	struct dotlock dotlock;
+	bool lent;            /* the lock file is one that r->set.locker made */
 };
 
 static inline struct mbox_root *mbox_root_of(struct store *s)

@@ -10,6 +10,7 @@
 #include "mbox_journal.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/must.h"
 
 #include <errno.h>
@@ -118,18 +119,34 @@ static int stale_after(const struct mbox_box *b)
 	return most;
 }
 
+static void dotlock_let_go(struct mbox_box *b)
+{
+	dotlock_drop(&b->dotlock);
+	if (b->lent)
+		b->r->set.locker.drop(b->r->set.locker.ctx, b->path);
+	b->lent = false;
+}
+
 static enum err dotlock_set(struct mbox_box *b, int type, struct errtext *t)
 {
-	char name[64];
+	struct store_locker *locker = &b->r->set.locker;
+	char *name;
 	enum err e;
 
 	if (type == F_UNLCK) {
-		dotlock_drop(&b->dotlock);
+		dotlock_let_go(b);
 		return ERR_OK;
 	}
-	if (snprintf(name, sizeof(name), "%s.lock", b->base) >= (int)sizeof(name))
-		return err_say(t, ERR_LIMIT, "%s: too long a name for a lock file", b->path);
-	e = dotlock_take(&b->dotlock, b->dir_fd, name, b->r->host, stale_after(b), 0600, t);
+	name = mem_printf("%s.lock", b->base);
+	struct dotlock_want want = {
+		.name = name, .host = b->r->host, .stale = stale_after(b), .mode = 0600, .hidden = true
+	};
+	e = dotlock_take(&b->dotlock, b->dir_fd, &want, t);
+	free(name);
+	if (e == ERR_PERM && locker->take && mbox_is_inbox(b->name)) {
+		e = locker->take(locker->ctx, b->path, t);
+		b->lent = e == ERR_OK;
+	}
 	if (e == ERR_PERM || e == ERR_READONLY)
 		return err_say(t, e, "cannot make %s.lock: the directory may not be written to "
 			       "(mail_privileged_group, or mbox_write_locks without dotlock)", b->path);

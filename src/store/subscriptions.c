@@ -12,7 +12,8 @@
  */
 #include "subscriptions.h"
 #include "file.h"
-#include "dotlock.h"
+
+#include "store/dotlock.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -239,10 +240,11 @@ enum err subs_change(const struct subs_file *f, const char *name, bool on, struc
 	struct dotlock lock = DOTLOCK_NONE;
 	struct buf text, out;
 	char lock_name[32];
+	struct dotlock_want want = { .name = lock_name, .stale = SUBS_STALE, .mode = f->mode };
 	enum err e;
 
 	snprintf(lock_name, sizeof(lock_name), "%s.lock", f->name);
-	e = dotlock_take(&lock, f->dir_fd, lock_name, NULL, SUBS_STALE, f->mode, t);
+	e = dotlock_take(&lock, f->dir_fd, &want, t);
 	if (e)
 		return e;
 	buf_init(&text, SUBS_FILE_MAX);

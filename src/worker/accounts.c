@@ -102,6 +102,7 @@ static struct store_mbox mbox_config(struct account *a)
 		.write_locks = lock_kinds(a, CONF_MBOX_WRITE_LOCKS),
 		.dotlock_change_timeout = (int)(conf_u64(a->w->conf, CONF_MBOX_DOTLOCK_CHANGE_TIMEOUT) / 1000),
 		.dirty_syncs = conf_bool(a->w->conf, CONF_MBOX_DIRTY_SYNCS),
+		.locker = doors_locker(a->w),
 	};
 }
 

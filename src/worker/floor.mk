@@ -6,6 +6,7 @@ src_worker_roost_worker_SOURCES = \
 	src/worker/admin.c \
 	src/worker/attach.c \
 	src/worker/deliver.c \
+	src/worker/doors.c \
 	src/worker/imap.c \
 	src/worker/main.c \
 	src/worker/worker.h

@@ -179,15 +179,8 @@ static const struct chan_row rows[] = {
 	{ MSG_ASSIGN, on_assign },
 	{ MSG_ATTACH, attach },
 	{ MSG_KICK, kick },
+	{ MSG_LOCK_DOOR, door_came },
 };
-
-static void find_hostname(struct worker *w)
-{
-	const char *name = conf_str(w->conf, CONF_HOSTNAME);
-	snprintf(w->hostname, sizeof(w->hostname), "%s", name);
-	if (w->hostname[0] == '\0' && gethostname(w->hostname, sizeof(w->hostname) - 1) != 0)
-		snprintf(w->hostname, sizeof(w->hostname), "localhost");
-}
 
 /* What every worker would do for itself a template does for all. */
 static void prepare(struct worker *w)
@@ -208,7 +201,7 @@ int main(int argc, char **argv)
 	helper_init(&w.h, argc, argv);
 	if (conf_import(w.h.conf, CONF_WORKER, &w.conf) != ERR_OK)
 		log_fatal(1, "the configuration handed over cannot be read");
-	find_hostname(&w);
+	helper_hostname(conf_str(w.conf, CONF_HOSTNAME), w.hostname, sizeof(w.hostname));
 	log_debug_enable(conf_bool(w.conf, CONF_MAIL_DEBUG));
 	prepare(&w);
 	helper_start(&w.h, ROLE_WORKER, rows, ARRAY_LEN(rows), conf_str(w.conf, CONF_LOG_TIMESTAMP),
@@ -216,6 +209,7 @@ int main(int argc, char **argv)
 	chan_send_empty(w.h.master, MSG_READY, 0);
 	loop_run(w.h.loop);
 	accounts_close(&w);
+	doors_close(&w);
 	watch_set_free(&w.watches);
 	confine_filter_free(&w.filter);
 	conf_free(&w.conf);

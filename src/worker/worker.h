@@ -26,6 +26,7 @@ struct worker {
 	struct account *accounts;  /* by user name */
 	struct job *jobs;          /* everything attached */
 	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
+	struct door *doors;        /* to lock files that we may not make ourselves */
 	struct loop_timer linger, tick, rest;
 	char hostname[256];
 };
@@ -76,6 +77,12 @@ void jobs_quit(struct worker *w);                             /* says BYE to all
 
 /* Memory that was needed for a moment goes back to the system soon, also when others never pause. */
 void worker_rest(struct worker *w);
+
+/* --- doors.c: the lock files of inboxes where we may not write --- */
+
+enum err door_came(void *ctx, struct chan *c, struct msg_in *m); /* MSG_LOCK_DOOR */
+struct store_locker doors_locker(struct worker *w);
+void doors_close(struct worker *w);
 
 /* --- imap.c, deliver.c, admin.c: the three services --- */
 

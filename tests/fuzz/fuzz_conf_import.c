@@ -27,7 +27,7 @@ static void put_head(enum conf_role role, struct buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const enum conf_role roles[] = { CONF_LOGIN, CONF_AUTH, CONF_WORKER, CONF_CONTROL };
+	static const enum conf_role roles[] = { CONF_LOGIN, CONF_AUTH, CONF_WORKER, CONF_CONTROL, CONF_DOTLOCK };
 	struct buf bytes;
 	struct conf *c;
 	size_t keep;
@@ -35,13 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n < 3)
 		return 0;
 	buf_init(&bytes, 1 << 20);
-	put_head(roles[data[0] % 4], &bytes);
+	put_head(roles[data[0] % ARRAY_LEN(roles)], &bytes);
 	/* Keep a part of the real bytes, then go on with the fuzzer's. */
 	keep = 12 + (data[1] | (size_t)data[2] << 8) % bytes.n;
 	if (keep < bytes.n)
 		buf_truncate(&bytes, keep);
 	buf_add(&bytes, data + 3, n - 3);
-	if (conf_import(buf_span(&bytes), roles[data[0] % 4], &c) == ERR_OK)
+	if (conf_import(buf_span(&bytes), roles[data[0] % ARRAY_LEN(roles)], &c) == ERR_OK)
 		conf_free(&c);
 	buf_free(&bytes);
 	return 0;

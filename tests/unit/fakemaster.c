@@ -70,6 +70,7 @@ void fake_master_start(struct fake_master *f, const char *settings)
 	add_child(f, &f->login[1], PROC_LOGIN);
 	add_child(f, &f->auth, PROC_AUTH);
 	add_child(f, &f->control, PROC_CONTROL);
+	add_child(f, &f->dotlock, PROC_DOTLOCK);
 	for (size_t i = 0; i < ARRAY_LEN(f->worker); i++)
 		add_child(f, &f->worker[i], PROC_WORKER);
 }

@@ -14,7 +14,7 @@ struct fake_child {
 
 struct fake_master {
 	struct master m;
-	struct fake_child login[2], auth, control, worker[3]; /* workers are spares at first */
+	struct fake_child login[2], auth, control, dotlock, worker[3]; /* workers are spares at first */
 	char path[64];                                        /* of the configuration */
 };
 

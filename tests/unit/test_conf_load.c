@@ -1,6 +1,7 @@
 /* The grammar, the table, the checks, and `roost -n`: what is written is what is read, and errors
  * name place and word. */
 #include "base/buf.h"
+#include "base/must.h"
 #include "conf/conf.h"
 #include "conf/dump.h"
 #include "conf/export.h"
@@ -394,9 +395,9 @@ static void dump_text(const struct conf *c, bool all, struct buf *out)
 
 static void assert_same(const struct conf *a, const struct conf *b)
 {
-	static const enum conf_role roles[] = { CONF_LOGIN, CONF_AUTH, CONF_WORKER, CONF_CONTROL };
+	static const enum conf_role roles[] = { CONF_LOGIN, CONF_AUTH, CONF_WORKER, CONF_CONTROL, CONF_DOTLOCK };
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
 		struct buf x, y;
 
 		buf_init(&x, CONF_EXPORT_MAX);

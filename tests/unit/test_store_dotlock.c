@@ -1,11 +1,13 @@
-#include "src/store/dotlock.h"
+#include "store/dotlock.h"
 
 #include "store_room.h"
 
 static void take(struct room *r, int dir, const char *host, int stale, enum err want,
 		 struct dotlock *l)
 {
-	assert_int_equal(dotlock_take(l, dir, "x.lock", host, stale, 0600, &r->text), want);
+	struct dotlock_want w = { .name = "x.lock", .host = host, .stale = stale, .mode = 0600 };
+
+	assert_int_equal(dotlock_take(l, dir, &w, &r->text), want);
 }
 
 static void test_guard(void **state)

@@ -12,26 +12,32 @@
 
 #include "base/err.h"
 
+#include <limits.h>
 #include <stdbool.h>
-
 #include <sys/stat.h>
+#include <sys/types.h>
 
 struct dotlock {
 	int dir_fd; /* borrowed */
 	int fd;     /* own; -1: not held */
 	dev_t dev;
 	ino_t ino;
-	char name[64];
+	char name[NAME_MAX + 1];
 };
 
 #define DOTLOCK_NONE { .fd = -1 }
 
-/*
- * host: our name for the text of a guard, NULL for a replacement. ERR_INUSE, or what the directory
- * says.
- */
-enum err dotlock_take(struct dotlock *l, int dir_fd, const char *name, const char *host, int stale,
-		      mode_t mode, struct errtext *t);
+struct dotlock_want {
+	const char *name; /* NAME.lock */
+	const char *host; /* our name for the text of a guard; NULL: a replacement */
+	pid_t pid;        /* who a guard says that holds it; 0: we */
+	int stale;        /* seconds */
+	mode_t mode;
+	bool hidden;      /* others take every file here for a mailbox: a draft's name begins with a dot */
+};
+
+/* ERR_INUSE, ERR_CANNOT (too long a name), or what the directory says. */
+enum err dotlock_take(struct dotlock *l, int dir_fd, const struct dotlock_want *want, struct errtext *t);
 /*
  * Is the lock file still ours? Whoever was held up for long asks again before he writes: others may
  * have taken the lock for a dead one's.
