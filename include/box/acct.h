@@ -33,6 +33,7 @@ struct acct_ns {
 	enum { ACCT_PRIVATE, ACCT_SHARED, ACCT_PUBLIC } type;
 	const struct store_ops *ops;
 	struct store_config store;
+	bool empty_new;       /* maildir_empty_new: who only looks leaves no arrivals in the folder either */
 	const struct acct_mailbox *mailbox;
 	size_t mailboxes;
 };
@@ -59,6 +60,7 @@ struct acct_config {
 	size_t namespaces;
 	const char *index_dir;    /* one environment for all private namespaces */
 	bool index_memory;
+	const char *scratch_dir;  /* for nameless files: what is too large to be unpacked in memory; NULL: index_dir */
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
 	struct acct_watcher watcher; /* zeroed: none */
 };

@@ -147,8 +147,8 @@
 	  "Longest name of a keyword.") \
 	X(MAIL_MAX_USERIP_CONNECTIONS, "mail_max_userip_connections", NULL, UINT, "10", M | W, PEER, NULL, \
 	  "Most sessions of one user from one address; 0 is no limit.") \
-	X(MAIL_PLUGINS, "mail_plugins", NULL, STRING, "", W, NOEFFECT, NULL, \
-	  "Plug-ins; what they do is built in or not there.") \
+	X(MAIL_PLUGINS, "mail_plugins", NULL, STRING, "", W, 0, NULL, \
+	  "Plug-ins; what they do is built in or not there. zlib: new messages are stored compressed as zlib_save says.") \
 	X(MAIL_PRIVILEGED_GROUP, "mail_privileged_group", NULL, STRING, "", M, 0, NULL, \
 	  "Group that may write to the directory of INBOX= mboxes (/var/mail): of the one process that makes and removes " \
 	  "lock files there; no mail process is a member.") \
@@ -157,15 +157,15 @@
 	X(MAILBOX_IDLE_CHECK_INTERVAL, "mailbox_idle_check_interval", NULL, TIME, "30 secs", W, PEER, \
 	  NULL, "How often a mailbox is looked at where the kernel cannot watch it.") \
 	X(MAILDIR_BROKEN_FILENAME_SIZES, "maildir_broken_filename_sizes", NULL, BOOL, "no", W, \
-	  NOEFFECT, NULL, "Distrust the sizes in Maildir file names.") \
-	X(MAILDIR_COPY_WITH_HARDLINKS, "maildir_copy_with_hardlinks", NULL, BOOL, "yes", W, NOEFFECT, NULL, \
-	  "Copy messages within a Maildir by hard link.") \
-	X(MAILDIR_EMPTY_NEW, "maildir_empty_new", NULL, BOOL, "no", W, NOEFFECT, NULL, \
-	  "Move all messages from new to cur when a mailbox is opened.") \
-	X(MAILDIR_STAT_DIRS, "maildir_stat_dirs", NULL, BOOL, "no", W, NOEFFECT, NULL, \
-	  "Look whether each entry of a Maildir is a directory before listing it.") \
-	X(MAILDIR_VERY_DIRTY_SYNCS, "maildir_very_dirty_syncs", NULL, BOOL, "no", W, NOEFFECT, NULL, \
-	  "Trust the index more than the directory.") \
+	  0, NULL, "Believe neither S= nor W= in the names of Maildir files: sizes are counted and kept in the index.") \
+	X(MAILDIR_COPY_WITH_HARDLINKS, "maildir_copy_with_hardlinks", NULL, BOOL, "yes", W, 0, NULL, \
+	  "Copy messages between Maildirs by hard link.") \
+	X(MAILDIR_EMPTY_NEW, "maildir_empty_new", NULL, BOOL, "no", W, 0, NULL, \
+	  "Move messages from new to cur also when who opens the mailbox leaves them \\Recent (EXAMINE).") \
+	X(MAILDIR_STAT_DIRS, "maildir_stat_dirs", NULL, BOOL, "no", W, 0, NULL, \
+	  "Look whether an entry of a Maildir is a directory before it is listed: always done, asked for or not.") \
+	X(MAILDIR_VERY_DIRTY_SYNCS, "maildir_very_dirty_syncs", NULL, BOOL, "no", W, 0, NULL, \
+	  "Only this server changes cur: while its time stands still it is not listed, however lately that time was set.") \
 	X(MBOX_DIRTY_SYNCS, "mbox_dirty_syncs", NULL, BOOL, "yes", W, 0, NULL, \
 	  "An mbox that has grown is read from its old end on only.") \
 	X(MBOX_DOTLOCK_CHANGE_TIMEOUT, "mbox_dotlock_change_timeout", NULL, TIME, "2 mins", W | D, 0, NULL, \

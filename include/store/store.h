@@ -29,6 +29,7 @@
 #include "base/mailflags.h"
 #include "base/set.h"
 #include "base/span.h"
+#include "codec/pack.h"
 
 #include <sys/types.h>
 
@@ -66,6 +67,15 @@ struct store_mbox {
 	struct store_locker locker; /* zeroed: none */
 };
 
+/* How a Maildir is written and read: the maildir_* settings and the zlib plugin's. Zeroed: Dovecot's defaults. */
+struct store_maildir_how {
+	bool no_links;       /* maildir_copy_with_hardlinks = no */
+	bool very_dirty;     /* maildir_very_dirty_syncs */
+	bool no_sizes;       /* maildir_broken_filename_sizes */
+	enum pack_kind pack; /* new messages are compressed so; PACK_NONE: not */
+	int pack_level;      /* as pack_level */
+};
+
 /* Where a store lives. All paths absolute, already expanded; borrowed only during store_open. */
 struct store_config {
 	const char *root;  /* the mail root (Maildir: INBOX itself) */
@@ -78,6 +88,7 @@ struct store_config {
 	enum store_sync sync;
 	mode_t dir_mode; /* new directories; 0: as the root's own mode, else 0700 */
 	struct store_mbox mbox;
+	struct store_maildir_how maildir;
 };
 
 struct store;     /* one mail root */
@@ -91,7 +102,7 @@ struct store_msg {
 	struct span hint;
 	uint32_t uid;            /* 0: the folder has not numbered it */
 	struct mail_flags flags; /* MAIL_RECENT set when no program has moved it out of new/ */
-	uint64_t size;           /* bytes as stored; STORE_SIZE_UNKNOWN: ask locate */
+	uint64_t size;           /* bytes, of a compressed one when unpacked; STORE_SIZE_UNKNOWN: ask locate */
 	uint64_t vsize;          /* with every LF as CRLF; or STORE_SIZE_UNKNOWN */
 	struct span uidl;        /* POP3 UIDL that the folder carries; empty: none */
 	uint8_t guid[16];        /* what it is, wherever it lies: see store_guid */
@@ -128,6 +139,7 @@ struct store_object {
 	uint64_t length;
 	int64_t mtime; /* INTERNALDATE: seconds since 1970 */
 	int64_t ctime; /* save date, when nothing better is known */
+	bool maybe_packed; /* the bytes may be compressed: their first ones tell (codec/pack.h) */
 };
 
 /*
@@ -150,7 +162,7 @@ struct store_commit {
 	uint8_t guid[16];     /* in for a copy; out for others */
 	struct span key;      /* out: in the arena given */
 	struct span hint;     /* out */
-	uint64_t size;        /* out */
+	uint64_t size;        /* out; as store_msg's */
 	bool altered;         /* out: header lines were left out: nothing learnt from the staged bytes holds */
 	enum err err;         /* out: of this one */
 };

@@ -9,6 +9,7 @@
 #include "base/lf.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "codec/pack.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -192,6 +193,9 @@ static enum err look(struct append *p, struct errtext *t)
 	e = bytes_load(c->stage->fd, 0, (uint64_t)st.st_size, &p->load, t);
 	if (e)
 		return e;
+	/* It would be shown unpacked, and not as it was appended. */
+	if (pack_kind_of(span_cut(buf_span(&p->load), 0, PACK_MAGIC)))
+		return err_say(t, ERR_CANNOT, "A message cannot be appended compressed");
 	made_from(&p->made, acct_charsets(p->acct), buf_span(&p->load), false);
 	c->vsize = p->made.vsize;
 	p->arrivals.arrival[p->arrivals.n - 1].sent = p->made.sent;

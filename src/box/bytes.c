@@ -34,15 +34,13 @@ struct message {
 	struct view *v;        /* borrowed */
 	uint32_t uid;
 	unsigned users;        /* opened and not closed; 0: kept as the view's last */
-	int fd;                /* own */
-	uint64_t offset, length;
-	uint64_t vsize;
+	struct object o;
 	bool described;        /* these are the bytes that the cache speaks of */
 	struct mime_tree tree; /* own; n 0: not there yet */
 	bool counted;          /* crlf is known */
 	uint64_t crlf;         /* of the whole, in CRLF form */
 	struct mark mark;
-	struct buf stored;     /* own: message_stored */
+	struct loaded stored;  /* message_stored */
 	struct buf piece;      /* own */
 	struct buf made;       /* own: filtered headers, of the last message_section */
 };
@@ -88,26 +86,16 @@ struct opening {
 static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct opening *o = arg;
-	struct store_object object;
-	struct store_box *sb;
 	struct idx_msg im;
 	enum err e = idx_msg_get(x, r->b.id, o->uid, &im);
 
 	if (e == ERR_NOTFOUND)
 		return ERR_EXPUNGED;
 	if (!e)
-		e = mailbox_store(o->m->v->mb, &sb, t);
-	if (e)
-		return e;
-	e = sb->ops->locate(sb, im.key, im.hint, &object, NULL, NULL, t);
-	if (e)
-		return e == ERR_CORRUPT ? ERR_IO : e;
-	o->m->fd = object.fd;
-	o->m->offset = object.offset;
-	o->m->length = object.length;
-	o->m->vsize = im.vsize;
-	o->m->described = im.size == object.length;
-	return ERR_OK;
+		e = object_open(o->m->v->mb, im.key, im.hint, &o->m->o, t);
+	if (!e)
+		o->m->described = im.size == o->m->o.length;
+	return e == ERR_CORRUPT ? ERR_IO : e;
 }
 
 static enum err parts_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
@@ -123,10 +111,9 @@ static enum err parts_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 
 static void message_free(struct message *m)
 {
-	if (m->fd >= 0)
-		close(m->fd);
+	object_close(&m->o);
 	mime_tree_free(&m->tree);
-	buf_free(&m->stored);
+	loaded_free(&m->stored);
 	buf_free(&m->piece);
 	buf_free(&m->made);
 	free(m);
@@ -153,9 +140,9 @@ enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct
 	o.m = mem_alloc(sizeof(*o.m));
 	o.m->v = v;
 	o.m->uid = uid;
-	o.m->fd = -1;
+	o.m->o.fd = -1;
 	o.m->users = 1;
-	buf_init(&o.m->stored, LOAD_MAX);
+	loaded_init(&o.m->stored);
 	buf_init(&o.m->piece, PIECE + 1);
 	buf_init(&o.m->made, MADE_MAX);
 	e = mailbox_read(v->mb, open_run, &o, t);
@@ -183,7 +170,7 @@ void message_close(struct message **m)
 		message_free(c);
 		return;
 	}
-	buf_free(&c->stored);
+	loaded_free(&c->stored);
 	buf_free(&c->piece);
 	buf_free(&c->made);
 }
@@ -217,12 +204,12 @@ enum err message_stored(struct message *m, size_t max, struct span *bytes_r, str
 {
 	enum err e = ERR_OK;
 
-	if (m->length > max)
+	if (m->o.length > max)
 		return err_say(t, ERR_LIMIT, "The message is too large to be looked into");
-	if (m->stored.n != m->length)
-		e = bytes_load(m->fd, m->offset, m->length, &m->stored, t);
+	if (!m->stored.bytes.p)
+		e = loaded_get(&m->stored, &m->o, t);
 	if (!e)
-		*bytes_r = buf_span(&m->stored);
+		*bytes_r = m->stored.bytes;
 	return e;
 }
 
@@ -238,7 +225,7 @@ static enum err make_fields(struct message *m, const struct mime_section *sectio
 
 	buf_init(&block, HEADER_LOAD);
 	buf_init(&kept, HEADER_LOAD);
-	e = bytes_load(m->fd, m->offset + range->off, range->size, &block, t);
+	e = bytes_load(m->o.fd, m->o.offset + range->off, range->size, &block, t);
 	if (!e) {
 		mime_header_filter(buf_span(&block), names, n, section->kind == MIME_SECTION_FIELDS_NOT, &kept);
 		buf_clear(&m->made);
@@ -258,7 +245,7 @@ static bool is_simple(const struct message *m, const struct mime_section *sectio
 {
 	bool whole = !section || (section->kind == MIME_SECTION_ALL && !section->depth);
 
-	return whole && !m->tree.n && m->length <= PIECE;
+	return whole && !m->tree.n && m->o.length <= PIECE;
 }
 
 static enum err whole_range(struct message *m, struct mime_range *range_r, struct errtext *t)
@@ -271,7 +258,7 @@ static enum err whole_range(struct message *m, struct mime_range *range_r, struc
 	if (!m->counted)
 		m->crlf = mime_crlf_size(stored);
 	m->counted = true;
-	*range_r = (struct mime_range){ 0, m->length, m->crlf };
+	*range_r = (struct mime_range){ 0, m->o.length, m->crlf };
 	return ERR_OK;
 }
 
@@ -320,7 +307,7 @@ enum err message_section(struct message *m, const struct mime_section *section, 
 	}
 	if (e)
 		return e;
-	if (range.off > m->length || range.size > m->length - range.off)
+	if (range.off > m->o.length || range.size > m->o.length - range.off)
 		return err_say(t, ERR_IO, "A message file is not what it was");
 	if (section && (section->kind == MIME_SECTION_FIELDS || section->kind == MIME_SECTION_FIELDS_NOT))
 		e = make_fields(m, section, names, n, &range, &b, t);
@@ -341,11 +328,11 @@ static enum err state_at(struct message_bytes *b, uint64_t at_stored, struct mim
 	*st_r = (struct mime_crlf)MIME_CRLF_START;
 	if (at_stored == b->from)
 		return ERR_OK;
-	if (b->msg->stored.n == b->msg->length) {
-		st_r->after_cr = b->msg->stored.p[at_stored - 1] == '\r';
+	if (b->msg->stored.bytes.p) {
+		st_r->after_cr = b->msg->stored.bytes.p[at_stored - 1] == '\r';
 		return ERR_OK;
 	}
-	if (pread(b->msg->fd, &before, 1, (off_t)(b->msg->offset + at_stored - 1)) != 1)
+	if (pread(b->msg->o.fd, &before, 1, (off_t)(b->msg->o.offset + at_stored - 1)) != 1)
 		return ERR_IO;
 	st_r->after_cr = before == '\r';
 	return ERR_OK;
@@ -357,12 +344,12 @@ static enum err next_piece(struct message_bytes *b, size_t most, struct span *pi
 	uint64_t left = b->to - b->at_stored;
 	enum err e;
 
-	if (m->stored.n == m->length) {
-		*piece_r = span_cut(buf_span(&m->stored), (size_t)b->at_stored, left < most ? (size_t)left : most);
+	if (m->stored.bytes.p) {
+		*piece_r = span_cut(m->stored.bytes, (size_t)b->at_stored, left < most ? (size_t)left : most);
 		return ERR_OK;
 	}
 	buf_clear(&m->piece);
-	e = read_at(m->fd, m->offset + b->at_stored, left < most ? (size_t)left : most, &m->piece, t);
+	e = read_at(m->o.fd, m->o.offset + b->at_stored, left < most ? (size_t)left : most, &m->piece, t);
 	*piece_r = buf_span(&m->piece);
 	return e;
 }

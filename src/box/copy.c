@@ -131,7 +131,7 @@ static enum err write_all(int fd, struct span s, struct errtext *t)
 	return ERR_OK;
 }
 
-static enum err copy_bytes(const struct store_object *o, int fd, struct errtext *t)
+static enum err copy_bytes(const struct object *o, int fd, struct errtext *t)
 {
 	struct buf piece;
 	uint64_t at = 0;
@@ -150,11 +150,11 @@ static enum err copy_bytes(const struct store_object *o, int fd, struct errtext 
 	return e;
 }
 
-static enum err stage_bytes(struct store_box *from, struct store_box *to, const struct source *s,
+static enum err stage_bytes(struct mailbox *from, struct store_box *to, const struct source *s,
 			    struct store_stage *st_r, int64_t *date_r, struct errtext *t)
 {
-	struct store_object o;
-	enum err e = from->ops->locate(from, s->m.key, s->m.hint, &o, NULL, NULL, t);
+	struct object o;
+	enum err e = object_open(from, s->m.key, s->m.hint, &o, t);
 
 	if (e)
 		return e;
@@ -165,7 +165,7 @@ static enum err stage_bytes(struct store_box *from, struct store_box *to, const 
 		if (e)
 			to->ops->abort(st_r);
 	}
-	close(o.fd);
+	object_close(&o);
 	return e;
 }
 
@@ -184,7 +184,7 @@ static enum err stage(struct view *v, struct copying *c, const struct source *s,
 	if (!c->bytes && from->ops == to->ops && to->ops->link)
 		e = to->ops->link(from, s->m.key, s->m.hint, to, &st, t);
 	if (e == ERR_CANNOT) {
-		e = stage_bytes(from, to, s, &st, date_r, t);
+		e = stage_bytes(v->mb, to, s, &st, date_r, t);
 		c->open++;
 	}
 	if (e == ERR_EXPUNGED)

@@ -25,6 +25,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/manage.c \
 	src/box/msort.h src/box/msort.c \
 	src/box/names.c \
+	src/box/object.c \
 	src/box/owing.h src/box/owing.c \
 	src/box/preview.c \
 	src/box/rec.c \

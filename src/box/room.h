@@ -310,4 +310,31 @@ void removal_free(struct removal **r); /* NULL allowed; what is begun stays on t
 /* All bytes of a range into out (cleared first). ERR_IO when there are fewer, ERR_LIMIT beyond LOAD_MAX or out's maximum. */
 enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, struct errtext *t);
 
+/* --- object.c ------------------------------------------------------------------- */
+
+/* A message's bytes, plain: where the store has them, or, of a compressed message, a nameless file that only we know. */
+struct object {
+	int fd;            /* own */
+	uint64_t offset, length;
+	int64_t mtime, ctime;
+	bool unpacked;
+};
+
+/*
+ * Finds a message's bytes (store_ops.locate). ERR_IO also when a compressed message is damaged, or there is no room to unpack it;
+ * ERR_LIMIT when it would be larger than LOAD_MAX. An unpacked one keeps nothing in memory that is larger than 256 KiB.
+ */
+enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t);
+void object_close(struct object *o);
+
+/* Those bytes as one span: read into buf, or mapped, where nobody can take them from under the map. */
+struct loaded {
+	struct buf buf;
+	void *map;
+	struct span bytes; /* p NULL: nothing is loaded */
+};
+void loaded_init(struct loaded *l);
+enum err loaded_get(struct loaded *l, const struct object *o, struct errtext *t); /* ERR_LIMIT beyond LOAD_MAX */
+void loaded_free(struct loaded *l);                                               /* may be used again */
+
 #endif

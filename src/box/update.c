@@ -105,12 +105,13 @@ static enum err delta_recent(struct idx_txn *x, struct rec *r, struct delta *d, 
 
 	set_copy(&d->recent, &d->added);
 	set_between(&d->recent, r->b.recent_from, UINT32_MAX);
-	d->claim = !d->v->readonly && d->recent.n;
+	d->claim = d->recent.n && (!d->v->readonly || (d->v->mb->space->ns->empty_new && !mailbox_readonly(d->v->mb)));
 	if (!write || !d->claim)
 		return ERR_OK;
 	d->claim = false;
 	e = owe_claims(x, &r->b, &d->recent);
-	r->b.recent_from = r->b.uidnext;
+	if (!d->v->readonly)
+		r->b.recent_from = r->b.uidnext;
 	return e ? e : idx_box_put(x, &r->b);
 }
 

@@ -45,7 +45,8 @@ struct view_walk {
 	size_t range;           /* in v->uids, with the count of members before it */
 	uint64_t before;
 	struct made made;
-	struct buf load, body;
+	struct loaded load;
+	struct buf body;
 	struct buf long_headers; /* of a message that has too many for the cache */
 	struct note note[NOTES_MAX];
 	size_t notes;
@@ -178,21 +179,18 @@ static bool bytes_needed(const struct view_walk *w, const struct idx_msg *m, con
 static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c, bool bytes, struct errtext *t)
 {
 	struct acct *a = w->v->mb->acct;
-	struct store_object o;
-	struct store_box *sb;
+	struct object o;
 	struct idx_cache made;
-	enum err e = mailbox_store(w->v->mb, &sb, t);
+	enum err e = object_open(w->v->mb, m->key, m->hint, &o, t);
 
 	w->touched = true;
-	if (!e)
-		e = sb->ops->locate(sb, m->key, m->hint, &o, NULL, NULL, t);
 	if (e == ERR_EXPUNGED)
 		mailbox_look_again(w->v->mb);
 	if (e)
 		return e;
 	if (bytes)
-		e = bytes_load(o.fd, o.offset, o.length, &w->load, t);
-	close(o.fd);
+		e = loaded_get(&w->load, &o, t);
+	object_close(&o);
 	if (e)
 		return e;
 	if (!m->internaldate)
@@ -201,7 +199,7 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 		m->savedate = o.ctime;
 	m->size = o.length;
 	if (bytes) {
-		made_from(&w->made, acct_charsets(a), buf_span(&w->load),
+		made_from(&w->made, acct_charsets(a), w->load.bytes,
 			  w->want & (WANT_PREVIEW | WANT_PREVIEW_KEPT));
 		m->vsize = w->made.vsize;
 		m->sent = w->made.sent;
@@ -211,11 +209,11 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 				c->field[i] = made.field[i];
 		if ((w->want & WANT_THREADID) && !c->field[IDX_HEADERS].p) {
 			buf_clear(&w->long_headers);
-			made_headers_add(acct_charsets(a), buf_span(&w->load), HEADERS_MAX, &w->long_headers);
+			made_headers_add(acct_charsets(a), w->load.bytes, HEADERS_MAX, &w->long_headers);
 			c->field[IDX_HEADERS] = buf_span(&w->long_headers);
 		}
-		if (w->load.cap > KEEP_BUF)
-			buf_free(&w->load);
+		if (w->load.map || w->load.buf.cap > KEEP_BUF)
+			loaded_free(&w->load);
 	}
 	keep_note(w, m, bytes);
 	return ERR_OK;
@@ -344,7 +342,7 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 	set_copy(&w->uids, uids);
 	set_intersect(&w->uids, &v->uids);
 	made_init(&w->made);
-	buf_init(&w->load, LOAD_MAX);
+	loaded_init(&w->load);
 	buf_init(&w->body, 16 << 20);
 	buf_init(&w->long_headers, HEADERS_MAX);
 	buf_init(&w->notes_text, NOTES_BYTES + 2 * MADE_CACHED_MAX);
@@ -437,7 +435,7 @@ void view_walk_end(struct view_walk **w)
 	*link = c->next;
 	set_free(&c->uids);
 	made_free(&c->made);
-	buf_free(&c->load);
+	loaded_free(&c->load);
 	buf_free(&c->body);
 	buf_free(&c->long_headers);
 	buf_free(&c->notes_text);

@@ -44,14 +44,19 @@ static struct place place_of_id(const struct check *k, enum conf_id id)
 #define FAIL(k, at, ...) note_error((k)->notes, (at).file, (at).line, __VA_ARGS__)
 #define WARN(k, at, ...) note_warning((k)->notes, (at).file, (at).line, __VA_ARGS__)
 
-static bool in_list(const char *list, const char *word)
+static bool in_list_span(const char *list, struct span word)
 {
 	struct span rest = span_str(list), w;
 
 	while (span_split(&rest, ' ', &w))
-		if (span_ieq_str(w, word))
+		if (span_ieq(w, word))
 			return true;
 	return false;
+}
+
+static bool in_list(const char *list, const char *word)
+{
+	return in_list_span(list, span_str(word));
 }
 
 static const char *nearest_in(const char *const *list, const char *word)
@@ -91,6 +96,22 @@ static bool unserved(const struct node *n)
 	}
 }
 
+/* What Dovecot has as plug-ins and is built in here; and their settings. */
+static const char served_plugins[] = "zlib";
+static const char served_plugin_keys[] = "zlib_save zlib_save_level";
+
+bool row_idle_plugins(const struct conf_row *row, const struct conf_value *v)
+{
+	struct span rest, word;
+
+	if (row != &conf_rows[CONF_MAIL_PLUGINS])
+		return false;
+	for (rest = span_str(v->text); span_split(&rest, ' ', &word);)
+		if (word.n && !in_list_span(served_plugins, word))
+			return true;
+	return false;
+}
+
 static bool is_default(struct check *k, const struct set_value *set)
 {
 	struct conf_value v;
@@ -127,13 +148,14 @@ static void check_set(struct check *k, const struct node *n, const struct set_va
 
 	if (set->builtin)
 		return;
-	if (n->kind == SECT_PLUGIN)
+	if (n->kind == SECT_PLUGIN && !in_list(served_plugin_keys, set->key))
 		WARN(k, at, "plugin/%s: accepted but has no effect here", set->key);
 	if (!set->row)
 		return;
 	if ((set->row->flags & ROW_REFUSED) && !is_default(k, set))
 		FAIL(k, at, "%s: not served here, and to ignore it would not be safe", set->key);
-	else if (((set->row->flags & ROW_NOEFFECT) || is_idle_limit(n, set)) && !is_default(k, set))
+	else if (((set->row->flags & ROW_NOEFFECT) || is_idle_limit(n, set) || row_idle_plugins(set->row, &set->value)) &&
+		 !is_default(k, set))
 		WARN(k, at, "%s: accepted but has no effect here", set->key);
 	else if (of_address(n) && !(set->row->flags & ROW_PEER))
 		WARN(k, at, "%s: has no effect in a local or remote section", set->key);

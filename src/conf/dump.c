@@ -1,5 +1,6 @@
 /* A configuration as text, from the tree that was read. */
 #include "conf/dump.h"
+#include "finish.h"
 #include "model.h"
 #include "value.h"
 #include "base/mem.h"
@@ -20,7 +21,7 @@ static void indent(struct dump *d)
 
 static void dump_row(struct dump *d, const struct conf_row *row, const struct conf_value *v)
 {
-	if (row->flags & ROW_NOEFFECT) {
+	if ((row->flags & ROW_NOEFFECT) || row_idle_plugins(row, v)) {
 		indent(d);
 		buf_add_str(d->out, "# accepted, no effect here:\n");
 	}

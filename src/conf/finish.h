@@ -24,6 +24,7 @@ bool finish_defaults(struct conf *c);
  * check.c: errors in what the values mean together; warnings for what has no effect. path: the
  * main file.
  */
+bool row_idle_plugins(const struct conf_row *row, const struct conf_value *v); /* names plug-ins that are not built in */
 void check_all(struct conf *c, const char *path, bool contents, struct notes *notes);
 
 #endif

@@ -15,6 +15,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/maildir_list.c \
 	src/store/maildir_name.h src/store/maildir_name.c \
 	src/store/maildir_number.c \
+	src/store/maildir_pack.c \
 	src/store/maildir_save.c \
 	src/store/maildir_scan.c \
 	src/store/maildir_uidlist.c \
@@ -35,7 +36,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/uidlist.h src/store/uidlist.c \
 	src/store/uidvalidity.h src/store/uidvalidity.c
 src_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
-STORE_LIBS = src/store/libstore.a $(BASE_LIBS) $(XXHASH_LIBS)
+STORE_LIBS = src/store/libstore.a $(CODEC_LIBS) $(BASE_LIBS) $(XXHASH_LIBS)
 
 # Drives a store from a shell, for tests of alternation with other programs.
 noinst_PROGRAMS += tests/tools/storectl
@@ -51,6 +52,7 @@ if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_maildir \
 	tests/unit/test_maildir_find \
+	tests/unit/test_maildir_how \
 	tests/unit/test_maildir_keywords \
 	tests/unit/test_maildir_list \
 	tests/unit/test_maildir_name \
@@ -71,6 +73,7 @@ check_PROGRAMS += \
 	tests/unit/test_store_uidlist
 tests_unit_test_maildir_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_find_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_maildir_how_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_keywords_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_list_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_name_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)

@@ -105,6 +105,7 @@ static enum err maildir_open(const struct store_config *config, struct store **s
 	maildir_name_host(m->host, sizeof(m->host), config->hostname);
 	m->readonly = config->readonly;
 	m->sync = config->sync;
+	m->how = config->maildir;
 	m->random = maildir_name_random();
 	m->root_fd = m->inbox_fd = m->control_fd = -1;
 	enum err e = fds_open(m, config, t);

@@ -31,6 +31,7 @@ struct maildir {
 	bool readonly;
 	enum store_sync sync;
 	mode_t dir_mode, file_mode;
+	struct store_maildir_how how;
 	uint32_t counter;             /* of names made by this process */
 	uint64_t random;              /* likewise */
 };
@@ -202,6 +203,17 @@ enum err maildir_settle(struct store_box *sb, struct store_commit *c, size_t n, 
 void maildir_abort(struct store_stage *st);
 enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 		      struct store_box *to, struct store_stage *st_r, struct errtext *t);
+int maildir_tmp_open(struct maildir_box *b); /* a descriptor of tmp/, which is made if need be; -1 and errno */
+
+/* maildir_pack.c */
+/*
+ * The plain bytes of the file called name in tmp/, whose descriptor is *fd, give way to their compressed form (m->how.pack), and
+ * *fd to a descriptor of that. On failure the plain file stands.
+ */
+enum err maildir_pack(struct maildir_box *b, const char *name, int *fd);
+/* Does this file hold something compressed? */
+bool maildir_packed(int fd);
+
 /* Removes forgotten files; bounded, once per open mailbox. */
 void maildir_tmp_sweep(struct maildir_box *b);
 

@@ -277,6 +277,7 @@ static enum err try_open(struct maildir_box *b, struct found *f, void *arg)
 	o->length = (uint64_t)st.st_size;
 	o->mtime = st.st_mtime;
 	o->ctime = st.st_ctime;
+	o->maybe_packed = true;
 	return ERR_OK;
 }
 

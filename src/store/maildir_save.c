@@ -38,13 +38,13 @@ struct staged {
 	char unique[200];                /* base name without sizes; the name in tmp/ */
 	char final[MAILDIR_NAME_MAX + 1]; /* once renamed */
 	size_t base_n;
-	uint64_t size;
+	uint64_t size;                   /* of the plain bytes; UINT64_MAX: not known */
 	char dir;                        /* 'c', 'n'; 0: not renamed */
 	struct maildir_box *from;        /* borrowed: of a link; else NULL, as what follows */
 	struct found source;
 };
 
-static int tmp_open(struct maildir_box *b)
+int maildir_tmp_open(struct maildir_box *b)
 {
 	int fd = file_open_dir(b->dir_fd, "tmp");
 
@@ -92,7 +92,7 @@ enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_st
 		return e;
 	if (room_for(b, size_hint))
 		return err_say(t, ERR_NOSPACE, "no room for the message in %s", b->name);
-	int tmp = tmp_open(b);
+	int tmp = maildir_tmp_open(b);
 	if (tmp < 0)
 		return err_sys(t, "%s/tmp", b->name);
 	struct staged *s = staged_new(b->m);
@@ -121,16 +121,22 @@ static bool bytes_young(const struct statx *st)
 	return last > clock_wall() - SYNC_YOUNG;
 }
 
-/* Whoever delivered it may not have synced it. */
-static enum err sync_young(struct maildir_box *b, const struct found *f)
+/* Is there need to open what shall be linked: to sync it, as whoever delivered it may not have, or to see what it is? */
+static enum err link_ready(struct maildir_box *b, const struct found *f, bool sync, uint64_t *size)
 {
 	struct stat st;
 	int fd;
-	enum err e = file_open_read(maildir_dir_fd(b, f->dir), f->file, &fd, &st);
+	enum err e;
 
+	if (!sync && *size != UINT64_MAX)
+		return ERR_OK;
+	e = file_open_read(maildir_dir_fd(b, f->dir), f->file, &fd, &st);
 	if (e)
 		return e;
-	e = file_sync_data(fd);
+	if (sync)
+		e = file_sync_data(fd);
+	if (*size == UINT64_MAX && !maildir_packed(fd))
+		*size = (uint64_t)st.st_size;
 	close(fd);
 	return e;
 }
@@ -144,7 +150,10 @@ enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 	struct stat dir;
 	struct statx st;
 	struct found f;
+	uint64_t size;
 
+	if (dst->m->how.no_links)
+		return ERR_CANNOT;
 	if (!e)
 		e = maildir_look(src, key, hint, &f, &st, t);
 	if (e)
@@ -155,15 +164,15 @@ enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 		dst->dev = dir.st_dev;
 	if (makedev(st.stx_dev_major, st.stx_dev_minor) != dst->dev || st.stx_nlink >= LINKS_MAX)
 		return ERR_CANNOT;
-	if (dst->m->sync != STORE_SYNC_NEVER && bytes_young(&st))
-		e = sync_young(src, &f);
+	size = src->m->how.no_sizes ? UINT64_MAX : maildir_name_size(key, 'S');
+	e = link_ready(src, &f, dst->m->sync != STORE_SYNC_NEVER && bytes_young(&st), &size);
 	if (e)
 		return err_say(t, e == ERR_NOTFOUND ? ERR_INUSE : e, "cannot link a message from %s",
 			       src->name);
 	struct staged *s = staged_new(dst->m);
 	s->from = src;
 	s->source = f;
-	s->size = st.stx_size;
+	s->size = size;
 	*st_r = (struct store_stage){ .box = to, .fd = -1, .priv = s };
 	return ERR_OK;
 }
@@ -192,36 +201,40 @@ void maildir_abort(struct store_stage *st)
 
 /* --- committing --- */
 
-/* Size and date of one file; starts its write-back when others follow. */
-static enum err file_prepare(struct store_commit *c, bool several)
+/* Size, form and date of one file; starts its write-back when others follow. */
+static enum err file_prepare(struct maildir_box *b, struct store_commit *c, bool several)
 {
 	struct staged *s = c->stage->priv;
 	struct timespec times[2] = { { 0, UTIME_OMIT }, { c->internaldate, 0 } };
 	struct stat st;
+	enum err e = ERR_OK;
 
 	if (c->stage->fd < 0)
 		return ERR_OK;
-	if (c->internaldate && futimens(c->stage->fd, times) < 0)
-		return err_from_errno(errno);
 	if (fstat(c->stage->fd, &st) < 0)
 		return err_from_errno(errno);
-	if (several)
-		sync_file_range(c->stage->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	s->size = (uint64_t)st.st_size;
-	return ERR_OK;
+	if (b->m->how.pack)
+		e = maildir_pack(b, s->unique, &c->stage->fd);
+	if (!e && c->internaldate && futimens(c->stage->fd, times) < 0)
+		e = err_from_errno(errno);
+	if (!e && several)
+		sync_file_range(c->stage->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return e;
 }
 
 static bool commit_name(struct store_commit *c, struct staged *s, char dir)
 {
-	char base[MAILDIR_NAME_MAX + 1], crlf[24] = "", guid[GUID_TEXT + 1] = "";
+	char base[MAILDIR_NAME_MAX + 1], size[24] = "", crlf[24] = "", guid[GUID_TEXT + 1] = "";
 	int n;
 
+	if (s->size != UINT64_MAX)
+		snprintf(size, sizeof(size), ",S=%llu", (unsigned long long)s->size);
 	if (c->vsize != STORE_SIZE_UNKNOWN)
 		snprintf(crlf, sizeof(crlf), ",W=%llu", (unsigned long long)c->vsize);
 	if (c->copy)
 		guid_text(c->guid, guid);
-	n = snprintf(base, sizeof(base), "%s,S=%llu%s%s%s", s->unique, (unsigned long long)s->size,
-		     crlf, c->copy ? ",E=" : "", guid);
+	n = snprintf(base, sizeof(base), "%s%s%s%s%s", s->unique, size, crlf, c->copy ? ",E=" : "", guid);
 	if (n >= (int)sizeof(base))
 		return false;
 	s->base_n = (size_t)n;
@@ -344,7 +357,7 @@ static void files_ready(struct maildir_box *b, struct store_commit *c, size_t n)
 	bool sync = b->m->sync != STORE_SYNC_NEVER;
 
 	for (size_t i = 0; i < n; i++)
-		c[i].err = file_prepare(&c[i], sync && n > 1);
+		c[i].err = file_prepare(b, &c[i], sync && n > 1);
 	for (size_t i = 0; sync && i < n; i++)
 		if (!c[i].err && c[i].stage->fd >= 0 && fsync(c[i].stage->fd) < 0)
 			c[i].err = errno == ENOSPC || errno == EDQUOT ? ERR_NOSPACE : ERR_IO;
@@ -391,7 +404,7 @@ enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_
 			     struct arena *a, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	int tmp = tmp_open(b);
+	int tmp = maildir_tmp_open(b);
 	enum err e = ERR_OK;
 
 	if (tmp >= 0) {

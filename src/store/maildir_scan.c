@@ -81,11 +81,17 @@ static bool token_read(struct span token, struct stamp *s_r)
 	return true;
 }
 
-static bool token_stale(struct span token, const struct stamp *now)
+/* Did cur/ change so lately that others may have changed it once more in the same tick? Not where there are no others. */
+static bool cur_young(const struct maildir *m, const struct stamp *s)
+{
+	return s->cur_young && !m->how.very_dirty;
+}
+
+static bool token_stale(const struct maildir *m, struct span token, const struct stamp *now)
 {
 	struct stamp then;
 
-	return !token_read(token, &then) || then.cur_young || then.new_young ||
+	return !token_read(token, &then) || cur_young(m, &then) || then.new_young ||
 	       !maildir_stamp_same(&then, now);
 }
 
@@ -95,7 +101,7 @@ enum err maildir_glance(struct store *s, const char *name, struct span token, bo
 	enum err e = maildir_stamp_at(maildir_of(s), name, &now);
 
 	if (!e)
-		*changed_r = token_stale(token, &now);
+		*changed_r = token_stale(maildir_of(s), token, &now);
 	return e;
 }
 
@@ -108,18 +114,19 @@ enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_
 	maildir_names_drop(b);
 	if (e)
 		return e;
-	*changed_r = token_stale(token, &now);
+	*changed_r = token_stale(b->m, token, &now);
 	return ERR_OK;
 }
 
 enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r)
 {
 	struct stamp now;
-	enum err e = maildir_stamp(maildir_box_of(sb), &now);
+	struct maildir_box *b = maildir_box_of(sb);
+	enum err e = maildir_stamp(b, &now);
 
 	if (e)
 		return e;
-	if (now.cur_young || now.new_young)
+	if (cur_young(b->m, &now) || now.new_young)
 		return ERR_INUSE;
 	*token_r = token_make(a, &now);
 	return token_r->n ? ERR_OK : ERR_MEMORY;
@@ -309,6 +316,11 @@ static void entry_guid(const struct entry *e, struct span base, uint8_t guid_r[1
 	store_guid(text.n ? text : base, guid_r);
 }
 
+static uint64_t name_size(const struct pass *p, struct span base, char letter)
+{
+	return p->b->m->how.no_sizes ? STORE_SIZE_UNKNOWN : maildir_name_size(base, letter);
+}
+
 static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg *msg)
 {
 	const struct entry *e = &p->entry[k];
@@ -329,8 +341,8 @@ static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg
 		.hint = span_of(s + base.n, 1 + e->rest.n),
 		.uid = e->uid,
 		.flags = maildir_name_flags(e->rest),
-		.size = maildir_name_size(base, 'S'),
-		.vsize = maildir_name_size(base, 'W'),
+		.size = name_size(p, base, 'S'),
+		.vsize = name_size(p, base, 'W'),
 		.uidl = span_of(s + base.n + 1 + e->rest.n, e->uidl.n),
 	};
 	entry_guid(e, base, msg->guid);
@@ -474,7 +486,7 @@ enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena 
 	struct stamp then;
 	enum err e;
 
-	if (!token_read(token, &then) || then.cur_young)
+	if (!token_read(token, &then) || cur_young(b->m, &then))
 		return err_say(t, ERR_CANNOT, "the token proves nothing");
 	e = pass_read(&p, false, t);
 	if (!e && (then.cur_sec != p.after.cur_sec || then.cur_nsec != p.after.cur_nsec))

@@ -106,6 +106,49 @@ static struct store_mbox mbox_config(struct account *a)
 	};
 }
 
+/* Does the zlib plug-in's part, everywhere or in what serves IMAP or LMTP, belong to the configuration? */
+static bool has_zlib(const struct conf *c)
+{
+	const char *const protocols[] = { NULL, "imap", "lmtp" };
+	struct span rest, word;
+
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		const struct conf *of = protocols[i] ? conf_protocol(c, protocols[i]) : c;
+		for (rest = span_str(conf_str(of, CONF_MAIL_PLUGINS)); span_split(&rest, ' ', &word);)
+			if (span_ieq_str(word, "zlib"))
+				return true;
+	}
+	return false;
+}
+
+static const char *plugin_value(const struct conf *c, const char *key)
+{
+	size_t n;
+	const struct conf_pair *p = conf_plugin(c, &n);
+	const char *value = "";
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(p[i].key, key) == 0)
+			value = p[i].value;
+	return value;
+}
+
+static struct store_maildir_how maildir_config(const struct conf *c)
+{
+	struct store_maildir_how how = {
+		.no_links = !conf_bool(c, CONF_MAILDIR_COPY_WITH_HARDLINKS),
+		.very_dirty = conf_bool(c, CONF_MAILDIR_VERY_DIRTY_SYNCS),
+		.no_sizes = conf_bool(c, CONF_MAILDIR_BROKEN_FILENAME_SIZES),
+	};
+	const char *save = has_zlib(c) ? plugin_value(c, "zlib_save") : "";
+	how.pack = pack_named(save);
+	uint64_t level;
+	if (span_u64(span_str(plugin_value(c, "zlib_save_level")), &level) && level <= 100)
+		how.pack_level = (int)level;
+	if (save[0] != '\0' && how.pack == PACK_NONE)
+		log_warning("zlib_save = %s: this build cannot write that; messages are stored as they come", save);
+	return how;
+}
+
 static enum err namespace_config(struct account *a, const struct conf_namespace *n,
 				 struct acct_ns *ns, struct conf_location *loc, struct errtext *t)
 {
@@ -142,6 +185,9 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 	};
 	if (loc->driver == CONF_DRIVER_MBOX)
 		ns->store.mbox = mbox_config(a);
+	else
+		ns->store.maildir = maildir_config(a->w->conf);
+	ns->empty_new = conf_bool(a->w->conf, CONF_MAILDIR_EMPTY_NEW);
 	ns->mailbox = mailboxes(a->arena, n);
 	ns->mailboxes = n->mailboxes_n;
 	return ns->mailbox != NULL
@@ -190,6 +236,8 @@ static enum err account_config(struct account *a, struct errtext *t)
 					      : arena_printf(a->arena, "%s/%sroost.index", loc.path,
 							     loc.driver == CONF_DRIVER_MBOX ? ".imap/" : "");
 		a->config.index_memory = loc.index_memory;
+		if (loc.index_memory)
+			a->config.scratch_dir = loc.path;
 	}
 	if (a->w->watches != NULL)
 		a->config.watcher = (struct acct_watcher){ watcher_add, watcher_remove, watcher_count, a->w->watches };

@@ -169,6 +169,32 @@ static void test_recent(void **state)
 	view_close(&a);
 }
 
+/* maildir_empty_new: who only looks empties new/, and leaves \Recent to who comes to stay. */
+static void test_empty_new(void **state)
+{
+	char path[200];
+	struct view *v;
+
+	snprintf(path, sizeof(path), "%s/new", h.mail);
+	for (int on = 0; on < 2; on++) {
+		h.ns.empty_new = on;
+		house_again(&h, false);
+		house_deliver(&h, "INBOX", mail);
+		v = house_view(&h, "INBOX", true);
+		assert_int_equal(view_state(v)->recent, 1);
+		house_work(&h);
+		assert_int_equal(count_files(path), on ? 0 : 1);
+		view_quiet(&h, v);
+		assert_int_equal(view_state(v)->recent, 1);
+		view_close(&v);
+		v = house_view(&h, "INBOX", false);
+		assert_int_equal(view_state(v)->recent, 1);
+		view_close(&v);
+		house_work(&h);
+		assert_int_equal(count_files(path), 0);
+	}
+}
+
 static void test_flags(void **state)
 {
 	struct view *a, *b;
@@ -410,7 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_empty), BOTH(test_numbers), BOTH(test_two_views), BOTH(test_expunged_bytes),
-		BOTH(test_recent), BOTH(test_flags), BOTH(test_unchangedsince), BOTH(test_notify),
+		BOTH(test_recent), cmocka_unit_test_setup_teardown(test_empty_new, begin_maildir, end), BOTH(test_flags), BOTH(test_unchangedsince), BOTH(test_notify),
 		BOTH(test_deleted_mailbox), BOTH(test_first_unseen),
 		BOTH(test_since), BOTH(test_since_unknown), BOTH(test_behind),
 	};

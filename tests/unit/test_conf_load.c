@@ -368,8 +368,14 @@ static void test_no_effect(void **state)
 	unload(&l);
 	expect_warning(PRELUDE "mail_plugins = quota\n",
 		       "/t/roost.conf:11: mail_plugins: accepted but has no effect here");
+	expect_warning(PRELUDE "mail_plugins = zlib quota\n",
+		       "/t/roost.conf:11: mail_plugins: accepted but has no effect here");
 	expect_warning(PRELUDE "plugin {\n quota = maildir:User\n}\n",
 		       "plugin/quota: accepted but");
+	l = load_ok(PRELUDE "mail_plugins = $mail_plugins zlib\nplugin {\n zlib_save = gz\n zlib_save_level = 9\n}\n"
+			    "maildir_very_dirty_syncs = yes\nmaildir_empty_new = yes\nmaildir_stat_dirs = yes\n");
+	assert_int_equal(l.warnings.n, 0);
+	unload(&l);
 	expect_warning(PRELUDE "local 10.0.0.1 {\n local_name a.b {\n hostname = x\n }\n}\n",
 		       "section \"local_name a.b\": accepted but");
 	expect_warning(PRELUDE "local mail.example.org {\n login_greeting = x\n}\n",
