@@ -13,18 +13,28 @@
 
 enum log_level { LOG_LVL_DEBUG, LOG_LVL_INFO, LOG_LVL_WARNING, LOG_LVL_ERROR, LOG_LVL_FATAL };
 
+/* What lines go to: errors and warnings, information, debugging. */
+enum { LOG_SINKS = 3 };
+
+/* How lines look. Borrowed strings, copied. */
+struct log_form {
+	const char *timestamp; /* strftime format before each line of a file or stderr */
+	const char *ident;     /* the system log's name for us */
+	int facility;          /* of syslog.h */
+};
+
 /* A second name for stderr, so that early errors have a place: used before log_open. */
 void log_name(const char *process_name); /* e.g. "master", "imap-login"; copied */
 
 /*
  * path: "/dev/stderr" or "" for standard error, "syslog" for syslog(3), else a file
- * opened for append. timestamp: strftime format put before each line of a file or stderr.
- * False when the file cannot be opened (logging stays where it was).
+ * opened for append. An empty info_path or debug_path is the path before it. form NULL: nothing before a line.
+ * False when a file cannot be opened (logging stays where it was).
  */
-bool log_open(const char *path, const char *info_path, const char *debug_path, const char *timestamp,
-	      const char *syslog_ident, int syslog_facility);
-void log_from_fd(int fd, const char *timestamp); /* log into an inherited descriptor (children) */
-int log_fd(void); /* borrowed: what a child inherits (a file, stderr, or a datagram socket to syslog) */
+bool log_open(const char *path, const char *info_path, const char *debug_path, const struct log_form *form);
+/* Borrowed: what a child inherits, a descriptor a sink (a file, stderr, or a datagram socket to syslog). */
+void log_fds(int fd_r[LOG_SINKS]);
+void log_from_fds(const int fd[LOG_SINKS], const struct log_form *form); /* log into inherited descriptors (children) */
 bool log_reopen(void);
 void log_debug_enable(bool on);
 

@@ -13,6 +13,7 @@
 #define CONF_CONF_H
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/span.h"
 #include "conf/settings.h"
 
@@ -53,8 +54,8 @@ struct span conf_file(const struct conf *c, enum conf_id id);
 const char *const *conf_words(const struct conf *c, enum conf_id id);
 bool conf_has_word(const struct conf *c, enum conf_id id, const char *word);
 
-/* The facility for log_open (a LOG_ value of syslog.h). */
-int conf_syslog_facility(const struct conf *c);
+/* How log lines look; borrowed from c. */
+struct log_form conf_log_form(const struct conf *c);
 
 /* ---- namespaces: for master, worker ---- */
 

@@ -92,7 +92,7 @@
 	  "Longest IMAP command line after login; at least 1 M is allowed.") \
 	X(INFO_LOG_PATH, "info_log_path", NULL, STRING, "", M, 0, NULL, \
 	  "Log for informational lines; empty is log_path.") \
-	X(INSTANCE_NAME, "instance_name", NULL, STRING, "roost", M | C, 0, NULL, \
+	X(INSTANCE_NAME, "instance_name", NULL, STRING, "roost", ALL, 0, NULL, \
 	  "Name of this server in logs and process titles.") \
 	X(LAST_VALID_GID, "last_valid_gid", NULL, UINT, "0", M | A, 0, NULL, \
 	  "Greatest group id a mail user may have; 0 is no bound.") \
@@ -198,7 +198,7 @@
 	  "no", L, 0, NULL, "Our order of cipher suites wins over the client's.") \
 	X(STATE_DIR, "state_dir", NULL, STRING, LOCALSTATEDIR "/lib/roost", M | W, NOEFFECT, NULL, \
 	  "Directory for data that outlives a restart.") \
-	X(SYSLOG_FACILITY, "syslog_facility", NULL, ENUM, "mail", M, 0, \
+	X(SYSLOG_FACILITY, "syslog_facility", NULL, ENUM, "mail", ALL, 0, \
 	  "mail auth authpriv cron daemon ftp kern lpr news syslog user uucp local0 local1 local2 " \
 	  "local3 local4 local5 local6 local7", "Facility when logging to syslog.") \
 	X(VERBOSE_PROCTITLE, "verbose_proctitle", NULL, BOOL, "no", M | L | W, NOEFFECT, NULL, \

@@ -25,7 +25,7 @@ enum msg_type {
 	/* Every child and the master (proc/helper.h does this part for all). */
 	MSG_BEGIN = 1, /* master to login, auth, authworker, control, dotlock, first of all: confine yourself, then say READY.
 			* (u32 uid, u32 gid, str chroot); (uid_t)-1, "": stay. A worker gets ASSIGN instead, later. */
-	MSG_LOG,       /* master: fd is the log from now on. () */
+	MSG_LOG,       /* master: the fds are the log from now on (base/log.h). () */
 	MSG_READY,     /* child: start-up done, sandboxed, takes work. () */
 	MSG_QUIT,      /* master: finish what runs, take nothing new, exit. () */
 	MSG_PEER,      /* master: fd is your channel to another child. (u32 child, u8 role) */

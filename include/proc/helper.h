@@ -5,7 +5,7 @@
  *	struct helper h;
  *	helper_init(&h, argc, argv);
  *	... conf_import(h.conf, ROLE) ...
- *	helper_start(&h, ROLE_LOGIN, rows, n, timestamp, ctx);
+ *	helper_start(&h, ROLE_LOGIN, rows, n, conf_log_form(conf), ctx);
  *	loop_run(h.loop);
  *
  * rows holds, besides the program's own messages, HELPER_ROWS; its BEGIN handler is the program's: it calls
@@ -27,7 +27,7 @@ struct helper {
 	struct chan *master;   /* own */
 	struct span conf;      /* bytes of the sealed configuration; own; empty when none */
 	void *ctx;             /* the program's */
-	const char *timestamp; /* borrowed: of log lines */
+	struct log_form form;  /* borrowed strings: of log lines */
 };
 
 /* Exits with a log line when the program was not started by the master. */
@@ -43,11 +43,13 @@ void helper_copies(struct helper *h, const char *name);
 
 /*
  * Opens the channel. The context of its handlers is h (h->ctx is the program's own). When the
- * channel closes, the process exits: the master's death ends everybody. timestamp: strftime
- * format of log lines; borrowed for ever.
+ * channel closes, the process exits: the master's death ends everybody. form: borrowed for ever.
  */
 void helper_start(struct helper *h, enum msg_role role, const struct chan_row *rows, size_t n,
-		  const char *timestamp, void *ctx);
+		  struct log_form form, void *ctx);
+
+/* What helper_start does first; for a program that has something to log without a channel. */
+void helper_log_begin(const struct log_form *form);
 
 /* At the end of main(), when the loop has stopped: the channel gets its last words out. */
 void helper_free(struct helper *h);
@@ -64,7 +66,7 @@ void helper_become(struct helper *h, const struct confine *c);
 /* Our name in lock files: that of the setting, else of the machine. */
 void helper_hostname(const char *setting, char *out, size_t n);
 
-/* MSG_LOG: log to the descriptor that comes along. */
+/* MSG_LOG: log to the descriptors that come along. */
 enum err helper_log(void *ctx, struct chan *c, struct msg_in *m);
 
 /* MSG_QUIT, for a program that has nothing to finish first: stops the loop. */

@@ -1,8 +1,8 @@
 /*
  * Starting helper programs, and what a helper finds when it starts.
  *
- * Descriptors of a child: 0 1 2 as its parent's (0: /dev/null), 3 the channel to the master, 4 the
- * log, 5 the sealed configuration, from 6 on the extra ones. All others are closed. Arguments: the program,
+ * Descriptors of a child: 0 1 2 as its parent's (0: /dev/null), 3 the channel to the master, 4 to 6 the
+ * log (base/log.h), 7 the sealed configuration, from 8 on the extra ones. All others are closed. Arguments: the program,
  * the name of the row, the child's number. Environment: TZ and LANG if set, PATH, ROOST_FDS (how many extra).
  * The master's death is the end of the channel: the child exits when its chan closes.
  */
@@ -10,6 +10,7 @@
 #define PROC_SPAWN_H
 
 #include "base/err.h"
+#include "base/log.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,13 +19,19 @@
 /* Name of a program that only tries its settings: it logs what is wrong and exits with 0 or 1. */
 #define CHILD_TRY "config"
 
-enum { CHILD_FD_CHAN = 3, CHILD_FD_LOG = 4, CHILD_FD_CONF = 5, CHILD_FD_EXTRA = 6, CHILD_EXTRA_MAX = 58 };
+enum {
+	CHILD_FD_CHAN = 3,
+	CHILD_FD_LOG = 4,
+	CHILD_FD_CONF = CHILD_FD_LOG + LOG_SINKS,
+	CHILD_FD_EXTRA,
+	CHILD_EXTRA_MAX = 56,
+};
 
 struct proc_spawn {
 	const char *program; /* path */
 	const char *name;    /* of the row: "imap-login" */
 	uint32_t child;      /* the child's number */
-	int log_fd;          /* borrowed */
+	int log_fd[LOG_SINKS]; /* borrowed */
 	int conf_fd;         /* borrowed; -1: none */
 	const int *extra;    /* borrowed */
 	size_t nextra;       /* <= CHILD_EXTRA_MAX */

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
 	helper_init(&a.h, argc, argv);
 	if (conf_import(a.h.conf, CONF_AUTH, &a.conf) != ERR_OK)
 		log_fatal(EXIT_INTERNAL, "the configuration handed over cannot be read");
-	helper_start(&a.h, ROLE_AUTH, rows, ARRAY_LEN(rows), conf_str(a.conf, CONF_LOG_TIMESTAMP),
+	helper_start(&a.h, ROLE_AUTH, rows, ARRAY_LEN(rows), conf_log_form(a.conf),
 		     &a);
 	log_debug_enable(conf_bool(a.conf, CONF_AUTH_DEBUG));
 	a.route = route_new(a.h.loop, a.h.master, a.conf);

@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 	if (conf_import(w.h.conf, CONF_AUTH, &w.conf) != ERR_OK)
 		log_fatal(EXIT_INTERNAL, "the configuration handed over cannot be read");
 	helper_start(&w.h, ROLE_AUTHWORKER, rows, ARRAY_LEN(rows),
-		     conf_str(w.conf, CONF_LOG_TIMESTAMP), &w);
+		     conf_log_form(w.conf), &w);
 	/* As Dovecot's worker calls itself: programs that watch logs know the form. */
 	snprintf(name, sizeof(name), "auth-worker(%d)", (int)getpid());
 	log_name(name);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_LINE_MAX = 1024, LOG_NAME_MAX = 32, LOG_PREFIX_MAX = 512, LOG_SINKS = 3 };
+enum { LOG_LINE_MAX = 1024, LOG_NAME_MAX = 32, LOG_PREFIX_MAX = 512 };
 
 enum log_sink_kind { LOG_SINK_MAIN, LOG_SINK_INFO, LOG_SINK_DEBUG };
 
@@ -28,7 +28,7 @@ struct log_sink {
 };
 
 static struct {
-	struct log_sink sink[LOG_SINKS]; /* info and debug: fd -1 means "as the one before" */
+	struct log_sink sink[LOG_SINKS];
 	char name[LOG_NAME_MAX];
 	char *timestamp; /* own */
 	char *ident;     /* own; the system log's name for us */
@@ -66,9 +66,18 @@ void log_debug_enable(bool on)
 	log_state.debug = on;
 }
 
-int log_fd(void)
+/* info and debug: fd -1 means "as the one before". */
+static const struct log_sink *log_sink_at(int i)
 {
-	return log_state.sink[LOG_SINK_MAIN].fd;
+	while (i > LOG_SINK_MAIN && log_state.sink[i].fd < 0)
+		i--;
+	return &log_state.sink[i];
+}
+
+void log_fds(int fd_r[LOG_SINKS])
+{
+	for (int i = 0; i < LOG_SINKS; i++)
+		fd_r[i] = log_sink_at(i)->fd;
 }
 
 static int log_open_syslog(void)
@@ -133,42 +142,48 @@ static void log_close_sinks(void)
 
 static void log_keep(char **own, const char *value)
 {
-	char *copy = mem_str(value);
+	char *copy = value ? mem_str(value) : NULL;
 
 	free(*own);
 	*own = copy;
 }
 
-bool log_open(const char *path, const char *info_path, const char *debug_path, const char *timestamp,
-	      const char *syslog_ident, int syslog_facility)
+static void log_take_form(const struct log_form *form)
+{
+	static const struct log_form plain = { NULL, NULL, LOG_MAIL };
+
+	if (!form)
+		form = &plain;
+	tzset(); /* the time zone file is out of reach after a chroot */
+	log_keep(&log_state.timestamp, form->timestamp);
+	log_keep(&log_state.ident, form->ident);
+	log_state.facility = form->facility;
+}
+
+bool log_open(const char *path, const char *info_path, const char *debug_path, const struct log_form *form)
 {
 	const char *const paths[LOG_SINKS] = { path, info_path, debug_path };
 	struct log_sink sink[LOG_SINKS];
 
 	if (!log_open_sinks(paths, sink))
 		return false;
-	tzset(); /* the time zone file is out of reach after a chroot */
 	log_close_sinks();
 	memcpy(log_state.sink, sink, sizeof(sink));
-	log_keep(&log_state.timestamp, timestamp);
-	log_keep(&log_state.ident, syslog_ident);
-	log_state.facility = syslog_facility;
+	log_take_form(form);
 	return true;
 }
 
-void log_from_fd(int fd, const char *timestamp)
+void log_from_fds(const int fd[LOG_SINKS], const struct log_form *form)
 {
-	socklen_t len = sizeof(int);
-	int type = 0;
-
-	tzset();
 	log_close_sinks();
-	for (int i = 0; i < LOG_SINKS; i++)
-		log_state.sink[i] = (struct log_sink){ NULL, -1, false };
-	log_state.sink[LOG_SINK_MAIN].fd = fd;
-	log_state.sink[LOG_SINK_MAIN].datagram =
-		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
-	log_keep(&log_state.timestamp, timestamp);
+	for (int i = 0; i < LOG_SINKS; i++) {
+		socklen_t len = sizeof(int);
+		int type = 0;
+		bool datagram = getsockopt(fd[i], SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
+
+		log_state.sink[i] = (struct log_sink){ NULL, fd[i], datagram };
+	}
+	log_take_form(form);
 }
 
 bool log_reopen(void)
@@ -193,12 +208,9 @@ bool log_reopen(void)
 
 static const struct log_sink *log_sink_for(enum log_level level)
 {
-	int i = level == LOG_LVL_DEBUG ? LOG_SINK_DEBUG :
-		level == LOG_LVL_INFO ? LOG_SINK_INFO : LOG_SINK_MAIN;
-
-	while (i > LOG_SINK_MAIN && log_state.sink[i].fd < 0)
-		i--;
-	return &log_state.sink[i];
+	return log_sink_at(level == LOG_LVL_DEBUG ? LOG_SINK_DEBUG :
+			   level == LOG_LVL_INFO  ? LOG_SINK_INFO :
+						    LOG_SINK_MAIN);
 }
 
 /* The one place where a format comes from the configuration: strftime writes no memory through it. */

@@ -92,7 +92,7 @@ bool conf_has_word(const struct conf *c, enum conf_id id, const char *word)
 	return false;
 }
 
-int conf_syslog_facility(const struct conf *c)
+static int syslog_facility(const struct conf *c)
 {
 	/* In the order of the row's words. */
 	static const int facility[] = {
@@ -105,6 +105,15 @@ int conf_syslog_facility(const struct conf *c)
 
 	must(n < ARRAY_LEN(facility));
 	return facility[n];
+}
+
+struct log_form conf_log_form(const struct conf *c)
+{
+	return (struct log_form){
+		.timestamp = conf_str(c, CONF_LOG_TIMESTAMP),
+		.ident = conf_str(c, CONF_INSTANCE_NAME),
+		.facility = syslog_facility(c),
+	};
 }
 
 const struct conf_namespace *conf_namespaces(const struct conf *c, size_t *n_r)

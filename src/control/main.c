@@ -398,7 +398,7 @@ int main(int argc, char **argv)
 	if (conf_import(k.h.conf, CONF_CONTROL, &k.conf) != ERR_OK)
 		log_fatal(EXIT_INTERNAL, "the configuration handed over cannot be read");
 	helper_start(&k.h, ROLE_CONTROL, rows, ARRAY_LEN(rows),
-		     conf_str(k.conf, CONF_LOG_TIMESTAMP), &k);
+		     conf_log_form(k.conf), &k);
 	loop_run(k.h.loop);
 	chan_free(&k.auth);
 	conf_free(&k.conf);

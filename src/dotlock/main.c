@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 	if (conf_import(k.h.conf, CONF_DOTLOCK, &k.conf) != ERR_OK)
 		log_fatal(EXIT_INTERNAL, "the configuration handed over cannot be read");
 	helper_hostname(conf_str(k.conf, CONF_HOSTNAME), k.host, sizeof(k.host));
-	helper_start(&k.h, ROLE_DOTLOCK, rows, ARRAY_LEN(rows), conf_str(k.conf, CONF_LOG_TIMESTAMP), &k);
+	helper_start(&k.h, ROLE_DOTLOCK, rows, ARRAY_LEN(rows), conf_log_form(k.conf), &k);
 	loop_run(k.h.loop);
 	if (k.root_fd >= 0)
 		close(k.root_fd);

@@ -14,7 +14,7 @@ enum {
 static const struct msg_row msg_rows[MSG_TYPES] = {
 	/*                       name             from             to               fds  size */
 	[MSG_BEGIN] =          { "BEGIN",          ROLE_MASTER,     BEGINNERS,       0, TALK },
-	[MSG_LOG] =            { "LOG",            ROLE_MASTER,     ANY_CHILD,       1, 0 },
+	[MSG_LOG] =            { "LOG",            ROLE_MASTER,     ANY_CHILD,       3, 0 },
 	[MSG_LISTEN] =         { "LISTEN",         ROLE_MASTER,     FRONTS,          1, SMALL },
 	[MSG_READY] =          { "READY",          ANY_CHILD,       ROLE_MASTER,     0, 0 },
 	[MSG_QUIT] =           { "QUIT",           ROLE_MASTER,     ANY_CHILD,       0, 0 },

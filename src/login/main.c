@@ -194,10 +194,11 @@ static struct tls_server *load_tls(const struct conf *c)
 /* For the master, before it depends on certificate and key. The exit status. */
 static int try_settings(struct program *p)
 {
+	struct log_form form = conf_log_form(p->conf);
 	struct tls_server *srv;
 	struct errtext why;
 
-	log_from_fd(CHILD_FD_LOG, conf_str(p->conf, CONF_LOG_TIMESTAMP));
+	helper_log_begin(&form);
 	if (make_tls(p->conf, &srv, &why) != ERR_OK) {
 		log_error("%s", why.text);
 		return 1;
@@ -228,7 +229,7 @@ int main(int argc, char **argv)
 	set_up(&p);
 	if (strcmp(p.helper.self.name, CHILD_TRY) == 0)
 		return try_settings(&p);
-	helper_start(&p.helper, ROLE_LOGIN, rows, sizeof(rows) / sizeof(rows[0]), conf_str(p.conf, CONF_LOG_TIMESTAMP), &p);
+	helper_start(&p.helper, ROLE_LOGIN, rows, sizeof(rows) / sizeof(rows[0]), conf_log_form(p.conf), &p);
 	p.login.master = p.helper.master;
 	p.login.tls = load_tls(p.conf);
 	loop_run(p.helper.loop);

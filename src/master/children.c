@@ -249,11 +249,11 @@ static struct child *child_start(struct master *m, unsigned row)
 		.program = program,
 		.name = proc_rows[row].name,
 		.child = ++m->next_child,
-		.log_fd = m->log_fd,
 		.conf_fd = m->gen->conf_fd[row],
 	};
 	pid_t pid;
 	int fd;
+	log_fds(s.log_fd);
 	enum err e = row == PROC_WORKER ? template_spawn(m, &s, &pid, &fd, &why) :
 					 proc_spawn(&s, &pid, &fd, &why);
 	free(program);

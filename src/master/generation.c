@@ -92,12 +92,12 @@ bool generation_try_tls(const struct generation *g, const char *libexec)
 	struct proc_spawn s = {
 		.program = program,
 		.name = CHILD_TRY,
-		.log_fd = log_fd(),
 		.conf_fd = g->conf_fd[PROC_LOGIN],
 	};
 	struct errtext why;
 	int fd, status = 0;
 	pid_t pid;
+	log_fds(s.log_fd);
 	bool ok = proc_spawn(&s, &pid, &fd, &why) == ERR_OK;
 	if (ok) {
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -143,13 +143,11 @@ static bool open_log(const struct master *m, bool foreground)
 {
 	const struct conf *c = m->gen->conf;
 	const char *path = conf_str(c, CONF_LOG_PATH);
-	bool ok = log_open(path, conf_str(c, CONF_INFO_LOG_PATH), conf_str(c, CONF_DEBUG_LOG_PATH),
-			   conf_str(c, CONF_LOG_TIMESTAMP), conf_str(c, CONF_INSTANCE_NAME),
-			   conf_syslog_facility(c));
+	struct log_form form = conf_log_form(c);
+	bool ok = log_open(path, conf_str(c, CONF_INFO_LOG_PATH), conf_str(c, CONF_DEBUG_LOG_PATH), &form);
 	if (!ok && foreground && strcmp(path, "syslog") == 0) {
 		log_warning("no system log here: logging to standard error");
-		ok = log_open("/dev/stderr", "", "", conf_str(c, CONF_LOG_TIMESTAMP),
-			      conf_str(c, CONF_INSTANCE_NAME), conf_syslog_facility(c));
+		ok = log_open("/dev/stderr", "", "", &form);
 	}
 	if (!ok)
 		log_error("log_path = %s: cannot open the log: %s%s", path, strerror(errno),
@@ -210,12 +208,14 @@ static void on_reopen(void *ctx)
 	struct child *c;
 	if (!log_reopen())
 		log_error("cannot open the log again: %s", strerror(errno));
-	m->log_fd = log_fd();
 	DL_FOREACH (m->children, c) {
-		int fd = dup(m->log_fd);
+		int fd[LOG_SINKS];
 		struct msg msg;
+		log_fds(fd);
+		for (int i = 0; i < LOG_SINKS; i++)
+			fd[i] = dup(fd[i]);
 		msg_init(&msg, MSG_LOG, 0);
-		chan_send_fds(c->chan, &msg, &fd, 1);
+		chan_send_fds(c->chan, &msg, fd, LOG_SINKS);
 	}
 }
 
@@ -255,7 +255,6 @@ static void serve(struct master *m)
 	loop_signal_add(m->loop, SIGINT, on_stop, m);
 	loop_signal_add(m->loop, SIGHUP, on_reload, m);
 	loop_signal_add(m->loop, SIGUSR1, on_reopen, m);
-	m->log_fd = log_fd();
 	m->since = clock_wall();
 	log_info("%s %s starting (pid %d)", PACKAGE_NAME, PACKAGE_VERSION, (int)getpid());
 	if (!m->root)

@@ -265,7 +265,6 @@ struct master {
 	gid_t login_gid, internal_gid;
 	char *empty_dir; /* own: base_dir/empty, the chroot */
 	char *pid_path;  /* own */
-	int log_fd;      /* what children get; borrowed from the logger's sink */
 	struct generation *gen;
 	struct listener *listeners;
 	struct child *children;

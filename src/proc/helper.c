@@ -6,6 +6,7 @@
 #include "proc/template.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -76,12 +77,21 @@ static void master_gone(void *ctx, struct chan *c, enum err why)
 	_exit(why == ERR_CLOSED ? 0 : EXIT_INTERNAL);
 }
 
+void helper_log_begin(const struct log_form *form)
+{
+	int fd[LOG_SINKS];
+
+	for (int i = 0; i < LOG_SINKS; i++)
+		fd[i] = CHILD_FD_LOG + i;
+	log_from_fds(fd, form);
+}
+
 void helper_start(struct helper *h, enum msg_role role, const struct chan_row *rows, size_t n,
-		  const char *timestamp, void *ctx)
+		  struct log_form form, void *ctx)
 {
 	h->ctx = ctx;
-	h->timestamp = timestamp;
-	log_from_fd(CHILD_FD_LOG, timestamp);
+	h->form = form;
+	helper_log_begin(&form);
 	h->master = chan_new(h->loop, CHILD_FD_CHAN, role, ROLE_MASTER, rows, n, master_gone, h);
 }
 
@@ -134,11 +144,13 @@ enum err helper_log(void *ctx, struct chan *c, struct msg_in *m)
 	struct helper *h = ctx;
 	if (!msg_end(m))
 		return ERR_PROTO;
-	int fd = msg_take_fd(m);
-	if (fd < 0 || dup2(fd, CHILD_FD_LOG) < 0)
-		return ERR_PROTO;
-	close(fd);
-	log_from_fd(CHILD_FD_LOG, h->timestamp);
+	for (int i = 0; i < LOG_SINKS; i++) {
+		int fd = msg_take_fd(m);
+		if (fd < 0 || dup3(fd, CHILD_FD_LOG + i, O_CLOEXEC) < 0)
+			return ERR_PROTO;
+		close(fd);
+	}
+	helper_log_begin(&h->form);
 	return ERR_OK;
 }
 

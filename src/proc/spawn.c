@@ -58,7 +58,8 @@ static void spawn_plan_make(struct spawn_plan *p, const struct proc_spawn *s, in
 	p->fd[0] = null_fd;
 	p->fd[1] = p->fd[2] = -1;
 	p->fd[CHILD_FD_CHAN] = chan_fd;
-	p->fd[CHILD_FD_LOG] = s->log_fd;
+	for (int i = 0; i < LOG_SINKS; i++)
+		p->fd[CHILD_FD_LOG + i] = s->log_fd[i];
 	p->fd[CHILD_FD_CONF] = s->conf_fd >= 0 ? s->conf_fd : null_fd;
 	for (size_t i = 0; i < s->nextra; i++)
 		p->fd[CHILD_FD_EXTRA + i] = s->extra[i];

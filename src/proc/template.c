@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ORDER_CHAN, ORDER_LOG, ORDER_FDS };
+enum { ORDER_CHAN, ORDER_LOG, ORDER_FDS = ORDER_LOG + LOG_SINKS };
 
 union order_control {
 	struct cmsghdr head;
@@ -45,12 +45,14 @@ static bool order_answer(int fd, int wait_ms, pid_t *pid_r)
 enum err template_order(int fd, const struct proc_spawn *s, int wait_ms, pid_t *pid_r, int *chan_fd_r,
 			struct errtext *why)
 {
-	int pair[2];
+	int pair[2], fds[ORDER_FDS];
 	bool ok;
 
 	if (chan_pair(pair) != ERR_OK)
 		return err_sys(why, "socketpair");
-	ok = order_send(fd, s->child, (int[ORDER_FDS]){ [ORDER_CHAN] = pair[1], [ORDER_LOG] = s->log_fd });
+	fds[ORDER_CHAN] = pair[1];
+	memcpy(fds + ORDER_LOG, s->log_fd, sizeof(s->log_fd));
+	ok = order_send(fd, s->child, fds);
 	close(pair[1]);
 	if (!ok || !order_answer(fd, wait_ms, pid_r)) {
 		close(pair[0]);
@@ -98,12 +100,19 @@ static void close_order(const struct order *o)
 		close(o->fd[i]);
 }
 
+static void order_place(int fd, int at)
+{
+	if (dup3(fd, at, O_CLOEXEC) < 0)
+		_exit(1);
+}
+
 /* In the copy: the descriptors of a helper in their places. */
 static void order_become(const struct order *o)
 {
 	order_tell(getpid());
-	if (dup3(o->fd[ORDER_CHAN], CHILD_FD_CHAN, O_CLOEXEC) < 0 || dup3(o->fd[ORDER_LOG], CHILD_FD_LOG, O_CLOEXEC) < 0)
-		_exit(1);
+	order_place(o->fd[ORDER_CHAN], CHILD_FD_CHAN);
+	for (int i = 0; i < LOG_SINKS; i++)
+		order_place(o->fd[ORDER_LOG + i], CHILD_FD_LOG + i);
 	close_order(o);
 }
 

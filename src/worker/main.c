@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 	helper_hostname(conf_str(w.conf, CONF_HOSTNAME), w.hostname, sizeof(w.hostname));
 	log_debug_enable(conf_bool(w.conf, CONF_MAIL_DEBUG));
 	prepare(&w);
-	helper_start(&w.h, ROLE_WORKER, rows, ARRAY_LEN(rows), conf_str(w.conf, CONF_LOG_TIMESTAMP),
+	helper_start(&w.h, ROLE_WORKER, rows, ARRAY_LEN(rows), conf_log_form(w.conf),
 		     &w);
 	chan_send_empty(w.h.master, MSG_READY, 0);
 	loop_run(w.h.loop);

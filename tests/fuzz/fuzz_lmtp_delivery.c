@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct loop *loop = loop_new();
 	struct acct acct = { 0 };
 	int fd[2];
-	log_open("/dev/null", "", "", "", "fuzz", 0);
+	log_open("/dev/null", "", "", NULL);
 	must(chan_pair(fd) == ERR_OK);
 	buf_init(&acct.bytes, 1 << 20);
 	delivery_new(&(struct delivery_config){ .loop = loop,

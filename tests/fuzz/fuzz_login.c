@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	log_open("/dev/null", "", "", "", "fuzz", 0);
+	log_open("/dev/null", "", "", NULL);
 	return 0;
 }
 

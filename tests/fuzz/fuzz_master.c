@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct fake_master f;
 	struct span rest = span_of(data, n);
-	log_open("/dev/null", "", "", "", "fuzz", 0);
+	log_open("/dev/null", "", "", NULL);
 	fake_master_start(&f, "");
 	while (rest.n >= 3) {
 		unsigned kind = (uint8_t)rest.p[0];

@@ -231,7 +231,27 @@ def test_log_reopen(site):
     wait_for(lambda: "Login: user=<anna@example.org>" in site.log())
 
 
+def test_log_paths():
+    """Errors, information and debugging go where the settings say, from every process, before and after reopening."""
+    with Site(USERS, start=False) as site:
+        with open(f"{site.dir}/roost.conf", "a") as f:
+            f.write(f"info_log_path = {site.dir}/info\ndebug_log_path = {site.dir}/debug\nauth_debug = yes\nauth_verbose = yes\n")
+        site.start()
+        for round in ("", ".again"):
+            if round:
+                for name in ("log", "info", "debug"):
+                    os.rename(f"{site.dir}/{name}", f"{site.dir}/{name}.1")
+                site.proc.send_signal(signal.SIGUSR1)
+                wait_for(lambda: all(os.path.exists(f"{site.dir}/{name}") for name in ("log", "info", "debug")))
+            login_works(site)
+            text = wait_for(lambda: "Logged out" in open(f"{site.dir}/info").read() and open(f"{site.dir}/info").read())
+            assert "imap-login: Info: Login: user=<anna@example.org>" in text and "Debug: " not in text, text
+            assert ": Debug: " in wait_for(lambda: open(f"{site.dir}/debug").read())
+            assert "Info: " not in site.log() and "Debug: " not in site.log(), site.log()
+
+
 test_stop()
+test_log_paths()
 with Site(USERS) as site:
     site.deliver(USER, b"Subject: one\r\n\r\nbody\r\n")
     for test in (test_second_instance, test_killed_master, test_reload_under_load, test_changed_listeners,

@@ -449,6 +449,6 @@ int main(void)
 		cmocka_unit_test(test_login_breaks_rules),
 	};
 
-	log_open("/dev/null", "", "", "", "test", 0);
+	log_open("/dev/null", "", "", NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,7 +182,7 @@ int main(void)
 	f = fopen(users_path, "w");
 	fputs("me@x:pass\noff@x:pass::::::nologin\n", f);
 	fclose(f);
-	log_open("/dev/null", "", "", "", "test", 0);
+	log_open("/dev/null", "", "", NULL);
 	if (exchange_init(&t)) {
 		fprintf(stderr, "%s\n", t.text);
 		return 1;

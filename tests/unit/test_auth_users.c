@@ -145,10 +145,10 @@ static void test_low_uid_is_named(void **state)
 
 	close(mkstemp(path));
 	open_users(&f, FILES);
-	assert_true(log_open(path, "", "", "", "test", 0));
+	assert_true(log_open(path, "", "", NULL));
 	ask(&f, "low");
 	assert_int_equal(users_account(f.u, &f.w, false, &a), VERDICT_TEMP);
-	log_open("/dev/null", "", "", "", "test", 0);
+	log_open("/dev/null", "", "", NULL);
 	log = fopen(path, "r");
 	assert_non_null(log);
 	assert_non_null(fgets(line, sizeof(line), log));
@@ -309,6 +309,6 @@ int main(void)
 		cmocka_unit_test(test_chain),
 	};
 
-	log_open("/dev/null", "", "", "", "test", 0);
+	log_open("/dev/null", "", "", NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_masks, setup, teardown),
 	};
 
-	log_open("/dev/null", "", "", "", "test", 0);
+	log_open("/dev/null", "", "", NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static int helper_main(int argc, char **argv)
 	    getenv("ROOST_FDS"))
 		return 4;
 	n = snprintf(line, sizeof(line), "%s %u %zu %s %s %s", self.name, self.child, self.nextra, title, conf, extra);
-	if (write(CHILD_FD_LOG, "log", 3) != 3 || write(CHILD_FD_CHAN, line, (size_t)n) != n)
+	if (write(CHILD_FD_LOG, "l", 1) != 1 || write(CHILD_FD_LOG + 1, "o", 1) != 1 || write(CHILD_FD_LOG + 2, "g", 1) != 1 || write(CHILD_FD_CHAN, line, (size_t)n) != n)
 		return 5;
 	while (read(CHILD_FD_CHAN, line, sizeof(line)) < 0)
 		usleep(1000); /* until the master is gone */
@@ -57,7 +57,9 @@ static int text_fd(const char *text)
 static void test_spawn(void **state)
 {
 	int log[2], conf = text_fd("conf"), extra[2] = { text_fd("one"), text_fd("two") }, chan, status;
-	struct proc_spawn s = { "/proc/self/exe", "imap-login", 7, -1, conf, extra, 2 };
+	struct proc_spawn s = {
+		.program = "/proc/self/exe", .name = "imap-login", .child = 7, .conf_fd = conf, .extra = extra, .nextra = 2
+	};
 	char line[256] = "", byte[4] = "";
 	struct errtext why;
 	sigset_t usr1;
@@ -68,7 +70,8 @@ static void test_spawn(void **state)
 	sigprocmask(SIG_BLOCK, &usr1, NULL); /* must not reach the helper */
 	setenv("HOME", "/root", 1);
 	assert_int_equal(pipe2(log, O_CLOEXEC), 0);
-	s.log_fd = log[1];
+	for (int i = 0; i < LOG_SINKS; i++)
+		s.log_fd[i] = log[1];
 	assert_int_equal(proc_spawn(&s, &pid, &chan, &why), ERR_OK);
 	assert_true(is_cloexec(chan));
 	for (int i = 0; i < 5000 && read(chan, line, sizeof(line) - 1) < 0; i++)
@@ -88,7 +91,7 @@ static void test_spawn(void **state)
 
 static void test_missing_program(void **state)
 {
-	struct proc_spawn s = { "/nonexistent", "x", 1, 2, -1, NULL, 0 };
+	struct proc_spawn s = { .program = "/nonexistent", .name = "x", .child = 1, .log_fd = { 2, 2, 2 }, .conf_fd = -1 };
 	int chan, status;
 	pid_t pid;
 

@@ -30,7 +30,7 @@ static int template_main(int argc, char **argv)
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* the conf's place is free, all above is closed */
 	n = snprintf(line, sizeof(line), "%s %u %d %d %d", self.name, child, fd, getpid() != before,
 		     (fcntl(CHILD_FD_CHAN, F_GETFD) & FD_CLOEXEC) && fcntl(CHILD_FD_EXTRA, F_GETFD) < 0);
-	if (write(CHILD_FD_LOG, "log", 3) != 3 || write(CHILD_FD_CHAN, line, (size_t)n) != n)
+	if (write(CHILD_FD_LOG, "l", 1) != 1 || write(CHILD_FD_LOG + 1, "o", 1) != 1 || write(CHILD_FD_LOG + 2, "g", 1) != 1 || write(CHILD_FD_CHAN, line, (size_t)n) != n)
 		return 5;
 	while (read(CHILD_FD_CHAN, line, sizeof(line)) < 0)
 		usleep(1000);
@@ -39,7 +39,8 @@ static int template_main(int argc, char **argv)
 
 static pid_t start(int log_fd, int *orders_r)
 {
-	struct proc_spawn s = { .program = "/proc/self/exe", .name = CHILD_TEMPLATE, .log_fd = log_fd, .conf_fd = -1 };
+	struct proc_spawn s = { .program = "/proc/self/exe", .name = CHILD_TEMPLATE, .conf_fd = -1,
+				.log_fd = { log_fd, log_fd, log_fd } };
 	struct errtext why;
 	pid_t pid;
 
@@ -66,7 +67,7 @@ static void test_copies(void **state)
 	assert_int_equal(pipe2(log, O_CLOEXEC), 0);
 	template = start(log[1], &orders);
 	for (uint32_t i = 0; i < 3; i++) {
-		struct proc_spawn s = { .child = 70 + i, .log_fd = log[1] };
+		struct proc_spawn s = { .child = 70 + i, .log_fd = { log[1], log[1], log[1] } };
 		char want[64];
 
 		assert_int_equal(template_order(orders, &s, WAIT_MS, &pid[i], &chan[i], &why), ERR_OK);
@@ -91,7 +92,7 @@ static void test_copies(void **state)
 /* Killed, stopped, or talked to in another tongue: an error in bounded time, never a hang. */
 static void test_failures(void **state)
 {
-	struct proc_spawn s = { .child = 1, .log_fd = STDERR_FILENO };
+	struct proc_spawn s = { .child = 1, .log_fd = { 2, 2, 2 } };
 	struct errtext why;
 	int orders, chan, status;
 	pid_t template = start(STDERR_FILENO, &orders), pid;
