@@ -285,6 +285,12 @@ struct store_ops {
 			  struct errtext *t);
 	enum err (*commit_many)(struct store_box *b, struct store_commit *c, size_t n,
 				struct arena *a, struct errtext *t);
+	/*
+	 * May be NULL. A part of a command's messages, to be followed by commit_many of the last of them: visible, but not
+	 * durable before that. When the command fails, the caller removes them.
+	 */
+	enum err (*place_many)(struct store_box *b, struct store_commit *c, size_t n,
+			       struct arena *a, struct errtext *t);
 	void (*abort)(struct store_stage *st);
 	/*
 	 * May be NULL. The bytes of these are complete: makes them durable and closes their descriptors, so that any number

@@ -18,7 +18,6 @@
 enum {
 	WRITE_BUF = 64 << 10,
 	PIECE = WRITE_BUF / 4,
-	OPEN_STAGES = 128,     /* staged files open at once */
 	CACHED_MAX = 64 << 20, /* what is kept of all messages for the index; of the others it is made again when asked for */
 };
 
@@ -28,7 +27,6 @@ struct append {
 	struct buf out;            /* own: on its way to the file */
 	bool open;                 /* between start and end */
 	size_t cached;             /* bytes kept for the index so far */
-	size_t settled;            /* of the arrivals, the first so many need no descriptor any more */
 	struct lf_form lf;
 	struct made made;
 	uint64_t size;             /* of what made was made of */
@@ -209,22 +207,6 @@ static enum err look(struct append *p, struct errtext *t)
 	return ERR_OK;
 }
 
-/* Enough descriptors are open: one command may bring thousands of messages. */
-static enum err settle(struct append *p, struct errtext *t)
-{
-	struct arrivals *r = &p->arrivals;
-	struct store_box *sb;
-	enum err e;
-
-	if (r->n - p->settled < OPEN_STAGES)
-		return ERR_OK;
-	e = mailbox_store(r->mb, &sb, t);
-	if (!e && sb->ops->settle)
-		e = sb->ops->settle(sb, r->commit + p->settled, r->n - p->settled, t);
-	p->settled = r->n;
-	return e;
-}
-
 enum err append_end(struct append *p, struct errtext *t)
 {
 	enum err e = make_room(p, 1, t);
@@ -236,7 +218,7 @@ enum err append_end(struct append *p, struct errtext *t)
 	if (!e)
 		e = look(p, t);
 	if (!e)
-		e = settle(p, t);
+		e = arrivals_settle(&p->arrivals, t);
 	p->open = false;
 	return e;
 }

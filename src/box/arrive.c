@@ -7,7 +7,8 @@
 
 enum {
 	ARENA_MAX = 256 << 20,
-	COMMIT_BATCH = 256,
+	COMMIT_BATCH = 128,
+	OPEN_STAGES = 128,  /* staged files open at once */
 	PATIENCE_MS = 8000, /* for the folder's lock, once the bytes are durable */
 	COMMIT_PATIENCE_MS = 25000, /* before */
 	LATE_MOST = 256,    /* messages that wait for their numbers together */
@@ -17,26 +18,6 @@ enum {
 void arrivals_init(struct arrivals *r, struct mailbox *mb)
 {
 	*r = (struct arrivals){ .mb = mb, .arena = arena_new(ARENA_MAX), .known = KNOWN_NOT };
-}
-
-void arrivals_free(struct arrivals *r)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		struct store_stage *st = r->commit[i].stage;
-
-		if (st) {
-			st->box->ops->abort(st);
-			free(st);
-		}
-		buf_free(&r->arrival[i].text);
-	}
-	free(r->commit);
-	free(r->arrival);
-	free(r->uid);
-	set_free(&r->uids);
-	set_free(&r->dropped);
-	arena_free(&r->arena);
-	mailbox_close(&r->mb);
 }
 
 static void make_room(struct arrivals *r)
@@ -92,6 +73,51 @@ static void take_back(struct arrivals *r, struct store_box *sb, size_t to)
 	(void)sb->ops->expunge_done(sb, NULL);
 }
 
+/* Others may look at the folder again. */
+static void placed(struct arrivals *r)
+{
+	struct mailbox *mb = r->mb;
+
+	if (!r->placing)
+		return;
+	r->placing = false;
+	if (--mb->placing || !mb->unlooked)
+		return;
+	mb->unlooked = false;
+	mailbox_stirred(mb);
+}
+
+/* Not all that is to arrive has, and it never will. */
+static void arrivals_undo(struct arrivals *r)
+{
+	struct store_box *sb;
+
+	if (r->phase <= ARRIVE_COMMIT && r->committed && !mailbox_store(r->mb, &sb, NULL))
+		take_back(r, sb, r->committed);
+	placed(r);
+}
+
+void arrivals_free(struct arrivals *r)
+{
+	arrivals_undo(r);
+	for (size_t i = 0; i < r->n; i++) {
+		struct store_stage *st = r->commit[i].stage;
+
+		if (st) {
+			st->box->ops->abort(st);
+			free(st);
+		}
+		buf_free(&r->arrival[i].text);
+	}
+	free(r->commit);
+	free(r->arrival);
+	free(r->uid);
+	set_free(&r->uids);
+	set_free(&r->dropped);
+	arena_free(&r->arena);
+	mailbox_close(&r->mb);
+}
+
 /* What the store did otherwise than it was asked. */
 static void take_told(struct arrivals *r, size_t i)
 {
@@ -121,10 +147,29 @@ static bool is_gone(const struct arrivals *r, enum err e)
 	return r->skip_gone && e == ERR_EXPUNGED;
 }
 
+/*
+ * A sync that failed may have told another command of what this one had placed before (mb->unsynced), and would say nothing
+ * of it the next time.
+ */
+static enum err commit_call(struct arrivals *r, struct store_box *sb, size_t to, struct errtext *t)
+{
+	size_t from = r->committed;
+	bool last = to == r->n;
+	enum err e = (last ? sb->ops->commit_many : sb->ops->place_many)(sb, r->commit + from, to - from, r->arena, t);
+
+	if (!from)
+		r->unsynced = r->mb->unsynced;
+	else if (r->unsynced != r->mb->unsynced && e != ERR_INUSE)
+		e = err_say(t, ERR_IO, "The mailbox cannot be synced");
+	if (last && e == ERR_IO)
+		r->mb->unsynced++;
+	return e;
+}
+
 static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to, struct errtext *t)
 {
 	size_t from = r->committed;
-	enum err e = sb->ops->commit_many(sb, r->commit + from, to - from, r->arena, t);
+	enum err e = commit_call(r, sb, to, t);
 
 	if (e == ERR_INUSE)
 		return e;
@@ -139,6 +184,7 @@ static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to
 	}
 	if (e) {
 		take_back(r, sb, to);
+		r->committed = 0;
 		return e;
 	}
 	for (size_t i = to; i-- > from;)
@@ -150,13 +196,24 @@ static enum err commit_batch(struct arrivals *r, struct store_box *sb, size_t to
 	return ERR_OK;
 }
 
-static size_t batch_end(const struct arrivals *r)
+static size_t batch_end(const struct arrivals *r, const struct store_box *sb)
 {
-	return r->n - r->committed > COMMIT_BATCH ? r->committed + COMMIT_BATCH : r->n;
+	return sb->ops->place_many && r->n - r->committed > COMMIT_BATCH ? r->committed + COMMIT_BATCH : r->n;
 }
 
-enum err arrivals_commit(struct arrivals *r, struct errtext *t)
+/* What is there only in part shall be seen by nobody: it may have to go again. */
+static void placing(struct arrivals *r)
 {
+	if (r->placing)
+		return;
+	r->placing = true;
+	r->mb->placing++;
+}
+
+/* A slice of it, after which the session may see to others; *more_r: call again. */
+static enum err commit_some(struct arrivals *r, bool *more_r, struct errtext *t)
+{
+	uint64_t end = clock_us() + SLICE_US;
 	struct store_box *sb;
 	enum err e = mailbox_store(r->mb, &sb, t);
 
@@ -166,8 +223,38 @@ enum err arrivals_commit(struct arrivals *r, struct errtext *t)
 		r->known = r->mb->place->known;
 		r->mb->place->known = KNOWN_NOT;
 	}
-	while (!e && r->committed < r->n)
-		e = commit_batch(r, sb, batch_end(r), t);
+	do
+		e = e ? e : commit_batch(r, sb, batch_end(r, sb), t);
+	while (!e && r->committed < r->n && clock_us() < end);
+	*more_r = !e && r->committed < r->n;
+	if (*more_r)
+		placing(r);
+	else if (e != ERR_INUSE)
+		placed(r);
+	return e;
+}
+
+enum err arrivals_commit(struct arrivals *r, struct errtext *t)
+{
+	bool more = true;
+	enum err e = ERR_OK;
+
+	while (!e && more)
+		e = commit_some(r, &more, t);
+	return e;
+}
+
+enum err arrivals_settle(struct arrivals *r, struct errtext *t)
+{
+	struct store_box *sb;
+	enum err e;
+
+	if (r->n - r->settled < OPEN_STAGES)
+		return ERR_OK;
+	e = mailbox_store(r->mb, &sb, t);
+	if (!e && sb->ops->settle)
+		e = sb->ops->settle(sb, r->commit + r->settled, r->n - r->settled, t);
+	r->settled = r->n;
 	return e;
 }
 
@@ -367,6 +454,7 @@ static struct arrivals *late_of(struct mailbox *mb)
 		mb->late = mem_alloc(sizeof(*mb->late));
 		mb->refs++;
 		arrivals_init(mb->late, mb);
+		mb->late->phase = ARRIVE_NUMBER; /* all of them are in the folder */
 	}
 	return mb->late;
 }
@@ -480,6 +568,7 @@ static uint64_t locked_for(struct arrivals *r)
 enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 {
 	enum step step;
+	bool more;
 	enum err e;
 
 	if (r->n == 0)
@@ -493,7 +582,9 @@ enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 		r->phase = ARRIVE_COMMIT;
 		/* fall through */
 	case ARRIVE_COMMIT:
-		e = arrivals_commit(r, t);
+		e = commit_some(r, &more, t);
+		if (more)
+			return STEP_SLICE;
 		if (e == ERR_INUSE && locked_for(r) < COMMIT_PATIENCE_MS)
 			return STEP_WAITING;
 		r->since = 0;

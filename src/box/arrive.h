@@ -24,7 +24,10 @@ struct arrivals {
 	struct arrival *arrival;
 	uint32_t *uid;
 	size_t n, cap;
-	size_t committed;            /* the first so many are in the folder */
+	size_t committed;            /* the first so many are in the folder, durable when all are */
+	size_t settled;              /* the first so many need no descriptor any more */
+	bool placing;                /* counted in the mailbox's */
+	unsigned unsynced;           /* the mailbox's, when the first was placed */
 	enum arrive_phase phase;
 	bool number;                 /* the caller wants UIDs */
 	bool skip_gone;              /* a copy whose original went meanwhile is left out, and no failure */
@@ -38,12 +41,14 @@ struct arrivals {
 };
 
 void arrivals_init(struct arrivals *r, struct mailbox *mb); /* takes over the reference */
-void arrivals_free(struct arrivals *r); /* aborts what is not committed */
+void arrivals_free(struct arrivals *r); /* aborts; when not all is committed, what is goes again */
 /* Takes over the stage; the caller fills commit and arrival of the last one. */
 void arrivals_add(struct arrivals *r, const struct store_stage *stage);
 void arrival_init(struct arrival *a);
 void arrival_cache(struct arrival *a, const struct idx_cache *c);
-/* Makes durable and visible what is staged; on failure everything is taken back. */
+/* The bytes of the last are complete. When many wait with their descriptors, they are synced and closed. */
+enum err arrivals_settle(struct arrivals *r, struct errtext *t);
+/* At once, for stores that cannot settle: makes durable and visible what is staged; on failure everything is taken back. */
 enum err arrivals_commit(struct arrivals *r, struct errtext *t);
 enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t);
 /* Numbers and indexes the deliveries that wait. Drops their reference: the caller needs one of its own to go on with mb. */

@@ -34,7 +34,7 @@ struct copying {
 	size_t sources, next;
 	struct arena *keys;     /* own: of the sources */
 	bool bytes;             /* links are not possible */
-	size_t open;            /* stages with a descriptor since the last commit */
+	size_t open;            /* stages with a descriptor, of a store that cannot settle, since the last commit */
 	uint64_t since;         /* clock_ms of the first wait for a lock */
 	bool arrived;
 	struct removal *out;    /* own */
@@ -225,6 +225,22 @@ static enum err stage_one(struct view *v, struct copying *c, struct source *s, s
 	return ERR_OK;
 }
 
+/* Not all of them can be open at once. */
+static enum err bytes_settled(struct copying *c, struct errtext *t)
+{
+	struct store_box *to;
+	enum err e = c->open ? mailbox_store(c->in.mb, &to, t) : ERR_OK;
+
+	if (e || !c->open)
+		return e;
+	if (to->ops->settle)
+		return arrivals_settle(&c->in, t);
+	if (c->open < OPEN_STAGES)
+		return ERR_OK;
+	c->open = 0;
+	return arrivals_commit(&c->in, t);
+}
+
 /* The next message; its turn stays its own while the folder's lock is waited for. */
 static enum err stage_next(struct view *v, struct copying *c, struct view_copy *job)
 {
@@ -244,10 +260,7 @@ static enum err stage_next(struct view *v, struct copying *c, struct view_copy *
 	}
 	c->next += !e;
 	job->done += !e;
-	if (e || c->open < OPEN_STAGES)
-		return e;
-	c->open = 0;
-	return arrivals_commit(&c->in, t);
+	return e ? e : bytes_settled(c, t);
 }
 
 static bool all_staged(const struct copying *c)
@@ -270,17 +283,6 @@ static enum step stage_some(struct view *v, struct copying *c, struct view_copy 
 	}
 	job->err = e;
 	return e ? STEP_DONE : STEP_SLICE;
-}
-
-static void take_back_committed(struct copying *c)
-{
-	struct store_box *sb;
-
-	if (!c->in.committed || mailbox_store(c->in.mb, &sb, NULL))
-		return;
-	for (size_t i = 0; i < c->in.committed; i++)
-		(void)sb->ops->expunge(sb, c->in.commit[i].key, c->in.commit[i].hint, NULL);
-	(void)sb->ops->expunge_done(sb, NULL);
 }
 
 static void copying_free(struct copying *c)
@@ -360,12 +362,8 @@ static enum step copy_step(struct view *v, struct view_copy *job, struct copying
 {
 	enum step step;
 
-	if (!all_staged(c)) {
-		step = stage_some(v, c, job);
-		if (step == STEP_DONE)
-			take_back_committed(c);
-		return step;
-	}
+	if (!all_staged(c))
+		return stage_some(v, c, job);
 	if (!c->arrived) {
 		step = arrivals_step(&c->in, &job->err, &job->text);
 		if (step == STEP_DONE && start_again(job, c))
@@ -401,11 +399,8 @@ void view_copy_free(struct view_copy *job)
 {
 	struct copying *c = job->priv;
 
-	if (c) {
-		if (!c->arrived && c->in.phase <= ARRIVE_COMMIT)
-			take_back_committed(c);
+	if (c)
 		copying_free(c);
-	}
 	job->priv = NULL;
 	set_free(&job->source);
 	set_free(&job->dest_uids);

@@ -48,6 +48,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_faulty \
 	tests/unit/test_box_folders \
 	tests/unit/test_box_heed \
+	tests/unit/test_box_copy \
 	tests/unit/test_box_known \
 	tests/unit/test_box_made \
 	tests/unit/test_box_random \
@@ -67,6 +68,8 @@ tests_unit_test_box_folders_SOURCES = tests/unit/test_box_folders.c $(BOX_HOUSE)
 tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_heed_SOURCES = tests/unit/test_box_heed.c $(BOX_HOUSE)
 tests_unit_test_box_heed_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_copy_SOURCES = tests/unit/test_box_copy.c $(BOX_HOUSE)
+tests_unit_test_box_copy_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_known_SOURCES = tests/unit/test_box_known.c $(BOX_HOUSE)
 tests_unit_test_box_known_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_made_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)

@@ -106,6 +106,9 @@ struct mailbox {
 	uint64_t scans;          /* finished ones */
 	unsigned repairs;        /* of the index, since the last finished one */
 	struct set missing;      /* UIDs that the last scan missed */
+	unsigned placing;        /* commands of which some messages are in the folder and others are not: nothing is looked for */
+	bool unlooked;           /* meanwhile somebody would have looked */
+	unsigned unsynced;       /* how often a sync of the folder failed */
 	struct arrivals *late;   /* own: deliveries to be numbered and indexed soon (arrive.h); holds a reference */
 	struct owing owing;      /* flags that the folder does not have yet */
 	uint64_t rescan_at;      /* clock_ms; holds a reference. 0: no second look is due */

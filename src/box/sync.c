@@ -451,26 +451,31 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 }
 
 struct peek {
+	struct mailbox *mb;
 	struct store_box *sb;
 	bool same;    /* the watches tell that nothing changed */
 	bool changed;
+	bool held;    /* it did, but that is not to be looked at yet */
 };
 
 static enum err peek_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct peek *p = arg;
+	enum err e;
 
 	if (r->b.flags & BOX_ADOPTING)
 		return ERR_OK;
 	p->changed = !p->same;
-	return p->same ? ERR_OK : p->sb->ops->changed(p->sb, r->b.token, &p->changed);
+	e = p->same ? ERR_OK : p->sb->ops->changed(p->sb, r->b.token, &p->changed);
+	p->held = !e && p->changed && p->mb->placing;
+	return e;
 }
 
 /* Two stats, or not even they where it is watched, and one record when there is nothing to do. */
 static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r, struct errtext *t)
 {
 	uint64_t foreign = mailbox_foreign(mb);
-	struct peek p = { sb, foreign != KNOWN_NOT && foreign == mb->place->known, true };
+	struct peek p = { mb, sb, foreign != KNOWN_NOT && foreign == mb->place->known, true, false };
 	bool found;
 	enum err e = rec_find(mb, &found, t);
 
@@ -480,8 +485,9 @@ static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r,
 		e = ERR_OK;
 	if (!e && !p.changed)
 		mb->place->known = foreign;
+	mb->unlooked |= p.held;
 	if (!e)
-		*needed_r = p.changed;
+		*needed_r = p.changed && !p.held;
 	return e;
 }
 

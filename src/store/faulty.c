@@ -252,8 +252,10 @@ static enum err faulty_settle(struct store_box *b, struct store_commit *c, size_
 	return e || !ops_of(b)->settle ? e : ops_of(b)->settle(inner_of(b), c, n, t);
 }
 
-static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, size_t n,
-				   struct arena *a, struct errtext *t)
+typedef enum err commit_fn(struct store_box *b, struct store_commit *c, size_t n, struct arena *a, struct errtext *t);
+
+static enum err commit_with(struct store_box *b, commit_fn *fn, struct store_commit *c, size_t n, struct arena *a,
+			    struct errtext *t)
 {
 	enum err e = box_step(b, t);
 
@@ -266,10 +268,24 @@ static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, 
 	}
 	if (e)
 		return e;
-	e = ops_of(b)->commit_many(inner_of(b), c, n, a, t);
+	e = fn(inner_of(b), c, n, a, t);
 	for (size_t i = 0; i < n && e == ERR_INUSE; i++)
 		c[i].stage->box = b;
 	return e;
+}
+
+static enum err faulty_commit_many(struct store_box *b, struct store_commit *c, size_t n,
+				   struct arena *a, struct errtext *t)
+{
+	return commit_with(b, ops_of(b)->commit_many, c, n, a, t);
+}
+
+static enum err faulty_place_many(struct store_box *b, struct store_commit *c, size_t n,
+				  struct arena *a, struct errtext *t)
+{
+	commit_fn *place = ops_of(b)->place_many;
+
+	return commit_with(b, place ? place : ops_of(b)->commit_many, c, n, a, t);
 }
 
 static enum err faulty_link(struct store_box *from, struct span key, struct span hint,
@@ -390,6 +406,7 @@ static const struct store_ops store_faulty_table = {
 	.locate = faulty_locate,
 	.stage = faulty_stage,
 	.commit_many = faulty_commit_many,
+	.place_many = faulty_place_many,
 	.settle = faulty_settle,
 	.abort = faulty_abort,
 	.link = faulty_link,

@@ -434,6 +434,7 @@ const struct store_ops store_maildir = {
 	.locate = maildir_locate,
 	.stage = maildir_stage,
 	.commit_many = maildir_commit_many,
+	.place_many = maildir_place_many,
 	.settle = maildir_settle,
 	.abort = maildir_abort,
 	.link = maildir_link,

@@ -82,6 +82,7 @@ struct maildir_box {
 	size_t missing;
 	uint64_t made;             /* names that came or went by our hand in cur/ and new/ */
 	bool cur_dirty, new_dirty; /* renames or unlinks not synced yet (mail_fsync=always) */
+	bool placed_cur, placed_new; /* names of messages on their way in, not synced yet */
 	bool list_dirty;           /* the list may hold UIDs that are not on disk */
 	const struct dotlock *lock; /* borrowed while the list is locked by us; else NULL */
 	bool tmp_swept;
@@ -198,6 +199,8 @@ enum err maildir_flags_done(struct store_box *sb, struct errtext *t);
 enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r,
 		       struct errtext *t);
 enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n,
+			     struct arena *a, struct errtext *t);
+enum err maildir_place_many(struct store_box *sb, struct store_commit *c, size_t n,
 			     struct arena *a, struct errtext *t);
 enum err maildir_settle(struct store_box *sb, struct store_commit *c, size_t n, struct errtext *t);
 void maildir_abort(struct store_stage *st);

@@ -197,6 +197,30 @@ uint64_t maildir_name_random(void)
 	return random;
 }
 
+static bool take_marked(struct span *s, char mark)
+{
+	size_t n = s->n;
+
+	if (!n || s->p[0] != mark)
+		return false;
+	*s = span_from(*s, 1);
+	take_number(s);
+	return s->n < n - 1;
+}
+
+int64_t maildir_name_written(struct span base)
+{
+	uint64_t sec = take_number(&base), random;
+
+	if (!base.n || base.p[0] != '.')
+		return 0;
+	base = span_from(base, 1);
+	if (!take_marked(&base, 'M') || !take_marked(&base, 'P') || !take_marked(&base, 'Q') || base.n < 18 ||
+	    base.p[0] != 'R' || base.p[17] != '.' || !span_hex64(span_cut(base, 1, 16), &random))
+		return 0;
+	return sec <= INT64_MAX && maildir_name_size(base, 'S') != UINT64_MAX ? (int64_t)sec : 0;
+}
+
 void maildir_name_unique(char *out, size_t size, uint32_t counter, uint64_t random, const char *host)
 {
 	uint64_t now = clock_wall_us();

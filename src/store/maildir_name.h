@@ -51,6 +51,11 @@ void maildir_name_host(char *out, size_t size, const char *host);
 
 /* A base name that nobody else has; without sizes. */
 void maildir_name_unique(char *out, size_t size, uint32_t counter, uint64_t random, const char *host);
+/*
+ * The second in which the file of a message that we wrote was begun: base is a name of ours, and has the sizes that it gets when
+ * its bytes are on disk. 0: of somebody else.
+ */
+int64_t maildir_name_written(struct span base);
 /* For one process and mail root: where pids mean little (containers on one file system), it still tells them apart. */
 uint64_t maildir_name_random(void);
 

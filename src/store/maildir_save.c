@@ -3,8 +3,9 @@
  * durable.
  *
  * A batch shares its syncs: write-back of all files is started, each is synced, all are renamed,
- * each directory is synced once. A message whose sync fails is dropped and told; one whose
- * directory's sync fails is taken away again, because whether it would survive cannot be known.
+ * each directory is synced once, and for several batches of one command in the last of them. A message whose sync
+ * fails is dropped and told; those whose directory's sync fails are taken away again, because whether they would survive
+ * cannot be known.
  * Nothing is synced a second time.
  */
 #include "extra.h"
@@ -121,6 +122,17 @@ static bool bytes_young(const struct statx *st)
 	return last > clock_wall() - SYNC_YOUNG;
 }
 
+/*
+ * What we wrote has been synced before it got its name. A file that was born when the name says is that one; put
+ * back later from somewhere else it would be younger than its name.
+ */
+static bool bytes_ours(const struct found *f, const struct statx *st)
+{
+	int64_t begun = maildir_name_written(span_of(f->file, f->base_n)), born = st->stx_btime.tv_sec;
+
+	return begun && (st->stx_mask & STATX_BTIME) && born >= begun - 1 && born <= begun + 1;
+}
+
 /* Is there need to open what shall be linked: to sync it, as whoever delivered it may not have, or to see what it is? */
 static enum err link_ready(struct maildir_box *b, const struct found *f, bool sync, uint64_t *size)
 {
@@ -165,7 +177,7 @@ enum err maildir_link(struct store_box *from, struct span key, struct span hint,
 	if (makedev(st.stx_dev_major, st.stx_dev_minor) != dst->dev || st.stx_nlink >= LINKS_MAX)
 		return ERR_CANNOT;
 	size = src->m->how.no_sizes ? UINT64_MAX : maildir_name_size(key, 'S');
-	e = link_ready(src, &f, dst->m->sync != STORE_SYNC_NEVER && bytes_young(&st), &size);
+	e = link_ready(src, &f, dst->m->sync != STORE_SYNC_NEVER && bytes_young(&st) && !bytes_ours(&f, &st), &size);
 	if (e)
 		return err_say(t, e == ERR_NOTFOUND ? ERR_INUSE : e, "cannot link a message from %s",
 			       src->name);
@@ -270,6 +282,7 @@ static enum err commit_rename(struct maildir_box *b, struct store_commit *c, int
 		if (!e) {
 			s->dir = dir;
 			b->made++;
+			*(dir == 'n' ? &b->placed_new : &b->placed_cur) = true;
 		}
 		if (e != ERR_EXISTS)
 			return e;
@@ -338,17 +351,17 @@ static enum err commit_keywords(struct maildir_box *b, struct store_commit *c, s
 			       b->m->sync != STORE_SYNC_NEVER, t);
 }
 
-static void commit_sync_dir(struct maildir_box *b, struct store_commit *c, size_t n, char dir)
+/* Of this batch, and of those before that were placed only. */
+static enum err commit_sync(struct maildir_box *b)
 {
-	bool any = false;
+	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < n; i++)
-		any = any || (!c[i].err && ((struct staged *)c[i].stage->priv)->dir == dir);
-	if (!any || file_sync_dir(maildir_dir_fd(b, dir)) == ERR_OK)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (!c[i].err && ((struct staged *)c[i].stage->priv)->dir == dir)
-			c[i].err = ERR_IO;
+	if (b->m->sync != STORE_SYNC_NEVER && b->placed_new)
+		e = file_sync_dir(b->new_fd);
+	if (b->m->sync != STORE_SYNC_NEVER && b->placed_cur && !e)
+		e = file_sync_dir(b->cur_fd);
+	b->placed_cur = b->placed_new = false;
+	return e;
 }
 
 /* The bytes of all on disk, with shared write-back; c[i].err tells of each. Nothing is to be done for what has no descriptor. */
@@ -377,10 +390,9 @@ enum err maildir_settle(struct store_box *sb, struct store_commit *c, size_t n, 
 	return e ? err_say(t, e, "a message cannot be added to %s: %s", maildir_box_of(sb)->name, err_name(e)) : ERR_OK;
 }
 
-static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, int tmp,
-			 struct arena *a, struct errtext *t)
+static enum err commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, bool last, int tmp,
+			     struct arena *a, struct errtext *t)
 {
-	bool sync = b->m->sync != STORE_SYNC_NEVER;
 	enum err e;
 
 	files_ready(b, c, n);
@@ -388,34 +400,31 @@ static void commit_batch(struct maildir_box *b, struct store_commit *c, size_t n
 	for (size_t i = 0; i < n; i++)
 		if (!c[i].err)
 			c[i].err = e ? e : commit_rename(b, &c[i], tmp);
-	if (sync) {
-		commit_sync_dir(b, c, n, 'n');
-		commit_sync_dir(b, c, n, 'c');
-	}
+	e = last ? commit_sync(b) : ERR_OK;
 	for (size_t i = 0; i < n; i++)
 		if (!c[i].err)
-			c[i].err = commit_answer(b, &c[i], a);
+			c[i].err = e ? e : commit_answer(b, &c[i], a);
 	for (size_t i = 0; i < n; i++)
 		if (c[i].err)
 			commit_undo(b, &c[i], tmp);
+	return e ? err_say(t, e, "%s cannot be synced", b->name) : ERR_OK;
 }
 
-enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n,
-			     struct arena *a, struct errtext *t)
+static enum err commit(struct maildir_box *b, struct store_commit *c, size_t n, bool last, struct arena *a,
+		       struct errtext *t)
 {
-	struct maildir_box *b = maildir_box_of(sb);
 	int tmp = maildir_tmp_open(b);
-	enum err e = ERR_OK;
+	enum err e;
 
 	if (tmp >= 0) {
-		commit_batch(b, c, n, tmp, a, t);
+		e = commit_batch(b, c, n, last, tmp, a, t);
 		close(tmp);
 	} else {
 		e = err_sys(t, "%s/tmp", b->name);
+		for (size_t i = 0; i < n; i++)
+			c[i].err = e;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (e)
-			c[i].err = e;
 		if (c[i].err && !e)
 			err_say(t, c[i].err, "a message cannot be added to %s: %s", b->name,
 				err_name(c[i].err));
@@ -424,6 +433,18 @@ enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_
 	for (size_t i = 0; i < n && !e; i++)
 		e = c[i].err;
 	return e;
+}
+
+enum err maildir_commit_many(struct store_box *sb, struct store_commit *c, size_t n, struct arena *a,
+			     struct errtext *t)
+{
+	return commit(maildir_box_of(sb), c, n, true, a, t);
+}
+
+enum err maildir_place_many(struct store_box *sb, struct store_commit *c, size_t n, struct arena *a,
+			    struct errtext *t)
+{
+	return commit(maildir_box_of(sb), c, n, false, a, t);
 }
 
 /* --- what was forgotten in tmp/ --- */

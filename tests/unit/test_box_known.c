@@ -23,6 +23,15 @@ static enum err count_scan(struct store_box *b, struct arena *a, struct store_sc
 	return store_maildir.scan(b, a, scan_r, t);
 }
 
+static enum err open_counting(const struct store_config *config, struct store **s_r, struct errtext *t)
+{
+	enum err e = store_maildir.open(config, s_r, t);
+
+	if (!e)
+		(*s_r)->ops = &counting;
+	return e;
+}
+
 /* --- a watcher of one inotify instance a directory ---------------------------------- */
 
 struct eye {
@@ -67,6 +76,7 @@ static int begin(void **state)
 	char path[300];
 
 	counting = store_maildir;
+	counting.open = open_counting;
 	counting.scan = count_scan;
 	house_begin(&h, &counting);
 	h.config.watcher = (struct acct_watcher){ eye_add, eye_remove, eye_count, NULL };
@@ -126,6 +136,7 @@ static void test_own(void **state)
 	assert_int_equal(try_expunge(v), ERR_OK);
 	refresh(v);
 	assert_int_equal(view_state(v)->exists, MESSAGES);
+	assert_true(before > 0);
 	assert_int_equal(scans, before);
 	view_close(&v);
 }

@@ -2,6 +2,8 @@
 
 #include "tests/unit/test.h"
 
+#include <time.h>
+
 static void test_split(void **state)
 {
 	struct span base, rest;
@@ -118,12 +120,31 @@ static void test_unique(void **state)
 	assert_true(strstr(a, ".localhost") && strchr(a, 'M') && strchr(a, 'R'));
 }
 
+static void test_written(void **state)
+{
+	char ours[250];
+
+	maildir_name_unique(ours, sizeof(ours), 1, maildir_name_random(), "h.example");
+	assert_int_equal(maildir_name_written(span_str(ours)), 0);
+	snprintf(ours + strlen(ours), sizeof(ours) - strlen(ours), ",S=6");
+	assert_in_range(maildir_name_written(span_str(ours)), time(NULL) - 60, time(NULL) + 60);
+	assert_int_equal(maildir_name_written(SPAN("12.M3P4Q5R0123456789abcdef.h,S=6,W=6")), 12);
+	assert_int_equal(maildir_name_written(SPAN("12.M3P4Q5R0123456789abcdef")), 0);
+	assert_int_equal(maildir_name_written(SPAN("12.M3P4Q5R0123456789abcdefg,S=6")), 0);
+	assert_int_equal(maildir_name_written(SPAN("12.M3P4Q5R0123456789abcdeg.h,S=6")), 0);
+	assert_int_equal(maildir_name_written(SPAN("12.M3P4Q5.h,S=6,W=6")), 0);
+	assert_int_equal(maildir_name_written(SPAN("12.MP4Q5R0123456789abcdef.h,S=6")), 0);
+	assert_int_equal(maildir_name_written(SPAN("12.M3P4.h,S=6")), 0);
+	assert_int_equal(maildir_name_written(SPAN("12,S=6")), 0);
+	assert_int_equal(maildir_name_written(SPAN("")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_split), cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_sizes), cmocka_unit_test(test_guid), cmocka_unit_test(test_build),
-		cmocka_unit_test(test_order), cmocka_unit_test(test_unique),
+		cmocka_unit_test(test_order), cmocka_unit_test(test_unique), cmocka_unit_test(test_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

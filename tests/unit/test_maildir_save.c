@@ -129,6 +129,26 @@ static void test_link(void **state)
 	r->store->ops->box_close(to);
 }
 
+/* Placed ones are there at once; what the last of a command does not say stands. */
+static void test_place(void **state)
+{
+	struct room *r = *state;
+	struct store_stage st[3];
+	struct store_commit c[3];
+
+	for (int i = 0; i < 3; i++) {
+		stage(r, &st[i], "text");
+		c[i] = (struct store_commit){ .stage = &st[i], .vsize = 4 };
+	}
+	maildir_of(r->store)->sync = STORE_SYNC_OPTIMIZED;
+	assert_int_equal(r->box->ops->place_many(r->box, c, 2, r->arena, &r->text), ERR_OK);
+	assert_int_equal(room_count(r, "cur"), 2);
+	assert_true(maildir_box_of(r->box)->placed_cur);
+	assert_int_equal(r->box->ops->commit_many(r->box, c + 2, 1, r->arena, &r->text), ERR_OK);
+	assert_false(maildir_box_of(r->box)->placed_cur);
+	assert_int_equal(room_count(r, "cur"), 3);
+}
+
 static void test_no_space(void **state)
 {
 	struct room *r = *state;
@@ -187,7 +207,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_commit), ROOM_TEST(test_flags),    ROOM_TEST(test_batch_and_abort),
-		ROOM_TEST(test_one_fails), ROOM_TEST(test_link),  ROOM_TEST(test_no_space),
+		ROOM_TEST(test_one_fails), ROOM_TEST(test_link),  ROOM_TEST(test_place),
+		ROOM_TEST(test_no_space),
 		ROOM_TEST(test_sweep),  ROOM_TEST(test_write_limit),
 	};
 
