@@ -36,6 +36,8 @@ struct query {
 	uint8_t flag;
 	struct span name, text;
 	int32_t day;                /* days since 1970-01-01 */
+	bool exact;                 /* BEFORE and kin compare seconds since 1970 with when, not days */
+	int64_t when;
 	uint64_t number;
 	uint8_t id[16];
 };

@@ -23,6 +23,8 @@ struct mime_section;
  */
 enum err view_open(struct acct *a, const char *name, bool readonly, struct view **v_r, struct errtext *t);
 void view_close(struct view **v); /* NULL allowed */
+/* From now on a read-write view leaves \Recent to others. Before its first update. */
+void view_leave_recent(struct view *v);
 /* look: another program may have changed the folder: view_refresh is needed, view_update alone does not see it. */
 void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx);
 
@@ -116,10 +118,12 @@ struct message_facts {
 	uint64_t modseq;
 	int64_t internaldate, savedate;
 	int64_t sent;            /* for box itself: packed */
+	uint64_t size;           /* octets as stored; UINT64_MAX: not looked at yet */
 	uint64_t vsize;          /* CRLF octets: RFC822.SIZE */
 	uint8_t emailid[16];     /* RFC 8474: the content's, the same in every copy */
 	uint8_t threadid[16];    /* with WANT_THREADID */
 	/* As wanted; valid until the next call, or any change to the account. */
+	struct span key;         /* what the store calls it */
 	struct span envelope, bodystructure, body, parts, headers, preview, asked;
 };
 

@@ -343,6 +343,8 @@ struct store_ops {
 	 * names lead elsewhere now. Who watches by name asks again afterwards.
 	 */
 	size_t (*watch)(struct store_box *b, const char *paths[4]);
+	/* May be NULL. The directory or file that the messages are in, for people: in the arena; NULL at its limit. */
+	const char *(*path)(struct store_box *b, struct arena *a);
 	/*
 	 * May be NULL, then so is token. How many changes of names this handle itself made in them
 	 * since it was opened: a file that came or went counts one, a renamed one two.

@@ -1,5 +1,13 @@
 # Floor adm: the operator's client.
 
 bin_PROGRAMS += src/adm/roostadm
-src_adm_roostadm_SOURCES = src/adm/main.c
-src_adm_roostadm_LDADD = $(CONF_LIBS)
+src_adm_roostadm_SOURCES = \
+	src/adm/adm.h \
+	src/adm/ctl.c \
+	src/adm/mail.c \
+	src/adm/main.c \
+	src/adm/print.c \
+	src/adm/progress.c \
+	src/adm/server.c \
+	src/adm/users.c
+src_adm_roostadm_LDADD = $(IPC_LIBS) $(CONF_LIBS)

@@ -13,6 +13,28 @@ enum err acct_exists(struct acct *a, const char *name, struct errtext *t)
 	return e;
 }
 
+enum err acct_path(struct acct *a, const char *name, enum acct_path_kind kind, struct arena *ar, const char **path_r,
+		   struct errtext *t)
+{
+	const char *path = NULL;
+	struct store_box *sb;
+	struct mailbox *mb;
+	enum err e = mailbox_open(a, name, &mb, t);
+
+	if (e)
+		return e;
+	if (kind == ACCT_PATH_INDEX)
+		path = a->config->index_memory ? NULL : a->config->index_dir;
+	else if (!(e = mailbox_store(mb, &sb, t)) && sb->ops->path)
+		path = sb->ops->path(sb, ar);
+	mailbox_close(&mb);
+	if (!e && !path)
+		return err_say(t, ERR_CANNOT, "It has no path");
+	if (!e)
+		*path_r = path;
+	return e;
+}
+
 static enum err writable(const struct name *n, struct errtext *t)
 {
 	if (n->space->ns->store.readonly)

@@ -99,11 +99,20 @@ static bool day_matches(enum query_kind k, int64_t day, int64_t wanted)
 	}
 }
 
+static enum truth time_truth(const struct query *q, int64_t when)
+{
+	return truth_of(q->exact ? day_matches(q->kind, when, q->when)
+				 : day_matches(q->kind, local_day(when), q->day));
+}
+
 static enum truth sent_truth(const struct query *q, int64_t sent)
 {
 	struct mime_date d;
 
-	return truth_of(sent_date(sent, &d) && day_matches(q->kind, mime_date_day(d), q->day));
+	if (!sent_date(sent, &d))
+		return NO;
+	return truth_of(q->exact ? day_matches(q->kind, d.utc, q->when)
+				 : day_matches(q->kind, mime_date_day(d), q->day));
 }
 
 /* --- records ---------------------------------------------------------------------- */
@@ -127,11 +136,11 @@ static enum truth record_truth(const struct query_run *r, const struct query *q,
 	case Q_BEFORE:
 	case Q_ON:
 	case Q_SINCE:
-		return truth_of(day_matches(q->kind, local_day(f->internaldate), q->day));
+		return time_truth(q, f->internaldate);
 	case Q_SAVEDBEFORE:
 	case Q_SAVEDON:
 	case Q_SAVEDSINCE:
-		return truth_of(day_matches(q->kind, local_day(f->savedate), q->day));
+		return time_truth(q, f->savedate);
 	case Q_SENTBEFORE:
 	case Q_SENTON:
 	case Q_SENTSINCE:

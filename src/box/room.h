@@ -139,7 +139,7 @@ struct view {
 	struct view *next;
 	struct mailbox *mb;      /* a reference */
 	char *name;              /* own: client name */
-	bool readonly, opened;
+	bool readonly, leave_recent, opened;
 	void (*notify)(void *ctx, bool look);
 	void *ctx;
 	struct set uids;         /* what the session numbers */

@@ -105,7 +105,8 @@ static enum err delta_recent(struct idx_txn *x, struct rec *r, struct delta *d, 
 
 	set_copy(&d->recent, &d->added);
 	set_between(&d->recent, r->b.recent_from, UINT32_MAX);
-	d->claim = d->recent.n && (!d->v->readonly || (d->v->mb->space->ns->empty_new && !mailbox_readonly(d->v->mb)));
+	d->claim = d->recent.n && ((!d->v->readonly && !d->v->leave_recent) ||
+				   (d->v->mb->space->ns->empty_new && !mailbox_readonly(d->v->mb)));
 	if (!write || !d->claim)
 		return ERR_OK;
 	d->claim = false;

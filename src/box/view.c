@@ -74,6 +74,11 @@ void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx
 	v->ctx = ctx;
 }
 
+void view_leave_recent(struct view *v)
+{
+	v->leave_recent = true;
+}
+
 void view_hold_new(struct view *v, bool hold)
 {
 	v->hold = hold;

@@ -275,7 +275,9 @@ static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_
 	f->internaldate = m->internaldate;
 	f->savedate = m->savedate;
 	f->sent = m->sent;
+	f->size = m->size;
 	f->vsize = m->vsize;
+	f->key = m->key;
 	memcpy(f->emailid, m->emailid, sizeof(f->emailid));
 	f->envelope = c->field[IDX_ENVELOPE];
 	f->bodystructure = c->field[IDX_BODYSTRUCTURE];

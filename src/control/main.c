@@ -4,8 +4,8 @@
  * who asks; the table says who may.
  *
  * What concerns processes is the master's to answer; what concerns a user's mail goes to a worker,
- * exactly as a login does: auth names the user, a ticket buys a worker, the answer is copied to the
- * client.
+ * exactly as a login does: auth names the user, a ticket buys a worker, and the worker gets the client's connection
+ * with all that follows the first line (ipc/mailcmd.h).
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,6 +17,7 @@
 #include "proc/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,11 +29,8 @@ struct client {
 	struct control *control;
 	uint32_t id;
 	struct stream *stream; /* own */
-	struct stream *worker; /* own: the job's answer comes here; NULL otherwise */
 	uid_t uid;
 	bool asked;
-	char *command; /* own: the line */
-	uint8_t ticket[TICKET_SIZE];
 	struct loop_timer deadline;
 	struct client *prev, *next;
 };
@@ -57,9 +55,7 @@ static void client_free(struct client *c)
 	DL_DELETE(k->clients, c);
 	k->count--;
 	loop_timer_stop(k->h.loop, &c->deadline);
-	stream_free(&c->worker);
 	stream_free(&c->stream);
-	free(c->command);
 	free(c);
 	if (k->quitting && k->clients == NULL)
 		loop_stop(k->h.loop);
@@ -102,7 +98,7 @@ static const struct msg_conn adm_conn = {
 	.secured = true,
 };
 
-/* user [argument]: a job on the mail of a user. */
+/* The user: what to do with his mail is said to the worker. */
 static void ask_worker(struct client *c, const struct span *word, size_t n)
 {
 	if (n < 2 || word[1].n == 0) {
@@ -118,6 +114,7 @@ static void ask_worker(struct client *c, const struct span *word, size_t n)
 	msg_put_conn(&m, &adm_conn);
 	msg_put_span(&m, word[1]);
 	chan_send(c->control->auth, &m);
+	stream_pause(c->stream);
 }
 
 /* Only root and the account that the server runs as may ask; a command for everybody would say so here. */
@@ -126,18 +123,16 @@ static const struct {
 	void (*ask)(struct client *c, const struct span *word, size_t n);
 	bool anybody;
 } commands[] = {
-	{ "kick", ask_master, false },	 { "reindex", ask_worker, false },
+	{ "kick", ask_master, false },	 { "mail", ask_worker, false },
 	{ "reload", ask_master, false }, { "status", ask_master, false },
 	{ "stop", ask_master, false },	 { "who", ask_master, false },
 };
 
 static void run_line(struct client *c, struct span line)
 {
-	struct span word[WORDS_MAX], rest;
+	struct span word[WORDS_MAX];
 	size_t n = 0;
-	c->command = span_dup(line);
-	rest = span_of(c->command, line.n);
-	while (n < WORDS_MAX && span_split(&rest, '\t', &word[n]))
+	while (n < WORDS_MAX && span_split(&line, '\t', &word[n]))
 		n++;
 	for (size_t i = 0; n > 0 && i < ARRAY_LEN(commands); i++) {
 		if (!span_eq_str(word[0], commands[i].name))
@@ -165,8 +160,7 @@ static void on_input(void *ctx)
 	c->asked = true;
 	loop_timer_stop(c->control->h.loop, &c->deadline);
 	run_line(c, span_cut(in, 0, eol));
-	if (c->stream != NULL)
-		stream_consume(c->stream, eol + 1);
+	stream_consume(c->stream, eol + 1);
 }
 
 /* A client may close its half after asking; it is gone when writing fails or all is said. */
@@ -227,28 +221,16 @@ static enum err on_ctl_reply(void *ctx, struct chan *ch, struct msg_in *m)
 	return ERR_OK;
 }
 
-static void worker_input(void *ctx)
-{
-	struct client *c = ctx;
-	struct span in = stream_input(c->worker);
-	stream_write(c->stream, in);
-	stream_consume(c->worker, in.n);
-}
-
-/* The worker's last line was "OK" or "ERR ...": nothing is added. */
-static void worker_closed(void *ctx, enum err why)
-{
-	struct client *c = ctx;
-	stream_finish(c->stream);
-}
-
-static const struct stream_handler worker_handler = { .input = worker_input,
-						      .closed = worker_closed };
-
 static enum err on_handoff_ok(void *ctx, struct chan *ch, struct msg_in *m)
 {
+	struct helper *h = ctx;
+	struct client *c = client_find(h->ctx, m->id);
 	(void)msg_get_u32(m);
-	return msg_end(m) ? ERR_OK : ERR_PROTO;
+	if (!msg_end(m))
+		return ERR_PROTO;
+	if (c != NULL)
+		client_free(c);
+	return ERR_OK;
 }
 
 static enum err on_handoff_fail(void *ctx, struct chan *ch, struct msg_in *m)
@@ -259,28 +241,41 @@ static enum err on_handoff_fail(void *ctx, struct chan *ch, struct msg_in *m)
 	(void)msg_get_str(m, 1024);
 	if (!msg_end(m))
 		return ERR_PROTO;
-	if (c != NULL) {
-		stream_free(&c->worker);
+	if (c != NULL)
 		end(c, false, "no worker can be had for the user (see the log)");
-	}
 	return ERR_OK;
 }
 
 /* --- auth ---------------------------------------------------------------------------------- */
 
-/* "reindex\tmailbox": the command without the user, whom the ticket names. */
-static void put_job(struct msg *m, const struct client *c)
+/*
+ * The worker gets the connection itself. Ours stays open until it has it, for the master may refuse; nothing is read from
+ * it any more, and what had been goes along.
+ */
+static bool hand_over(struct client *c, const uint8_t ticket[TICKET_SIZE])
 {
-	struct span rest = span_str(c->command), name, user;
-	struct buf b;
-	buf_init(&b, LINE_MAX_BYTES);
-	span_split(&rest, '\t', &name);
-	span_split(&rest, '\t', &user);
-	buf_add_span(&b, name);
-	buf_add_char(&b, '\t');
-	buf_add_span(&b, rest);
-	msg_put_span(m, buf_span(&b));
-	buf_free(&b);
+	struct control *k = c->control;
+	struct buf input;
+	struct msg m;
+	int fd, copy;
+	buf_init(&input, LINE_MAX_BYTES);
+	if (stream_take_fd(&c->stream, &fd, &input) != ERR_OK) {
+		buf_free(&input);
+		return false;
+	}
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	c->stream = stream_new(k->h.loop, fd, NULL, &client_handler, c);
+	stream_pause(c->stream);
+	if (copy >= 0) {
+		msg_init(&m, MSG_HANDOFF, c->id);
+		msg_put_span(&m, span_of(ticket, TICKET_SIZE));
+		msg_put_conn(&m, &adm_conn);
+		msg_put_span(&m, span_of(NULL, 0));
+		msg_put_span(&m, buf_span(&input));
+		chan_send_fds(k->h.master, &m, &copy, 1);
+	}
+	buf_free(&input);
+	return copy >= 0;
 }
 
 static enum err on_user_ok(void *ctx, struct chan *ch, struct msg_in *in)
@@ -288,25 +283,14 @@ static enum err on_user_ok(void *ctx, struct chan *ch, struct msg_in *in)
 	struct control *k = ctx;
 	struct client *c = client_find(k, in->id);
 	uint8_t ticket[TICKET_SIZE];
-	int fd[2];
 	(void)msg_get_str(in, 1024);
 	msg_get_bytes(in, ticket, sizeof(ticket));
 	if (!msg_end(in))
 		return ERR_PROTO;
 	if (c == NULL)
 		return ERR_OK;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) != 0) {
+	if (!hand_over(c, ticket))
 		end(c, false, "out of descriptors");
-		return ERR_OK;
-	}
-	c->worker = stream_new(k->h.loop, fd[0], NULL, &worker_handler, c);
-	struct msg m;
-	msg_init(&m, MSG_HANDOFF, c->id);
-	msg_put_span(&m, span_of(ticket, sizeof(ticket)));
-	msg_put_conn(&m, &adm_conn);
-	put_job(&m, c);
-	msg_put_span(&m, span_of(NULL, 0));
-	chan_send_fds(k->h.master, &m, &fd[1], 1);
 	return ERR_OK;
 }
 

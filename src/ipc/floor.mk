@@ -3,6 +3,7 @@
 noinst_LIBRARIES += src/ipc/libipc.a
 src_ipc_libipc_a_SOURCES = \
 	include/ipc/chan.h src/ipc/chan.c \
+	include/ipc/mailcmd.h src/ipc/mailcmd.c \
 	include/ipc/msg.h src/ipc/msg.c \
 	include/ipc/msgs.h src/ipc/msgs.c
 IPC_LIBS = src/ipc/libipc.a $(IO_LIBS)

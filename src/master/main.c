@@ -30,6 +30,7 @@ enum { TICK_MS = 10000, DUMP_MAX = 4 << 20, EXIT_USAGE = 64, EXIT_FATAL = 89 };
 
 static const char usage[] =
 	"Usage: roost [-F] [-c FILE]      run (-F: in the foreground)\n"
+	"       roost -F -m [-c FILE]    for roostadm alone: no listeners but its own\n"
 	"       roost -n|-a [-c FILE]    print the settings that differ from the defaults, or all\n"
 	"       roost -V                 print the version\n";
 
@@ -239,6 +240,8 @@ static bool prepare(struct master *m, bool foreground, int *pid_fd_r)
 		return false;
 	size_t n;
 	conf_listeners(c, &n);
+	if (m->alone)
+		return listeners_open(m, m->gen) == 0 && open_log(m, foreground);
 	if (n == 0)
 		log_error("nothing to listen on: see protocols, listen and service in the "
 			  "configuration");
@@ -307,11 +310,12 @@ static void raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-static int run(const char *path, bool foreground)
+static int run(const char *path, bool foreground, bool alone)
 {
 	struct master m = { .conf_path = realpath(path, NULL),
 			    .libexec = LIBEXECDIR,
-			    .root = geteuid() == 0 };
+			    .root = geteuid() == 0,
+			    .alone = alone };
 	int pid_fd = -1;
 	if (m.conf_path == NULL)
 		log_fatal(EXIT_CONFIG, "cannot open %s: %s", path, strerror(errno));
@@ -342,16 +346,19 @@ static int run(const char *path, bool foreground)
 int main(int argc, char **argv)
 {
 	const char *path = SYSCONFDIR "/roost/roost.conf";
-	bool foreground = false, print = false, all = false;
+	bool foreground = false, alone = false, print = false, all = false;
 	int opt;
 	log_name("master");
-	while ((opt = getopt(argc, argv, "Fc:naV")) != -1) {
+	while ((opt = getopt(argc, argv, "Fc:mnaV")) != -1) {
 		switch (opt) {
 		case 'F':
 			foreground = true;
 			break;
 		case 'c':
 			path = optarg;
+			break;
+		case 'm':
+			alone = true;
 			break;
 		case 'n':
 		case 'a':
@@ -371,5 +378,5 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	umask(022);
-	return print ? dump(path, all) : run(path, foreground);
+	return print ? dump(path, all) : run(path, foreground, alone);
 }

@@ -261,6 +261,7 @@ struct master {
 	const char *libexec;
 	bool root; /* effective uid 0: separate ids */
 	bool stopping;
+	bool alone; /* serves the administrator only */
 	uid_t login_uid, internal_uid;
 	gid_t login_gid, internal_gid;
 	char *empty_dir; /* own: base_dir/empty, the chroot */

@@ -408,6 +408,14 @@ static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 	return 2;
 }
 
+static const char *maildir_path(struct store_box *sb, struct arena *a)
+{
+	const struct maildir_box *b = maildir_box_of(sb);
+	const char *root = !*b->dirname && b->m->inbox ? b->m->inbox : b->m->root;
+
+	return arena_printf(a, "%s%s%s", root, *b->dirname ? "/" : "", b->dirname);
+}
+
 const struct store_ops store_maildir = {
 	.driver = "maildir",
 	.separator = '.',
@@ -446,6 +454,7 @@ const struct store_ops store_maildir = {
 	.flags_done = maildir_flags_done,
 	.set_modseq_floor = maildir_set_modseq_floor,
 	.watch = maildir_watch,
+	.path = maildir_path,
 	.made = maildir_made,
 	.dirs = maildir_dirs,
 	.token = maildir_token,

@@ -331,6 +331,11 @@ static uint64_t mbox_dirs(struct store_box *sb)
 	return fstatat(b->dir_fd, b->base, &st, 0) < 0 ? 0 : st.st_ino;
 }
 
+static const char *mbox_path(struct store_box *sb, struct arena *a)
+{
+	return arena_str(a, mbox_box_of(sb)->path);
+}
+
 const struct store_ops store_mbox = {
 	.driver = "mbox",
 	.separator = '/',
@@ -365,6 +370,7 @@ const struct store_ops store_mbox = {
 	.flags_done = carry_out,
 	.set_modseq_floor = mbox_set_modseq_floor,
 	.watch = mbox_watch,
+	.path = mbox_path,
 	.made = mbox_made,
 	.dirs = mbox_dirs,
 	.token = mbox_token,

@@ -14,7 +14,7 @@ enum { TAG_MAX = 1024, INPUT_MAX = 32768 };
 static void job_free(struct job *j)
 {
 	DL_DELETE(j->w->jobs, j);
-	admin_free(&j->admin);
+	jobs_free(&j->admin);
 	if (j->a != NULL)
 		account_release(j->a);
 	free(j->service);
@@ -111,7 +111,7 @@ static enum err start(struct job *j, const struct msg_conn *conn, const struct m
 	if (strcmp(j->service, "lmtp") == 0)
 		return deliver_attach(j, conn, tag, fd);
 	if (strcmp(j->service, "adm") == 0)
-		return admin_attach(j, tag, fd);
+		return admin_attach(j, input, fd);
 	close(fd);
 	return err_say(t, ERR_PROTO, "unknown service");
 }

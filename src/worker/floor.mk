@@ -10,4 +10,4 @@ src_worker_roost_worker_SOURCES = \
 	src/worker/imap.c \
 	src/worker/main.c \
 	src/worker/worker.h
-src_worker_roost_worker_LDADD = $(IMAP_LIBS) $(LMTP_LIBS) $(PROC_LIBS) $(CONF_LIBS)
+src_worker_roost_worker_LDADD = $(IMAP_LIBS) $(LMTP_LIBS) $(JOBS_LIBS) $(PROC_LIBS) $(CONF_LIBS)

@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "imap/session.h"
 #include "io/watch.h"
+#include "jobs/jobs.h"
 #include "proc/helper.h"
 
 #include <uthash.h>
@@ -66,7 +67,7 @@ struct job {
 	struct conf *own_conf;     /* own: when the userdb gave him some; else NULL */
 	struct imap_session *imap; /* borrowed: frees itself */
 	struct delivery *delivery; /* frees itself at its end */
-	struct admin *admin;       /* own */
+	struct jobs *admin;        /* own */
 	struct job *prev, *next;
 };
 
@@ -90,7 +91,6 @@ enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag
 		     int fd_take);
 enum err deliver_attach(struct job *j, const struct msg_conn *conn, struct span detail,
 			int fd_take);
-enum err admin_attach(struct job *j, struct span command, int fd_take);
-void admin_free(struct admin **a);
+enum err admin_attach(struct job *j, struct span input, int fd_take);
 
 #endif

@@ -1,0 +1,204 @@
+/*
+ * The server that runs; or, when none does, one for the time being: the same programs under the same rules and
+ * locks, without listeners, its sockets in a directory of its own, ended with the command.
+ */
+#include "adm.h"
+
+#include "conf/conf.h"
+#include "conf/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CONF_TEXT_MAX = 1 << 20, START_TRIES = 1000, TRY_MS = 20, END_TRIES = 1500 };
+
+bool server_path(const struct adm *a, char *out, size_t n)
+{
+	struct buf errors, warnings;
+	struct conf *c = NULL;
+	bool ok = true;
+
+	if (a->socket)
+		return (size_t)snprintf(out, n, "%s", a->socket) < n;
+	buf_init(&errors, CONF_TEXT_MAX);
+	buf_init(&warnings, CONF_TEXT_MAX);
+	ok = conf_load(a->conf, CONF_LOAD_NO_CONTENT, &c, &errors, &warnings) == ERR_OK;
+	if (ok)
+		snprintf(out, n, "%s/control", conf_str(c, CONF_BASE_DIR));
+	else
+		fwrite(errors.p, 1, errors.n, stderr);
+	conf_free(&c);
+	buf_free(&errors);
+	buf_free(&warnings);
+	return ok;
+}
+
+int server_connect(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd, why;
+
+	if (strlen(path) >= sizeof(to.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(to.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return fd;
+	why = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = why;
+	return -1;
+}
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+}
+
+/* The configuration as it is, but for where it would be heard. */
+static bool write_conf(const struct adm *a, const struct server *s)
+{
+	char path[128], *conf = realpath(a->conf, NULL);
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "%s/roost.conf", s->dir);
+	f = fopen(path, "we");
+	ok = conf && f &&
+	     fprintf(f, "!include %s\nbase_dir = %s\nprotocols =\n", conf, s->dir) > 0;
+	free(conf);
+	return f ? fclose(f) == 0 && ok : false;
+}
+
+static int open_in(const struct server *s, const char *name, int flags)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	return open(path, flags | O_CLOEXEC, 0600);
+}
+
+/* What it said before it opened its log. */
+static void tell_errors(const struct server *s)
+{
+	char text[4096];
+	int fd = open_in(s, "errors", O_RDONLY);
+	ssize_t n;
+
+	while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
+		fwrite(text, 1, (size_t)n, stderr);
+	if (fd >= 0)
+		close(fd);
+}
+
+static pid_t spawn(const struct server *s)
+{
+	char path[128];
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	snprintf(path, sizeof(path), "%s/roost.conf", s->dir);
+	int log = open_in(s, "errors", O_WRONLY | O_CREAT);
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (log >= 0)
+		dup2(log, STDERR_FILENO);
+	setpgid(0, 0); /* ^C is for us: we end it */
+	if (getppid() == parent)
+		execl(SBINDIR "/roost", "roost", "-F", "-m", "-c", path, (char *)NULL);
+	_exit(127);
+}
+
+static bool wait_for_start(struct server *s)
+{
+	for (int i = 0; i < START_TRIES; i++) {
+		int fd = server_connect(s->path);
+
+		if (fd >= 0) {
+			close(fd);
+			return true;
+		}
+		if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
+			s->pid = 0;
+			return false;
+		}
+		pause_ms(TRY_MS);
+	}
+	return false;
+}
+
+static int start(const struct adm *a, struct server *s)
+{
+	snprintf(s->dir, sizeof(s->dir), "%s/roostadm-XXXXXX", geteuid() == 0 ? "/run" : "/tmp");
+	if (!mkdtemp(s->dir) || chmod(s->dir, 0755) != 0 || !write_conf(a, s)) {
+		fprintf(stderr, "%s: the server does not run, and %s cannot be made: %s\n", a->program, s->dir,
+			strerror(errno));
+		return STATUS_TEMP;
+	}
+	snprintf(s->path, sizeof(s->path), "%s/control", s->dir);
+	s->pid = spawn(s);
+	if (s->pid > 0 && wait_for_start(s))
+		return STATUS_OK;
+	tell_errors(s);
+	fprintf(stderr, "%s: the server does not run, and none can be started (see its log)\n", a->program);
+	return STATUS_DOWN;
+}
+
+int server_find(const struct adm *a, struct server *s_r)
+{
+	int fd;
+
+	*s_r = (struct server){ .pid = 0 };
+	if (!server_path(a, s_r->path, sizeof(s_r->path)))
+		return STATUS_CONFIG;
+	fd = server_connect(s_r->path);
+	if (fd >= 0) {
+		close(fd);
+		return STATUS_OK;
+	}
+	if (!a->socket && (errno == ENOENT || errno == ECONNREFUSED))
+		return start(a, s_r);
+	fprintf(stderr, "%s: %s: %s\n", a->program, s_r->path, strerror(errno));
+	return errno == EACCES ? STATUS_DENIED : STATUS_DOWN;
+}
+
+static void remove_files(const struct server *s)
+{
+	static const char *const names[] = { "roost.conf", "control", "master.pid", "errors", "empty" };
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
+		if (unlink(path) != 0)
+			rmdir(path);
+	}
+	rmdir(s->dir);
+}
+
+void server_end(struct server *s)
+{
+	if (s->pid > 0)
+		kill(s->pid, SIGTERM);
+	for (int i = 0; s->pid > 0 && i < END_TRIES; i++) {
+		if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
+			s->pid = 0;
+		else
+			pause_ms(TRY_MS);
+	}
+	if (s->dir[0])
+		remove_files(s);
+	s->dir[0] = '\0';
+}

@@ -1,0 +1,55 @@
+#include "ipc/mailcmd.h"
+
+const struct mailcmd mailcmds[] = {
+	{ "force-resync", "f", "MAILBOX_MASK", 1, 1, MAILCMD_CHANGES,
+	  "look at the folders again, whatever the index believes" },
+	{ "index", "n:q", "[-q] [-n MAX_RECENT] MAILBOX_MASK", 1, 1, 0, "fill the index ahead of the clients" },
+	{ "mailbox create", "s", "[-s] MAILBOX...", 1, -1, MAILCMD_CHANGES, "make mailboxes" },
+	{ "mailbox delete", "ers", "[-e] [-r] [-s] MAILBOX...", 1, -1, MAILCMD_CHANGES, "remove mailboxes" },
+	{ "mailbox list", "78s", "[-7|-8] [-s] [MAILBOX_MASK...]", 0, -1, 0, "list mailboxes" },
+	{ "mailbox path", "t:", "[-t TYPE] MAILBOX", 1, 1, 0, "print where a mailbox lies" },
+	{ "mailbox rename", "s", "[-s] OLD NEW", 2, 2, MAILCMD_CHANGES, "rename a mailbox" },
+	{ "mailbox status", "t", "[-t] FIELDS MAILBOX_MASK...", 2, -1, 0, "print the state of mailboxes (-t: their sum)" },
+	{ "mailbox subscribe", "", "MAILBOX...", 1, -1, MAILCMD_CHANGES, "subscribe to mailboxes" },
+	{ "mailbox unsubscribe", "", "MAILBOX...", 1, -1, MAILCMD_CHANGES, "end subscriptions" },
+	{ "reindex", "", "[MAILBOX_MASK...]", 0, -1, MAILCMD_CHANGES, "build the index anew from the mail folders" },
+	{ 0 },
+};
+
+const struct mailcmd *mailcmd_find(struct span name)
+{
+	for (const struct mailcmd *c = mailcmds; c->name; c++)
+		if (span_eq_str(name, c->name))
+			return c;
+	return NULL;
+}
+
+static const char escaped[] = "\\\t\n", letter[] = "\\tn";
+
+void record_add(struct buf *out, struct span field)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < field.n; i++) {
+		const char *e = field.p[i] ? strchr(escaped, field.p[i]) : NULL;
+
+		if (!e)
+			continue;
+		buf_add_span(out, span_cut(field, from, i - from));
+		buf_add_char(out, '\\');
+		buf_add_char(out, letter[e - escaped]);
+		from = i + 1;
+	}
+	buf_add_span(out, span_from(field, from));
+}
+
+void record_read(struct span field, struct buf *out)
+{
+	for (size_t i = 0; i < field.n; i++) {
+		const char *l = field.p[i] == '\\' && i + 1 < field.n && field.p[i + 1] ? strchr(letter, field.p[i + 1]) : NULL;
+
+		if (l)
+			i++;
+		buf_add_char(out, l ? escaped[l - letter] : field.p[i]);
+	}
+}
