@@ -9,8 +9,9 @@
  *   is the inbox. Names reach a store only through store_name_valid.
  * - Keys name messages within a mailbox and never change (Maildir: the base name before ":2,").
  *   They are opaque bytes to everybody else, 1..255 long. A hint is what the store last saw of the
- *   rest of the name (Maildir: 'n' or 'c' for new/ or cur/, then everything from ":2," on); callers
- *   keep it beside the key and hand it back; a stale hint costs time, never correctness.
+ *   rest of the name (Maildir: 'n' or 'c' for new/ or cur/, then everything from ":2," on; mbox: where it begins);
+ *   callers keep it beside the key and hand it back; a stale hint costs time, never correctness. One that begins with 'n'
+ *   says that no program has taken the message out of the arrivals.
  * - A lock that another program may hold is tried once: ERR_INUSE, and the caller retries later.
  *   Nothing here sleeps.
  * - Two-step actions are idempotent: expunging what is gone, or setting flags that are set,
@@ -260,7 +261,7 @@ struct store_ops {
 			 struct errtext *t);
 
 	/*
-	 * May be NULL. As scan, but only of the arrivals (Maildir: new/), when token, of an earlier
+	 * May be NULL. As scan, but only of the arrivals, when token, of an earlier
 	 * scan, proves that nothing else changed: whatever is not reported with a hint 'n' and had
 	 * none is as it was. ERR_CANNOT: a whole scan is needed.
 	 */

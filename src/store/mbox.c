@@ -280,14 +280,16 @@ static enum err mbox_set_flags(struct store_box *sb, struct span key, struct spa
 {
 	struct mbox_box *b = mbox_box_of(sb);
 	struct mbox_change c = { .flags = flags };
+	bool recent = hint.n && hint.p[0] == 'n';
 
 	if (b->r->readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	if (!span_u32(key, &c.uid) || !c.uid || is_gone(b, c.uid))
 		return err_say(t, ERR_EXPUNGED, "the message is not in %s", b->name);
 	c.flags.system &= MAIL_SYSTEM;
+	c.claim = recent && !c.flags.system && !c.flags.keywords;
 	mbox_change_add(b, &c);
-	*hint_r = hint;
+	*hint_r = recent ? span_from(hint, 1) : hint;
 	return ERR_OK;
 }
 

@@ -7,7 +7,7 @@
  * (extra.h), and roost-journal while the file is being rewritten (mbox_journal.c).
  *
  * Keys are UIDs in decimal; a message without one has a key from its place and its header, good until it gets one.
- * Hints are file offsets of From_ lines.
+ * Hints are file offsets of From_ lines, with an 'n' before them as long as the message is recent: its Status has no O.
  */
 #ifndef STORE_MBOX_H
 #define STORE_MBOX_H
@@ -83,6 +83,7 @@ struct mbox_map {
 	struct mbox_msg first;   /* the message that carries or would carry the base */
 	uint32_t validity, last; /* of the base; 0: none */
 	char *name[MAIL_KEYWORDS_MAX]; /* own; keywords of the base */
+	bool names_more;         /* it lists others */
 	size_t unnumbered;
 };
 
@@ -91,6 +92,7 @@ struct mbox_change {
 	uint32_t uid;
 	size_t order; /* of a message's changes the last holds */
 	bool expunge;
+	bool claim; /* only that it is not recent any more: void when another program said so before */
 	struct mail_flags flags;
 };
 
@@ -137,6 +139,11 @@ enum err mbox_control_make(struct mbox_box *b, struct errtext *t);
 enum err mbox_lock(struct mbox_box *b, int type, struct errtext *t);
 void mbox_unlock(struct mbox_box *b);
 enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r);
+/*
+ * The file is locked and known to us as it is: it gets a time of our own, finer than the kernel's tick, so that whoever
+ * changes it after us, and be it at once, leaves another one.
+ */
+enum err mbox_stamp_own(struct mbox_box *b, struct mbox_stamp *s_r);
 bool mbox_stamp_same(const struct mbox_stamp *a, const struct mbox_stamp *b);
 
 /*
@@ -179,6 +186,7 @@ enum err mbox_keyword_add(struct store_box *sb, const char *name, unsigned *bit_
 enum err mbox_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errtext *t);
 
 /* mbox_scan.c */
+char *mbox_hint(struct arena *a, uint64_t at, bool recent); /* NULL: no room */
 enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r);
 enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r);
 enum err mbox_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t);

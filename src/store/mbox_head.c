@@ -25,14 +25,28 @@ static const struct {
 	{ 'T', MAIL_DRAFT },
 };
 
-static enum field field_of(struct span line)
+/* Blanks before the colon are an old way to write, which others read. */
+static bool named(struct span line, const char *name, struct span *value_r)
+{
+	size_t n = strlen(name) - 1;
+
+	if (!span_istarts(line, span_of(name, n)))
+		return false;
+	while (n < line.n && (line.p[n] == ' ' || line.p[n] == '\t'))
+		n++;
+	*value_r = span_from(line, n + 1);
+	return n < line.n && line.p[n] == ':';
+}
+
+/* The rest of the line goes to *value_r. */
+static enum field field_of(struct span line, struct span *value_r)
 {
 	char c = line.n ? ascii_upper(line.p[0]) : '\0';
 
 	if (c != 'X' && c != 'S' && c != 'C')
 		return F_NONE;
 	for (unsigned f = 0; f < F_NONE; f++)
-		if (span_istarts(line, span_str(field_name[f])))
+		if (named(line, field_name[f], value_r))
 			return (enum field)f;
 	return F_NONE;
 }
@@ -92,7 +106,7 @@ static void take_base(struct mbox_head *h, struct span value, bool pseudo)
 	uint32_t v, l;
 
 	if (h->based || !mbox_name_next(&value, &validity) || !mbox_name_next(&value, &last) ||
-	    !span_u32(validity, &v) || !span_u32(last, &l) || v == 0 || l >= UINT32_MAX - 1)
+	    !span_u32(validity, &v) || !span_u32(last, &l) || v == 0 || l > MBOX_LAST_BELIEVED)
 		return;
 	h->based = true;
 	h->pseudo = pseudo;
@@ -112,7 +126,10 @@ static void take_field(struct mbox_head *h, enum field f, struct span value)
 		take_base(h, value, f == F_IMAP);
 		break;
 	case F_UID:
-		h->uid = span_u32(value, &uid) && uid < UINT32_MAX ? uid : 0;
+		if (!h->uid && span_u32(value, &uid) && uid < UINT32_MAX) {
+			h->uid = uid;
+			h->uid_early = !h->based;
+		}
 		break;
 	case F_STATUS:
 		take_status(h, value);
@@ -178,7 +195,7 @@ bool mbox_head_parse(struct span text, struct mbox_head *h)
 				 .content_length = UINT64_MAX,
 				 .block = SIZE_MAX };
 	while (off < text.n) {
-		struct span line;
+		struct span line, value;
 		enum field f;
 
 		if ((text.p[off] == '\n' || text.p[off] == '\r') && empty_line(text, off, &n)) {
@@ -187,9 +204,9 @@ bool mbox_head_parse(struct span text, struct mbox_head *h)
 		}
 		n = field_length(text, off);
 		line = span_cut(text, off, n);
-		f = field_of(line);
+		f = field_of(line, &value);
 		if (f != F_NONE) {
-			take_field(h, f, span_from(line, strlen(field_name[f])));
+			take_field(h, f, value);
 			h->block = h->block == SIZE_MAX ? off : h->block;
 		} else {
 			h->scattered |= h->block != SIZE_MAX;
@@ -205,11 +222,12 @@ bool mbox_head_parse(struct span text, struct mbox_head *h)
 
 void mbox_head_visible(struct span text, const struct mbox_head *h, bool with_end, struct buf *out)
 {
+	struct span value;
 	size_t n;
 
 	for (size_t off = 0; off < h->end; off += n) {
 		n = field_length(span_cut(text, 0, h->end), off);
-		if (field_of(span_from(text, off)) == F_NONE)
+		if (field_of(span_cut(text, off, n), &value) == F_NONE)
 			buf_add(out, text.p + off, n);
 	}
 	if (with_end && h->size > h->end)

@@ -26,11 +26,14 @@ enum {
 	MBOX_PAD = 48,           /* blanks left for keywords to come */
 	MBOX_BASE_PAD = 160,     /* in the first message, whose block also lists their names */
 	MBOX_LETTERS_MAX = 8,    /* unknown status letters that are kept */
+	/* A greater last UID was never reached by counting: a sender wants the UIDs to run out. */
+	MBOX_LAST_BELIEVED = INT32_MAX,
 };
 
 /* What the hidden lines say. Spans lie in the header given. */
 struct mbox_head {
 	uint32_t uid; /* 0: no X-UID that makes sense */
+	bool uid_early; /* it stands before the base, or there is none */
 	bool based;   /* X-IMAPbase or X-IMAP: */
 	bool pseudo;  /* X-IMAP: the folder's own first message, not a mail */
 	uint32_t validity, last;

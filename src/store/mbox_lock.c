@@ -39,6 +39,20 @@ enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r)
 	return ERR_OK;
 }
 
+enum err mbox_stamp_own(struct mbox_box *b, struct mbox_stamp *s_r)
+{
+	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT } };
+	bool set;
+	enum err e;
+
+	clock_gettime(CLOCK_REALTIME, &t[1]);
+	set = b->fd >= 0 && b->writable && futimens(b->fd, t) == 0;
+	e = mbox_stamp(b, s_r);
+	if (!e && set && t[1].tv_nsec && s_r->sec == t[1].tv_sec && s_r->nsec == t[1].tv_nsec)
+		s_r->young = 0;
+	return e;
+}
+
 /* b's is a stamp of the past; a young one proves nothing. */
 bool mbox_stamp_same(const struct mbox_stamp *past, const struct mbox_stamp *now)
 {

@@ -264,15 +264,22 @@ static enum err head_cut(struct parser *p, uint64_t at, struct span *text, struc
 	return ERR_OK;
 }
 
+/* A line with a name that the base does not list came with the mail: none of it is believed, as by Dovecot. */
 static uint64_t keyword_bits(const struct mbox_map *map, struct span names)
 {
 	struct span name;
 	uint64_t bits = 0;
 
-	while (mbox_name_next(&names, &name))
-		for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
-			if (map->name[i] && span_ieq_str(name, map->name[i]))
-				bits |= (uint64_t)1 << i;
+	while (mbox_name_next(&names, &name)) {
+		unsigned i = 0;
+
+		while (i < MAIL_KEYWORDS_MAX && !(map->name[i] && span_ieq_str(name, map->name[i])))
+			i++;
+		if (i < MAIL_KEYWORDS_MAX)
+			bits |= (uint64_t)1 << i;
+		else if (!map->names_more)
+			return 0;
+	}
 	return bits;
 }
 
@@ -283,6 +290,7 @@ static void take_names(struct mbox_map *map, struct span names)
 
 	while (n < MAIL_KEYWORDS_MAX && mbox_name_next(&names, &name))
 		map->name[n++] = span_dup(name);
+	map->names_more = mbox_name_next(&names, &name);
 }
 
 static void take_first(struct parser *p, const struct mbox_head *h)
@@ -295,14 +303,15 @@ static void take_first(struct parser *p, const struct mbox_head *h)
 }
 
 /*
- * A UID is believed when the base allows for it and it is in order; behind a message without one all
+ * A UID is believed when the base allows for it and it is in order, that of the first message when it stands behind the
+ * base; behind a message without one all
  * need new ones.
  */
-static uint32_t believed(struct parser *p, const struct mbox_head *h)
+static uint32_t believed(struct parser *p, const struct mbox_head *h, bool first)
 {
 	struct mbox_map *map = p->map;
 
-	if (!map->based || map->unnumbered || h->uid <= p->uid || h->uid > map->last)
+	if (!map->based || map->unnumbered || (first && h->uid_early) || h->uid <= p->uid || h->uid > map->last)
 		return 0;
 	p->uid = h->uid;
 	return h->uid;
@@ -334,7 +343,7 @@ static enum err message_parse(struct parser *p, uint64_t at, bool first, struct 
 	mbox_head_visible(text, &h, h.size > h.end, &p->visible);
 	XXH3_128bits_reset(p->sum);
 	XXH3_128bits_update(p->sum, p->visible.p, p->visible.n);
-	m->uid = believed(p, &h);
+	m->uid = believed(p, &h, first);
 	m->flags = h.flags;
 	m->keywords = keyword_bits(p->map, h.keywords);
 	m->head_n = (uint32_t)h.size;
@@ -504,6 +513,20 @@ static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, bool
 	return e;
 }
 
+/* What was parsed is the file of this stamp; but for those who do not lock, it stays so until we unlock. */
+static enum err settle(struct mbox_box *b, struct mbox_stamp *parsed)
+{
+	struct mbox_stamp now;
+	enum err e = parsed->young ? mbox_stamp(b, &now) : ERR_OK;
+
+	if (e || !parsed->young || now.size != parsed->size || now.sec != parsed->sec || now.nsec != parsed->nsec)
+		return e;
+	e = mbox_stamp_own(b, &now);
+	if (!e && now.size == parsed->size)
+		*parsed = now;
+	return e;
+}
+
 enum err mbox_map_update(struct mbox_box *b, bool whole, bool *whole_r, struct errtext *t)
 {
 	struct mbox_stamp now;
@@ -520,19 +543,16 @@ enum err mbox_map_update(struct mbox_box *b, bool whole, bool *whole_r, struct e
 						      : "%s cannot be read", b->path);
 	}
 	b->map.known = true;
+	e = b->locked != F_UNLCK ? settle(b, &now) : ERR_OK;
 	b->map.stamp = now;
 	if (whole_r)
 		*whole_r = all;
-	return ERR_OK;
+	return e;
 }
 
 enum err mbox_map_written(struct mbox_box *b)
 {
-	enum err e = mbox_stamp(b, &b->map.stamp);
-
-	/* We have the lock: whoever writes next does so later. */
-	b->map.stamp.young = 0;
-	return e;
+	return mbox_stamp_own(b, &b->map.stamp);
 }
 
 enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox_msg *m_r)

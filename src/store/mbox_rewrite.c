@@ -92,7 +92,7 @@ static void plan_changes(struct plan *p)
 
 		while (k < p->n && (!p->item[k].m->uid || p->item[k].m->uid < c->uid))
 			k++;
-		if (k == p->n || p->item[k].m->uid != c->uid)
+		if (k == p->n || p->item[k].m->uid != c->uid || (c->claim && !(p->item[k].m->flags & MAIL_RECENT)))
 			continue;
 		p->item[k].drop |= c->expunge;
 		p->item[k].changed = true;

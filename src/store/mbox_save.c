@@ -246,7 +246,7 @@ static void commit_told(struct appending *a, struct store_commit *c, const struc
 			struct arena *arena)
 {
 	char *key = arena_printf(arena, "%u", a->uid);
-	char *hint = arena_printf(arena, "%llu", (unsigned long long)(a->at + a->out.n));
+	char *hint = mbox_hint(arena, a->at + a->out.n, c->recent);
 
 	c->key = span_str(key);
 	c->hint = span_str(hint);

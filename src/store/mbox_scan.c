@@ -30,6 +30,16 @@ static char *key_make(struct arena *a, const struct mbox_msg *m)
 	return arena_printf(a, "@%llu.%016llx", (unsigned long long)m->at, (unsigned long long)unnumbered_sum(m));
 }
 
+char *mbox_hint(struct arena *a, uint64_t at, bool recent)
+{
+	return arena_printf(a, "%s%llu", recent ? "n" : "", (unsigned long long)at);
+}
+
+static bool hint_at(struct span hint, uint64_t *at_r)
+{
+	return span_u64(span_from(hint, hint.n && hint.p[0] == 'n'), at_r);
+}
+
 static struct mbox_msg *find_unnumbered(struct mbox_map *map, struct span key)
 {
 	struct span rest = span_from(key, 1), at_text;
@@ -91,30 +101,39 @@ enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r)
 	return ok ? ERR_OK : ERR_LIMIT;
 }
 
+/* Those from from on, and of the others the recent ones. */
 static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct store_scan *scan_r)
 {
 	const struct mbox_map *map = &b->map;
-	struct store_msg *msg = arena_array(a, map->n - from + 1, sizeof(*msg));
+	size_t n = 0;
+
+	for (size_t i = 0; i < map->n; i++)
+		n += i >= from || (map->msg[i].flags & MAIL_RECENT);
+	struct store_msg *msg = arena_array(a, n + 1, sizeof(*msg));
 	bool ok = msg;
 
-	for (size_t i = from; ok && i < map->n; i++) {
+	n = 0;
+	for (size_t i = 0; ok && i < map->n; i++) {
 		const struct mbox_msg *m = &map->msg[i];
-		char *key = key_make(a, m), *hint = arena_printf(a, "%llu", (unsigned long long)m->at);
+		bool recent = m->flags & MAIL_RECENT;
 
+		if (i < from && !recent)
+			continue;
+		char *key = key_make(a, m), *hint = mbox_hint(a, m->at, recent);
 		ok = key && hint;
 		if (!ok)
 			break;
-		msg[i - from] = (struct store_msg){ .key = span_str(key),
+		msg[n] = (struct store_msg){ .key = span_str(key),
 						    .hint = span_str(hint),
 						    .uid = m->uid,
 						    .flags = { m->flags, m->keywords },
 						    .size = m->visible_n + m->body_n,
 						    .vsize = m->vsize };
-		memcpy(msg[i - from].guid, m->guid, sizeof(m->guid));
+		memcpy(msg[n++].guid, m->guid, sizeof(m->guid));
 	}
 	if (!ok)
 		return ERR_LIMIT;
-	*scan_r = (struct store_scan){ .msg = msg, .n = map->n - from, .settled = true };
+	*scan_r = (struct store_scan){ .msg = msg, .n = n, .settled = true };
 	scan_r->token = arena_copy(a, span_of(&map->stamp, sizeof(map->stamp)), &ok);
 	return ok ? ERR_OK : ERR_LIMIT;
 }
@@ -284,7 +303,7 @@ static enum err place(struct mbox_box *b, struct span key, struct span hint, str
 
 	if (e)
 		return err_say(t, e, "%s: %s", b->path, err_name(e));
-	if ((!b->map.known || !mbox_stamp_same(&b->map.stamp, &now)) && span_u64(hint, &at) && span_u32(key, &uid) &&
+	if ((!b->map.known || !mbox_stamp_same(&b->map.stamp, &now)) && hint_at(hint, &at) && span_u32(key, &uid) &&
 	    mbox_map_one(b, at, uid, m_r) == ERR_OK)
 		return ERR_OK;
 	e = mbox_map_update(b, false, NULL, t);
@@ -310,7 +329,7 @@ enum err mbox_locate(struct store_box *sb, struct span key, struct span hint, st
 		return e;
 	e = b->fd < 0 ? err_say(t, ERR_EXPUNGED, "%s is gone", b->path) : place(b, key, hint, &m, t);
 	if (!e && hint_r && a) {
-		char *now = arena_printf(a, "%llu", (unsigned long long)m.at);
+		char *now = mbox_hint(a, m.at, m.flags & MAIL_RECENT);
 
 		*hint_r = span_str(now);
 	}

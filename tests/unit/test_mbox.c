@@ -149,13 +149,14 @@ static void test_uids_believed(void **state)
 	struct store_identity id;
 
 	write_file(r, O_TRUNC,
-		   FROM "X-IMAPbase: 77 0000000009 work\nX-UID: 3\nX-Keywords: work play\n\n1\n\n" FROM
-			"X-UID: 7\nX-Status: F\n\n2\n\n" FROM "X-UID: 12\n\nabove the last\n\n" FROM "X-UID: 8\n\nbehind it\n\n");
+		   FROM "X-IMAPbase: 77 0000000009 work\nX-UID: 3\nX-Keywords: work\n\n1\n\n" FROM
+			"X-UID: 7\nX-Status: F\nX-Keywords: work play\n\n2\n\n" FROM "X-UID: 12\n\nabove the last\n\n" FROM "X-UID: 8\n\nbehind it\n\n");
 	s = scan(r);
 	assert_int_equal(store_mbox.identity(r->box, &id, &r->text), ERR_OK);
 	assert_true(id.uidvalidity == 77 && s.n == 4);
 	assert_true(s.msg[0].uid == 3 && s.msg[1].uid == 7 && s.msg[2].uid == 0 && s.msg[3].uid == 0);
 	assert_int_equal(s.msg[0].flags.keywords, 1);
+	assert_int_equal(s.msg[1].flags.keywords, 0);
 
 	struct span keys[2] = { s.msg[2].key, s.msg[3].key };
 	uint32_t uids[2], next;
@@ -180,7 +181,7 @@ static void test_pseudo_message(void **state)
 	assert_string_equal(read_file(r), FROM "Subject: DON'T DELETE\nX-IMAP: 55 0000000003\nStatus: RO\n\ndata\n\n");
 }
 
-/* Another program appends: only that is parsed, and reported alone. */
+/* Another program appends: only that is parsed, and reported with what is still recent. */
 static void test_grown(void **state)
 {
 	struct mroom *r = *state;
@@ -188,19 +189,52 @@ static void test_grown(void **state)
 	struct span key;
 	uint32_t uid, next;
 
-	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
+	write_file(r, O_TRUNC, FROM "Subject: 1\nStatus: O\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
 	usleep(30000); /* older than the clock's tick */
 	s = scan(r);
 	usleep(30000);
 	s = scan(r);
 	write_file(r, O_APPEND, FROM2 "Subject: 3\n\nthree\n\n");
 	assert_int_equal(store_mbox.scan_new(r->box, s.token, r->arena, &more, &r->text), ERR_OK);
-	assert_int_equal(more.n, 1);
-	assert_int_equal(more.msg[0].uid, 0);
-	key = more.msg[0].key;
+	assert_int_equal(more.n, 2);
+	assert_int_equal(more.msg[0].uid, 2);
+	assert_int_equal(more.msg[1].uid, 0);
+	key = more.msg[1].key;
 	assert_int_equal(store_mbox.number(r->box, &key, 1, true, &uid, &next, r->arena, &r->text), ERR_OK);
 	assert_true(uid == 3 && span_eq_str(key, "3"));
 	assert_string_equal(message(r, &scan(r).msg[2]), "Subject: 3\n\nthree\n");
+}
+
+static void set_flags(struct mroom *r, const struct store_msg *m, uint8_t flags, struct span *hint_r)
+{
+	assert_int_equal(store_mbox.set_flags(r->box, m->key, m->hint, (struct mail_flags){ flags, 0 }, r->arena, hint_r,
+					      &r->text),
+			 ERR_OK);
+	assert_int_equal(store_mbox.flags_done(r->box, &r->text), ERR_OK);
+}
+
+/* Taken out of the arrivals: O in Status, unless another program said something of the message first. */
+static void test_recent_ends(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+	struct span hint;
+
+	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
+	s = scan(r);
+	assert_true(s.msg[0].hint.p[0] == 'n' && (s.msg[0].flags.system & MAIL_RECENT));
+	set_flags(r, &s.msg[0], 0, &hint);
+	assert_true(span_eq_str(hint, "0"));
+	assert_non_null(strstr(read_file(r), "\nX-UID: 1\nStatus: O \n"));
+	assert_non_null(strstr(read_file(r), "\nX-UID: 2\nStatus:   \n"));
+	char *text = arena_str(r->arena, read_file(r));
+	memcpy(strstr(text, "\nX-UID: 2\nStatus:   \n") + 18, "RO", 2);
+	write_file(r, O_TRUNC, text);
+	set_flags(r, &s.msg[1], 0, &hint);
+	assert_non_null(strstr(read_file(r), "\nX-UID: 2\nStatus: RO\n"));
+	s = scan(r);
+	assert_int_equal(s.msg[0].flags.system, 0);
+	assert_int_equal(s.msg[1].flags.system, MAIL_SEEN);
 }
 
 static void test_locked_by_others(void **state)
@@ -250,6 +284,7 @@ int main(void)
 		MROOM_TEST(test_uids_believed),
 		MROOM_TEST(test_pseudo_message),
 		MROOM_TEST(test_grown),
+		MROOM_TEST(test_recent_ends),
 		MROOM_TEST(test_locked_by_others),
 	};
 

@@ -44,6 +44,19 @@ static void test_hidden_lines(void **state)
 	buf_free(&out);
 }
 
+/* What a sender may have written: blanks before the colon, a UID before the base, two of a kind, a base beyond reason. */
+static void test_forged(void **state)
+{
+	struct mbox_head h = parse("X-UID : 3\nX-IMAPbase\t: 7 0000000009\nX-UID: 4\nStatus : RO\nStatusx : R\n\n");
+
+	assert_true(h.uid == 3 && h.uid_early && h.based && h.validity == 7);
+	assert_int_equal(h.flags, MAIL_SEEN);
+	assert_int_equal(h.visible, strlen("Statusx : R\n\n"));
+	h = parse("X-IMAPbase: 7 0000000009\nX-UID: 4\nX-IMAPbase: 8 0000000019\n\n");
+	assert_true(h.uid == 4 && !h.uid_early && h.validity == 7 && h.last == 9);
+	assert_false(parse("X-IMAPbase: 7 4294967200\n\n").based);
+}
+
 static void test_nothing_hidden(void **state)
 {
 	struct mbox_head h = parse("Statuses: no\r\nX-UIDs: 1\r\nSubject: x\r\n\r\n");
@@ -118,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hidden_lines),
+		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_nothing_hidden),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_block_in_place),
