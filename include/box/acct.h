@@ -23,6 +23,9 @@ struct acct_mailbox {
 	const char *name;        /* without prefix; modified UTF-7; namespace separator */
 	const char *special_use; /* "\\Drafts" ...; several separated by a blank; or NULL */
 	bool create, subscribe;
+	/* name may be a pattern (* and ?) for these: */
+	uint64_t expunge_after;  /* seconds after its saving a message goes by itself; 0: never */
+	uint64_t expunge_beyond; /* messages that may be there, the oldest go; 0: any number */
 };
 
 struct acct_ns {
@@ -85,6 +88,8 @@ const char *acct_note(struct acct *a);
  */
 bool acct_busy(const struct acct *a);
 enum step acct_work(struct acct *a);
+/* A session or delivery ended: from now on acct_work also removes what mailbox {} sections say is too old (acct_busy). */
+void acct_autoexpunge(struct acct *a);
 /* Nobody asked for anything lately: gives back what is quickly had again. Any call may follow. */
 void acct_rest(struct acct *a);
 

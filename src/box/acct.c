@@ -2,6 +2,7 @@
  * An account: opening and closing its stores and index, rebuilding a damaged index, and the
  * work that is owed to the disk. Not here: what a mailbox is (mailbox.c), what its folders are (folders.c).
  */
+#include "aging.h"
 #include "arrive.h"
 #include "owing.h"
 
@@ -167,7 +168,7 @@ bool acct_busy(const struct acct *a)
 {
 	struct mailbox *mb;
 
-	return a->todo || arrivals_late(a) || rescan_due(a, UINT64_MAX) || mailbox_settles(a, UINT64_MAX, &mb);
+	return a->todo || a->aging || arrivals_late(a) || rescan_due(a, UINT64_MAX) || mailbox_settles(a, UINT64_MAX, &mb);
 }
 
 /* A message was missed by one scan: the second look that tells whether it is gone. */
@@ -231,6 +232,8 @@ enum step acct_work(struct acct *a)
 	}
 	if (due)
 		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
+	if (a->aging)
+		return aging_step(a);
 	if (!a->todo && mailbox_settles(a, now, &mb))
 		mailbox_settle(mb);
 	if (!a->todo || now < a->todo_at)
@@ -260,6 +263,7 @@ void acct_close(struct acct **a)
 		return;
 	arrivals_flush_all(c);
 	drain_for_close(c);
+	aging_end(c);
 	/* What could not be written stays on the list of the index. */
 	for (struct mailbox *mb = c->boxes, *next; mb; mb = next) {
 		next = mb->next;

@@ -9,6 +9,7 @@ src_box_libbox_a_SOURCES = \
 	include/box/view.h src/box/view.c src/box/update.c \
 	src/box/room.h \
 	src/box/adopt.c \
+	src/box/aging.h src/box/aging.c \
 	src/box/append.c \
 	src/box/arrive.h src/box/arrive.c \
 	src/box/bytes.c \
@@ -43,6 +44,7 @@ if CMOCKA
 BOX_HOUSE = tests/unit/box_house.h tests/unit/box_house.c
 check_PROGRAMS += \
 	tests/unit/test_box_add \
+	tests/unit/test_box_aging \
 	tests/unit/test_box_objectid \
 	tests/unit/test_box_bytes \
 	tests/unit/test_box_faulty \
@@ -60,6 +62,8 @@ tests_unit_test_box_objectid_SOURCES = tests/unit/test_box_objectid.c $(BOX_HOUS
 tests_unit_test_box_objectid_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_add_SOURCES = tests/unit/test_box_add.c $(BOX_HOUSE)
 tests_unit_test_box_add_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_aging_SOURCES = tests/unit/test_box_aging.c $(BOX_HOUSE)
+tests_unit_test_box_aging_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_bytes_SOURCES = tests/unit/test_box_bytes.c $(BOX_HOUSE)
 tests_unit_test_box_bytes_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_faulty_SOURCES = tests/unit/test_box_faulty.c $(BOX_HOUSE)

@@ -2,6 +2,7 @@
  * The folder list as clients see it: what the stores hold, the levels above that nobody holds, and
  * what is only subscribed. Also what mailbox {} sections ask for, and subscriptions.
  */
+#include "aging.h"
 #include "arrive.h"
 
 #include "base/mem.h"
@@ -426,7 +427,8 @@ enum err space_make(struct acct *a, struct space *s, struct errtext *t)
 	if (!e)
 		e = make_inbox(s, &p, t);
 	for (size_t i = 0; !e && i < s->ns->mailboxes; i++)
-		e = make_one(a, s, &s->ns->mailbox[i], &p, t);
+		if (!aging_is_pattern(s->ns->mailbox[i].name))
+			e = make_one(a, s, &s->ns->mailbox[i], &p, t);
 	/* The subscriptions file locked by another: next time. */
 	s->made = !e;
 	arena_free(&ar);

@@ -48,6 +48,7 @@ struct mailbox;
 struct view_walk;
 struct mime_charsets;
 struct thread_kept;
+struct aging;
 
 struct acct {
 	const struct acct_config *config; /* borrowed */
@@ -62,6 +63,7 @@ struct acct {
 	char asked[8][65];                /* names of header fields that were searched for lately and are not cached */
 	unsigned asked_n;                 /* how many ever: the next goes to this place, modulo 8 */
 	struct thread_kept *threads;      /* own: the last result of THREAD */
+	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* static sentence for the log, or NULL */
 	bool todo;                        /* the to-do list may hold something */
 	bool todo_failed;                 /* and something on it could not be done */

@@ -54,6 +54,8 @@ static struct acct_mailbox *mailboxes(struct arena *ar, const struct conf_namesp
 		box[i].special_use = join_uses(ar, m->special_use);
 		box[i].create = m->autocreate != CONF_AUTO_NO;
 		box[i].subscribe = m->autocreate == CONF_AUTO_SUBSCRIBE;
+		box[i].expunge_after = (m->autoexpunge + 999) / 1000;
+		box[i].expunge_beyond = m->autoexpunge_max_mails;
 	}
 	return box;
 }
@@ -326,10 +328,11 @@ void account_release(struct account *a)
 {
 	log_notes(a);
 	account_stir(a);
-	if (--a->jobs > 0)
-		return;
+	acct_autoexpunge(a->acct);
 	if (acct_busy(a->acct))
 		account_busy(a);
+	if (--a->jobs > 0)
+		return;
 	/* A single worker keeps its user open as long as it lingers. */
 	if (a->w->kind == WORKER_POOLED)
 		loop_timer_set(a->w->h.loop, &a->close, CLOSE_MS, close_idle, a);
