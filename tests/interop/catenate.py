@@ -14,15 +14,11 @@ Differences that are meant:
 import os
 import random
 import re
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 
-BUILD = os.environ.get("ROOST_BUILD", ".")
-DOVECOT = "/usr/lib/dovecot/imap"
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from testpair import Pair, make_maildir  # noqa: E402
+
 MAIL = (
     b"Subject: plain\nTo: a@b\n\nline one\nline two\n",
     b"Subject: no body\n",
@@ -41,23 +37,10 @@ SECTIONS = {
 BOXES = ("INBOX", "Work", "Entw&APw-rfe")
 
 
-class Client:
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
-        reader.readline()
-
-    def say(self, command):
-        """(OK, NO or BAD and the word of its code, what came before)."""
-        self.writer.write(b"x " + command + b"\r\n")
-        self.writer.flush()
-        before = b""
-        while True:
-            line = self.reader.readline()
-            assert line, command
-            if re.match(rb"x (OK|NO|BAD)", line):
-                found = re.match(rb"x (OK|NO|BAD)( \[(\S+))?", line)
-                return found[1], found[3], before
-            before += line
+def status(answer):
+    """OK, NO or BAD, and the word of its code."""
+    found = re.match(rb"(OK|NO|BAD)( \[(\S+))?", answer[0])
+    return found[1], found[3]
 
 
 def url(rng, selected):
@@ -91,32 +74,31 @@ def play(rng, ours, theirs, n):
     selected = False
     for c in (ours, theirs):
         for box in BOXES:
-            c.say(b"EXAMINE " + box.encode())
-        c.say(b"UNSELECT")
+            c.ask(b"EXAMINE " + box.encode())
+        c.ask(b"UNSELECT")
     for _ in range(n):
         if rng.random() < 0.1:
             selected = rng.choice((False, b"INBOX", b"Work"))
             for c in (ours, theirs):
-                c.say(b"EXAMINE " + selected if selected else b"UNSELECT")
+                c.ask(b"EXAMINE " + selected if selected else b"UNSELECT")
         c = command(rng, selected)
-        a, b = ours.say(c), theirs.say(c)
+        a, b = status(ours.ask(c)), status(theirs.ask(c))
         assert (a[0] == b"OK") == (b[0] == b"OK"), (c, a, b)
         taken += a[0] == b"OK"
     for c in (ours, theirs):
         c.say(b"EXAMINE Sink")
     assert taken
-    got = [re.sub(rb"FLAGS \([^)]*\)", b"", c.say(b"UID FETCH 1:* (RFC822.SIZE BODY.PEEK[])")[2]) for c in (ours, theirs)]
-    for a, b in zip(got[0].split(b"\r\n* "), got[1].split(b"\r\n* ")):
+    got = [[re.sub(rb"FLAGS \([^)]*\)", b"", r) for r in c.say(b"UID FETCH 1:* (RFC822.SIZE BODY.PEEK[])")] for c in (ours, theirs)]
+    for a, b in zip(*got):
         assert a == b, (a, b)
-    assert got[0] == got[1]
+    assert len(got[0]) == len(got[1])
     return taken
 
 
 def fill(top):
     for box in (*BOXES, "Sink"):
         path = top if box == "INBOX" else f"{top}/.{box}"
-        for folder in ("cur", "new", "tmp"):
-            os.makedirs(f"{path}/{folder}")
+        make_maildir(path)
         if path != top:
             open(f"{path}/maildirfolder", "w").close()
         for i, text in enumerate(MAIL if box != "Sink" else ()):
@@ -125,37 +107,10 @@ def fill(top):
 
 
 def main(seed, n):
-    top = tempfile.mkdtemp(prefix="catenate.")
-    os.chmod(top, 0o755)
-    root = os.geteuid() == 0
-    try:
-        fill(f"{top}/a")
-        shutil.copytree(f"{top}/a", f"{top}/b", copy_function=shutil.copy2)
-        subprocess.run(["chmod", "-R", "a+rwX", f"{top}/b"], check=True)
-        with open(f"{top}/conf", "w") as f:
-            f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {top}/dc\n"
-                    "namespace inbox {\n  inbox = yes\n}\n")
-        we = subprocess.Popen([f"{BUILD}/tests/tools/imapstdio", "-m", f"{top}/a", "-s", f"{top}/sock", "-i", f"{top}/index"],
-                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        they = subprocess.Popen([DOVECOT, "-c", f"{top}/conf", "-o", f"mail_location=maildir:{top}/b"], stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, env={"HOME": f"{top}/b", "USER": "x", "PATH": os.environ["PATH"]}, cwd="/",
-                                **({"user": 65534, "group": 65534, "extra_groups": []} if root else {}))
-        sock = socket.socket(socket.AF_UNIX)
-        for _ in range(500):
-            if sock.connect_ex(f"{top}/sock") == 0:
-                break
-            time.sleep(0.02)
-        stream = sock.makefile("rwb")
-        print(play(random.Random(seed), Client(stream, stream), Client(they.stdout, they.stdin), n), "of", n, "taken by both")
-        we.terminate()
-        they.kill()
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
+    with Pair(fill) as (ours, theirs):
+        print(play(random.Random(seed), ours, theirs, n), "of", n, "taken by both")
 
 
-if not os.path.exists(DOVECOT):
-    print("Dovecot is not installed")
-    sys.exit(77)
 number = int(sys.argv[1]) if len(sys.argv) > 1 else 4
 print("seed", number)
 main(number, int(sys.argv[2]) if len(sys.argv) > 2 else 60)

@@ -43,7 +43,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import oddmime  # noqa: E402
 from imapresponse import parse  # noqa: E402
-from testboth import Pair  # noqa: E402
+from testpair import Pair, messages as maildir_of  # noqa: E402
 
 OTHERS = ("mail-parser-rs/eml/malformed/016.eml",)  # boundaries that differ only after 80 bytes: doc/mime-differences.md
 
@@ -154,7 +154,7 @@ def sections(body, at=""):
 
 
 def fetch(session, n, items):
-    cond, lines = session.say(f"FETCH {n} ({items})")
+    cond, lines = session.ask(f"FETCH {n} ({items})")
     for line in lines:
         if b" FETCH (" in line[:40]:
             found = parse(line)[3]
@@ -243,7 +243,7 @@ class Message:
             try:
                 cond, theirs = fetch(self.pair[1], self.n, f"BINARY.PEEK[{part}]")
             except EOFError:
-                self.pair[1] = self.again()  # broken
+                self.pair[1] = self.again().select()  # broken
                 continue
             theirs = next(iter(theirs.values()), None)
             if cond[:2] == b"OK" and kind == "leaf" and self.decodable(part, kind) is not None and whole != theirs and not self.explained(f"BODY[{part}]", whole, theirs):
@@ -293,7 +293,7 @@ def ordered(pair, messages):
     commands = [f"UID SORT ({key}) UTF-8 UID {which}" for key in ("SUBJECT", "FROM", "TO", "CC", "SIZE", "ARRIVAL", "DATE", "DISPLAYFROM", "REVERSE SUBJECT")]
     commands += [f"UID THREAD {how} UTF-8 UID {which}" for how in ("REFERENCES", "ORDEREDSUBJECT")]
     for command in commands:
-        a, b = (b" ".join(s.say(command)[1]) for s in pair)
+        a, b = (b" ".join(s.ask(command)[1]) for s in pair)
         if a != b:
             yield f"{command}:\n  Roost   {a!r:.1500}\n  Dovecot {b!r:.1500}"
 
@@ -303,7 +303,7 @@ def searched(pair, messages, rng):
     holds the headers of the messages inside)."""
     for word in words_of(messages, rng, 60):
         key = rng.choice(("SUBJECT", "FROM", "TO", "CC", "BODY", "TEXT", "HEADER X-Odd", "HEADER Content-Type", "HEADER References"))
-        a, b = ({int(n) for n in b" ".join(s.say(f'UID SEARCH {key} "{word}"')[1]).split()[2:]} for s in pair)
+        a, b = ({int(n) for n in b" ".join(s.ask(f'UID SEARCH {key} "{word}"')[1]).split()[2:]} for s in pair)
         more = a - b if key.startswith(("HEADER", "SUBJECT")) else set()
         if word.lower() in "missing_mailbox missing_domain syntax_error invalid_route":
             continue  # Dovecot finds its own stand-ins
@@ -345,9 +345,9 @@ def compare(seed, count, real):
     messages = [(f"seed {seed}", oddmime.message(rng)) for _ in range(count)]
     messages += corpus(rng, real)
     texts = [text for _, text in messages]
-    servers, found = Pair(texts), []
+    servers, found = Pair(maildir_of(texts)), []
     with servers as pair:
-        pair = list(pair)
+        pair = [session.select() for session in pair]
         for n, (name, _) in enumerate(messages, 1):
             found += Message(pair, servers.theirs, n, name, rng).play()
         if not real:

@@ -21,7 +21,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from testpair import pair  # noqa: E402
+from testpair import Pair, make_maildir  # noqa: E402
 
 WORDS = ("alpha", "Beta", "GAMMA", "Caf\u00e9", "stra\u00dfe", "\u00c5ngstr\u00f6m", "\u041f\u0440\u0438\u0432\u0435\u0442", "needle", "two words",
          "\u65e5\u672c\u8a9e", "x=y", "100%", "\u0130stanbul")
@@ -104,6 +104,7 @@ def message(rng, n):
 
 
 def fill(rng, top, n):
+    make_maildir(top)
     for i in range(n):
         path = f"{top}/cur/{1000000000 + i}.M{i:06d}P1.x:2,{rng.choice(('', 'S', 'F', 'FS', 'RS', 'T', 'DS', 'DFRST'))}"
         with open(path, "wb") as f:
@@ -192,23 +193,22 @@ def charsets(ours, theirs):
     yield b"SEARCH RETURN (COUNT) CHARSET UTF-8 UNSEEN"
 
 
-def meaning(lines):
+def meaning(tagged, untagged):
     """A status without its text; the numbers."""
-    *rest, last = lines
-    return [line.split() for line in rest if line.startswith((b"* SEARCH", b"* ESEARCH"))], last.split()[1]
+    return [r.split() for r in untagged if r.startswith((b"* SEARCH", b"* ESEARCH"))], tagged.split()[0]
 
 
 def main(seed, messages=60, searches=400):
     rng = random.Random(seed)
     different = 0
-    with pair(lambda top: fill(rng, top, messages)) as (ours, theirs):
+    with Pair(lambda top: fill(rng, top, messages)) as (ours, theirs):
         for client in (ours, theirs):
-            client.say("STORE 1:20 +FLAGS.SILENT ($one)")
+            client.select().say("STORE 1:20 +FLAGS.SILENT ($one)")
             client.say("STORE 10:30 +FLAGS.SILENT (Two)")
-            client.say("SELECT INBOX")  # what is recent at first differs; now nothing is
+            client.select()  # what is recent at first differs; now nothing is
         keys = Keys(rng, messages)
         for command in list(charsets(ours, theirs)) + [keys.search() for _ in range(searches)]:
-            a, b = meaning(ours.ask(command)), meaning(theirs.ask(command))
+            a, b = meaning(*ours.ask(command)), meaning(*theirs.ask(command))
             if a != b:
                 different += 1
                 print(command.decode(errors="backslashreplace"), "\n  ours  ", a, "\n  theirs", b)

@@ -19,7 +19,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from testpair import pair  # noqa: E402
+from testpair import Pair, make_maildir  # noqa: E402
 
 KEYS = ("ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO", "DISPLAYFROM", "DISPLAYTO", "REVERSE DATE", "REVERSE SUBJECT",
         "SUBJECT REVERSE DATE", "FROM TO REVERSE SUBJECT")
@@ -56,6 +56,7 @@ def message(rng, i, n, dates):
 
 
 def fill(rng, top, n):
+    make_maildir(top)
     dates = rng.sample(range(1000000000, 1000000000 + rng.choice((10 * n, 100000 * n))), n)
     arrivals = rng.sample(range(1200000000, 1200000000 + 10 * n), n)
     for i in range(n):
@@ -65,9 +66,9 @@ def fill(rng, top, n):
         os.utime(path, (arrivals[i], arrivals[i]))
 
 
-def meaning(lines):
+def meaning(responses):
     """Items of an ESEARCH may come in any order."""
-    return [sorted(re.findall(rb"[A-Z]+ [^A-Z]+", line.strip() + b" ")) if b"ESEARCH" in line else line.strip() for line in lines]
+    return [sorted(re.findall(rb"[A-Z]+ [^A-Z]+", r + b" ")) if b"ESEARCH" in r else r.strip() for r in responses]
 
 
 def play(ours, theirs):
@@ -81,8 +82,8 @@ def play(ours, theirs):
 
 
 def main(seed, n):
-    with pair(lambda top: fill(random.Random(seed), top, n)) as (ours, theirs):
-        play(ours, theirs)
+    with Pair(lambda top: fill(random.Random(seed), top, n)) as (ours, theirs):
+        play(ours.select(), theirs.select())
 
 
 if len(sys.argv) > 1:

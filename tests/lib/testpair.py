@@ -1,82 +1,124 @@
-"""One Maildir, served by us (tests/tools/imapstdio) and by Debian's Dovecot 2.3, each with a copy of its own.
+"""The same mail, served by us (tests/tools/imapstdio) and by Debian's Dovecot 2.3, each with a copy of its own.
 
-    with pair(lambda top: ...fills top/cur...) as (ours, theirs):
-        ours.say("SEARCH ALL"), theirs.say("SEARCH ALL")
+    with Pair(lambda top: ...fills the Maildir top...) as (ours, theirs):
+        ours.select().say("SEARCH ALL")    # [untagged responses]; what is not OK is an error
+        ours.ask("UID FETCH 1:* ENVELOPE") # (tagged response without its tag, [untagged responses])
+
+Responses come with their literals and without the last line end. A session may end; pair.theirs() begins another.
 """
-import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 
-BUILD = os.environ.get("ROOST_BUILD", ".")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from testsite import ROOT, skip  # noqa: E402
+
 DOVECOT = "/usr/lib/dovecot/imap"
+LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
 
 
-class Client:
-    """INBOX is selected. The name is for messages about differences."""
+def make_maildir(path):
+    for folder in ("cur", "new", "tmp"):
+        os.makedirs(f"{path}/{folder}")
+
+
+def messages(texts):
+    """What fills a Maildir with these messages: message n has UID n, and the date of none is another's."""
+    def fill(top):
+        make_maildir(top)
+        for i, text in enumerate(texts):
+            path = f"{top}/cur/{1000000000 + i}.M{i:06d}P1.x:2,S"
+            with open(path, "wb") as f:
+                f.write(text)
+            os.utime(path, (1200000000 + i, 1200000000 + i))
+    return fill
+
+
+class Session:
+    """The name is for messages about differences."""
 
     def __init__(self, name, reader, writer):
-        self.name, self.reader, self.writer = name, reader, writer
-        reader.readline()
-        self.say("SELECT INBOX")
+        self.name, self.reader, self.writer, self.tag = name, reader, writer, 0
+        self.response()
+
+    def response(self):
+        data = b""
+        while True:
+            line = self.reader.readline()
+            if not line.endswith(b"\r\n"):
+                raise EOFError(f"{self.name}: the connection ended: {data + line}")
+            data += line
+            m = LITERAL.search(line)
+            if not m:
+                return data[:-2]
+            data += self.reader.read(int(m[1]))
 
     def ask(self, command):
-        """All lines of the answer, the tagged one too. command: text or bytes; literals as {n+}."""
-        command = command if isinstance(command, bytes) else command.encode()
-        self.writer.write(b"x " + command + b"\r\n")
+        """command: text or bytes; literals as {n+}."""
+        self.tag += 1
+        tag = b"t%d " % self.tag
+        self.writer.write(tag + (command if isinstance(command, bytes) else command.encode()) + b"\r\n")
         self.writer.flush()
-        lines = []
-        while not lines or not lines[-1].startswith(b"x "):
-            lines.append(self.reader.readline())
-            assert lines[-1], (self.name, command)
-        return lines
+        untagged = []
+        while True:
+            line = self.response()
+            if line.startswith(tag):
+                return line[len(tag):], untagged
+            untagged.append(line)
 
     def say(self, command):
-        """The untagged lines of an answer that must be OK."""
-        *lines, last = self.ask(command)
-        assert last.startswith(b"x OK"), (self.name, command, last)
-        return lines
+        tagged, untagged = self.ask(command)
+        assert tagged.startswith(b"OK"), (self.name, command, tagged)
+        return untagged
+
+    def select(self):
+        self.say("SELECT INBOX")
+        return self
 
 
-@contextlib.contextmanager
-def pair(fill, prefix="testpair."):
-    if not os.path.exists(DOVECOT):
-        print("Dovecot is not installed")
-        sys.exit(77)
-    top = tempfile.mkdtemp(prefix=prefix)
-    os.chmod(top, 0o755)
-    root = os.geteuid() == 0
-    started = []
-    try:
-        for folder in ("cur", "new", "tmp"):
-            os.makedirs(f"{top}/a/{folder}")
-        fill(f"{top}/a")
-        shutil.copytree(f"{top}/a", f"{top}/b", copy_function=shutil.copy2)
-        subprocess.run(["chmod", "-R", "a+rwX", f"{top}/b"], check=True)
-        with open(f"{top}/conf", "w") as f:
-            f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {top}/dc\n"
+class Pair:
+    def __init__(self, fill):
+        if not os.path.exists(DOVECOT):
+            skip("Dovecot is not installed")
+        self.top = tempfile.mkdtemp(prefix="roost-pair-")
+        self.children = []
+        os.chmod(self.top, 0o755)
+        fill(f"{self.top}/a")
+        shutil.copytree(f"{self.top}/a", f"{self.top}/b", copy_function=shutil.copy2)
+        subprocess.run(["chmod", "-R", "a+rwX", f"{self.top}/b"], check=True)
+        with open(f"{self.top}/conf", "w") as f:
+            f.write(f"log_path = {self.top}/log\nstats_writer_socket_path =\nbase_dir = {self.top}/dc\n"
                     "namespace inbox {\n  inbox = yes\n}\n")
-        started.append(subprocess.Popen(
-            [f"{BUILD}/tests/tools/imapstdio", "-m", f"{top}/a", "-s", f"{top}/sock", "-i", f"{top}/index"],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL))
-        started.append(subprocess.Popen(
-            [DOVECOT, "-c", f"{top}/conf", "-o", f"mail_location=maildir:{top}/b"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={"HOME": f"{top}/b", "USER": "x", "PATH": os.environ["PATH"]}, cwd="/",
-            **({"user": 65534, "group": 65534, "extra_groups": []} if root else {})))
+        open(f"{self.top}/log", "a").close()
+        os.chmod(f"{self.top}/log", 0o666)
+
+    def start(self, *argv, **more):
+        self.children.append(subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **more))
+        return self.children[-1]
+
+    def ours(self):
+        tool = os.path.join(os.environ.get("ROOST_BUILD", "."), "tests/tools/imapstdio")
+        self.start(tool, "-m", f"{self.top}/a", "-s", f"{self.top}/sock", "-i", f"{self.top}/index").stdout.readline()
         sock = socket.socket(socket.AF_UNIX)
-        for _ in range(500):
-            with contextlib.suppress(OSError):
-                sock.connect(f"{top}/sock")
-                break
-            time.sleep(0.02)
+        sock.connect(f"{self.top}/sock")
         stream = sock.makefile("rwb")
-        yield Client("roost", stream, stream), Client("dovecot", started[1].stdout, started[1].stdin)
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-        shutil.rmtree(top, ignore_errors=True)
+        return Session("roost", stream, stream)
+
+    def theirs(self):
+        user = {"user": 65534, "group": 65534, "extra_groups": []} if ROOT else {}
+        proc = self.start(DOVECOT, "-c", f"{self.top}/conf", "-o", f"mail_location=maildir:{self.top}/b",
+                          env={"HOME": f"{self.top}/b", "USER": "x", "PATH": os.environ["PATH"]}, cwd="/", **user)
+        return Session("dovecot", proc.stdout, proc.stdin)
+
+    def __enter__(self):
+        return self.ours(), self.theirs()
+
+    def __exit__(self, kind, value, trace):
+        for proc in self.children:
+            proc.kill()
+            proc.wait()
+        shutil.rmtree(self.top, ignore_errors=True)
