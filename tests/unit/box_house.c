@@ -63,6 +63,24 @@ void house_end(struct house *h)
 	remove_tree(h->dir);
 }
 
+int house_memory(void **state)
+{
+	house_begin(*state, &store_memory);
+	return 0;
+}
+
+int house_maildir(void **state)
+{
+	house_begin(*state, &store_maildir);
+	return 0;
+}
+
+int house_leave(void **state)
+{
+	house_end(*state);
+	return 0;
+}
+
 void house_again(struct house *h, bool without_index)
 {
 	house_close(h);

@@ -22,6 +22,12 @@ struct house {
 
 void house_begin(struct house *h, const struct store_ops *ops);
 void house_end(struct house *h);
+/* A test's row: over the RAM store and over a Maildir, or over that alone; h is its house. */
+#define OVER_MAILDIR(t, h) cmocka_unit_test_prestate_setup_teardown(t, house_maildir, house_leave, &(h))
+#define OVER_BOTH(t, h) cmocka_unit_test_prestate_setup_teardown(t, house_memory, house_leave, &(h)), OVER_MAILDIR(t, h)
+int house_memory(void **state);
+int house_maildir(void **state);
+int house_leave(void **state);
 /* Closes and opens the account, as another process would; with without_index the index directory goes in between. */
 void house_again(struct house *h, bool without_index);
 void house_open(struct house *h);

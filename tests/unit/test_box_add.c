@@ -6,24 +6,6 @@ static struct house h;
 
 static const char mail[] = "From: a@b\r\nSubject: one\r\nDate: Mon, 1 Jan 2024 10:00:00 +0100\r\n\r\nbody\r\n";
 
-static int begin_memory(void **state)
-{
-	house_begin(&h, &store_memory);
-	return 0;
-}
-
-static int begin_maildir(void **state)
-{
-	house_begin(&h, &store_maildir);
-	return 0;
-}
-
-static int end(void **state)
-{
-	house_end(&h);
-	return 0;
-}
-
 static struct message_facts facts(struct view *v, uint32_t uid, unsigned want, char *envelope, size_t n)
 {
 	struct set one = SET_EMPTY;
@@ -282,16 +264,14 @@ static void test_rename_inbox(void **state)
 	view_close(&v);
 }
 
-#define BOTH(t) \
-	cmocka_unit_test_setup_teardown(t, begin_memory, end), cmocka_unit_test_setup_teardown(t, begin_maildir, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_append), BOTH(test_append_abort), BOTH(test_delivery),
-		BOTH(test_delivery_later), BOTH(test_copy), BOTH(test_move),
-		BOTH(test_copy_gone), BOTH(test_rename_inbox),
-		cmocka_unit_test_setup_teardown(test_append_many, begin_maildir, end),
+		OVER_BOTH(test_append, h), OVER_BOTH(test_append_abort, h), OVER_BOTH(test_delivery, h),
+		OVER_BOTH(test_delivery_later, h), OVER_BOTH(test_copy, h), OVER_BOTH(test_move, h),
+		OVER_BOTH(test_copy_gone, h), OVER_BOTH(test_rename_inbox, h),
+		OVER_MAILDIR(test_append_many, h),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,24 +7,6 @@ struct ids {
 	uint8_t email[16], thread[16];
 };
 
-static int begin_memory(void **state)
-{
-	house_begin(&h, &store_memory);
-	return 0;
-}
-
-static int begin_maildir(void **state)
-{
-	house_begin(&h, &store_maildir);
-	return 0;
-}
-
-static int end(void **state)
-{
-	house_end(&h);
-	return 0;
-}
-
 static struct ids ids_of(const char *box, uint32_t uid)
 {
 	struct view *v = house_view(&h, box, true);
@@ -240,19 +222,17 @@ static void test_search(void **state)
 	assert_int_equal(search(Q_THREADID, id.email), 0);
 }
 
-#define BOTH(t) \
-	cmocka_unit_test_setup_teardown(t, begin_memory, end), cmocka_unit_test_setup_teardown(t, begin_maildir, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_email),
-		BOTH(test_rename_inbox),
-		BOTH(test_mailbox),
-		BOTH(test_thread),
-		BOTH(test_long_header),
-		BOTH(test_search),
-		cmocka_unit_test_setup_teardown(test_without_index, begin_maildir, end),
+		OVER_BOTH(test_email, h),
+		OVER_BOTH(test_rename_inbox, h),
+		OVER_BOTH(test_mailbox, h),
+		OVER_BOTH(test_thread, h),
+		OVER_BOTH(test_long_header, h),
+		OVER_BOTH(test_search, h),
+		OVER_MAILDIR(test_without_index, h),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,24 +5,6 @@ static struct house h;
 
 static const char mail[] = "From: a@b\r\nSubject: one\r\n\r\nbody\r\n";
 
-static int begin_memory(void **state)
-{
-	house_begin(&h, &store_memory);
-	return 0;
-}
-
-static int begin_maildir(void **state)
-{
-	house_begin(&h, &store_maildir);
-	return 0;
-}
-
-static int end(void **state)
-{
-	house_end(&h);
-	return 0;
-}
-
 static void fill(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -429,16 +411,40 @@ static void test_behind(void **state)
 	view_close(&b);
 }
 
-#define BOTH(t) \
-	cmocka_unit_test_setup_teardown(t, begin_memory, end), cmocka_unit_test_setup_teardown(t, begin_maildir, end)
+/* New messages that are held back have no number, and HIGHESTMODSEQ waits for them, also when the session stores. */
+static void test_held(void **state)
+{
+	struct view *v;
+	uint64_t told;
+
+	fill(1);
+	v = house_view(&h, "INBOX", false);
+	told = view_state(v)->highestmodseq;
+	view_hold_new(v, true);
+	assert_int_equal(house_append(&h, "INBOX", mail, 0, NULL), 2);
+	view_quiet(&h, v);
+	view_flag(v, 1, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	view_quiet(&h, v);
+	assert_int_equal(view_state(v)->exists, 1);
+	assert_int_equal(view_seq(v, 2), 0);
+	assert_true(view_state(v)->behind);
+	assert_int_equal(view_state(v)->highestmodseq, told);
+	view_hold_new(v, false);
+	view_quiet(&h, v);
+	assert_int_equal(view_seq(v, 2), 2);
+	assert_false(view_state(v)->behind);
+	assert_true(view_state(v)->highestmodseq > told);
+	view_close(&v);
+}
+
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_empty), BOTH(test_numbers), BOTH(test_two_views), BOTH(test_expunged_bytes),
-		BOTH(test_recent), cmocka_unit_test_setup_teardown(test_empty_new, begin_maildir, end), BOTH(test_flags), BOTH(test_unchangedsince), BOTH(test_notify),
-		BOTH(test_deleted_mailbox), BOTH(test_first_unseen),
-		BOTH(test_since), BOTH(test_since_unknown), BOTH(test_behind),
+		OVER_BOTH(test_empty, h), OVER_BOTH(test_numbers, h), OVER_BOTH(test_two_views, h), OVER_BOTH(test_expunged_bytes, h),
+		OVER_BOTH(test_recent, h), OVER_MAILDIR(test_empty_new, h), OVER_BOTH(test_flags, h), OVER_BOTH(test_unchangedsince, h), OVER_BOTH(test_notify, h),
+		OVER_BOTH(test_deleted_mailbox, h), OVER_BOTH(test_first_unseen, h),
+		OVER_BOTH(test_since, h), OVER_BOTH(test_since_unknown, h), OVER_BOTH(test_behind, h), OVER_BOTH(test_held, h),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
