@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+enum { SPACE_SPARE = 1 << 20 }; /* bytes left for lists and directories */
 
 int file_open(int dir_fd, const char *name, int flags, mode_t mode)
 {
@@ -93,6 +96,35 @@ enum err file_write(int fd, const void *p, size_t n)
 		n -= (size_t)put;
 	}
 	return ERR_OK;
+}
+
+enum err file_write_at(int fd, const void *p, size_t n, uint64_t *at)
+{
+	const char *from = p;
+
+	while (n > 0) {
+		ssize_t put = pwrite(fd, from, n, (off_t)*at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return err_from_errno(errno);
+		from += put;
+		n -= (size_t)put;
+		*at += (uint64_t)put;
+	}
+	return ERR_OK;
+}
+
+enum err file_room(int fd, uint64_t size)
+{
+	struct statvfs v;
+	uint64_t room;
+
+	if (size == 0 || fstatvfs(fd, &v) < 0 || v.f_frsize == 0)
+		return ERR_OK;
+	room = (uint64_t)v.f_bavail * v.f_frsize;
+	return room < size || room - size < SPACE_SPARE ? ERR_NOSPACE : ERR_OK;
 }
 
 enum err file_sync_data(int fd)

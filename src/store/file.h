@@ -35,6 +35,11 @@ enum err file_load(int fd, uint64_t off, struct buf *out);
 
 /* All of it, or an error. */
 enum err file_write(int fd, const void *p, size_t n);
+/* The same at *at, which goes on by what was written. */
+enum err file_write_at(int fd, const void *p, size_t n, uint64_t *at);
+
+/* ERR_NOSPACE when a file of so many bytes would fill the disk; 0: not known. */
+enum err file_room(int fd, uint64_t size);
 
 enum err file_sync_data(int fd); /* fdatasync */
 enum err file_sync_dir(int dir_fd); /* fsync; a file system that cannot sync directories is fine */

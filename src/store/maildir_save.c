@@ -20,7 +20,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -29,7 +28,6 @@ enum {
 	TMP_SWEEP_EVERY = 86400, /* seconds between two looks */
 	TMP_SWEEP_MAX = 1000,    /* entries looked at */
 	NAME_TRIES = 5,
-	SPACE_SPARE = 1 << 20,   /* bytes left for lists and directories */
 	SYNC_YOUNG = 120,        /* seconds */
 	LINKS_MAX = 30000,       /* names of one file: ext4 allows twice as many */
 };
@@ -62,16 +60,6 @@ static struct staged *staged_new(struct maildir *m)
 	return s;
 }
 
-static enum err room_for(struct maildir_box *b, uint64_t size)
-{
-	struct statvfs v;
-
-	if (size == 0 || fstatvfs(b->dir_fd, &v) < 0 || v.f_frsize == 0)
-		return ERR_OK;
-	uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
-	return room < size || room - size < SPACE_SPARE ? ERR_NOSPACE : ERR_OK;
-}
-
 /*
  * Before the key exists we note how far the list is known, so that numbering need read only what
  * comes after.
@@ -91,7 +79,7 @@ enum err maildir_stage(struct store_box *sb, uint64_t size_hint, struct store_st
 
 	if (e)
 		return e;
-	if (room_for(b, size_hint))
+	if (file_room(b->dir_fd, size_hint))
 		return err_say(t, ERR_NOSPACE, "no room for the message in %s", b->name);
 	int tmp = maildir_tmp_open(b);
 	if (tmp < 0)

@@ -53,18 +53,7 @@ static const char *kind_name(char kind)
 
 static enum err write_at(int fd, const char *p, size_t n, uint64_t at)
 {
-	while (n > 0) {
-		ssize_t put = pwrite(fd, p, n, (off_t)at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return err_from_errno(errno);
-		p += put;
-		n -= (size_t)put;
-		at += (uint64_t)put;
-	}
-	return ERR_OK;
+	return file_write_at(fd, p, n, &at);
 }
 
 /* Fewer than n only at the end of the file. */

@@ -15,14 +15,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 enum {
 	PIECE = 256 << 10,
 	LENGTH_FROM = 1024,      /* bytes of body that get a Content-Length */
-	SPACE_SPARE = 1 << 20,
 };
 
 /* --- staging --------------------------------------------------------------------------------- */
@@ -42,16 +40,6 @@ int mbox_scratch(struct mbox_box *b)
 	return fd;
 }
 
-static enum err room_for(struct mbox_box *b, uint64_t size)
-{
-	struct statvfs v;
-
-	if (size == 0 || fstatvfs(b->dir_fd, &v) < 0 || v.f_frsize == 0)
-		return ERR_OK;
-	uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
-	return room < size || room - size < SPACE_SPARE ? ERR_NOSPACE : ERR_OK;
-}
-
 enum err mbox_stage(struct store_box *sb, uint64_t size_hint, struct store_stage *st_r, struct errtext *t)
 {
 	struct mbox_box *b = mbox_box_of(sb);
@@ -59,7 +47,7 @@ enum err mbox_stage(struct store_box *sb, uint64_t size_hint, struct store_stage
 
 	if (b->r->readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
-	if (room_for(b, size_hint))
+	if (file_room(b->dir_fd, size_hint))
 		return err_say(t, ERR_NOSPACE, "no room for the message in %s", b->name);
 	e = mbox_control_make(b, t);
 	if (e)
@@ -102,24 +90,14 @@ static struct span first_line(const struct buf *out)
 
 static enum err flush(struct appending *a)
 {
-	const char *p = a->out.p;
-	size_t n = a->out.n;
 	enum err e = a->noted ? ERR_OK : journal_append_begin(a->b, a->at, first_line(&a->out));
 
 	if (e)
 		return e;
 	a->noted = true;
-	while (n > 0) {
-		ssize_t put = pwrite(a->b->fd, p, n, (off_t)a->at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return err_from_errno(errno);
-		p += put;
-		n -= (size_t)put;
-		a->at += (uint64_t)put;
-	}
+	e = file_write_at(a->b->fd, a->out.p, a->out.n, &a->at);
+	if (e)
+		return e;
 	buf_clear(&a->out);
 	return ERR_OK;
 }
