@@ -50,8 +50,8 @@ struct acct_watcher {
 		     void *arg); /* NULL: cannot */
 	void (*remove)(void *ctx, void *handle);
 	/*
-	 * How often a name in the directory came, went or changed, up to now (a rename within it: twice). Only differences
-	 * mean something; one that could not be counted exactly is huge.
+	 * How often a name that matters came, went or changed in the directory, up to now (a rename within it: twice). Only
+	 * differences mean something; one that could not be counted exactly is huge.
 	 */
 	uint64_t (*count)(void *ctx, void *handle);
 	void *ctx;

@@ -27,8 +27,9 @@ enum err watch_add(struct watch_set *w, const char *dir, watch_cares_fn *cares, 
 void watch_remove(struct watch **watch); /* NULL allowed; nulls; allowed in callbacks */
 
 /*
- * How many names came or went in the directory up to now (one renamed within it: twice), those included that fn has not
- * been called for. Only the difference of two answers means something: it is exact, or huge when events were lost.
+ * How many names that matter came or went in the directory up to now (one renamed within it: twice), those included
+ * that fn has not been called for. Only the difference of two answers means something: it is exact, or huge when events
+ * were lost.
  */
 uint64_t watch_count(struct watch *w);
 

@@ -3,6 +3,10 @@
  * folders is kept once for all who listen: after a change of ours, or one that the watches tell,
  * the list is read anew and compared. A folder that another program renamed is known by the
  * identity that the store gives it.
+ *
+ * What the watches tell of our own changes is no news. The kernel counts exactly: when nothing but what we
+ * changed was counted between the beginning and the end of a change of ours, nobody else did anything, and a
+ * subscription needs no list at all.
  */
 #include "room.h"
 
@@ -85,14 +89,17 @@ struct listed {
 
 struct snapshot {
 	struct arena *ar; /* own */
-	struct listed *f; /* arena, by name */
-	size_t n;
+	struct listed *f; /* own, by name */
+	size_t n, cap;
 };
 
 struct folders {
+	struct acct *acct;         /* borrowed */
 	struct folder_heed *heeds; /* own */
 	struct snapshot now;
 	bool stale, blind;         /* blind: not all of it is watched */
+	uint64_t told;             /* what the watches had counted when those who listen were last told to look, and ours since */
+	uint64_t before;           /* and when our change began */
 	void *watch[LIST_WATCHES]; /* own */
 	unsigned watches;
 };
@@ -114,6 +121,12 @@ static const struct listed *find(const struct snapshot *s, const char *name)
 	return s->n ? bsearch(&key, s->f, s->n, sizeof(*s->f), by_name) : NULL;
 }
 
+static void snapshot_free(struct snapshot *s)
+{
+	arena_free(&s->ar);
+	free(s->f);
+}
+
 static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errtext *t)
 {
 	struct snapshot s = { .ar = arena_new(LIST_ARENA) };
@@ -121,14 +134,12 @@ static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errte
 	size_t n;
 	enum err e = acct_folders(a, s.ar, &f, &n, t);
 
-	if (!e) {
-		s.f = arena_array(s.ar, n + 1, sizeof(*s.f));
-		e = s.f ? ERR_OK : ERR_LIMIT;
-	}
 	if (e) {
 		arena_free(&s.ar);
 		return e;
 	}
+	s.cap = n;
+	s.f = mem_array(n + 1, sizeof(*s.f));
 	for (size_t i = 0; i < n; i++)
 		s.f[i] = (struct listed){ f[i].name, f[i].flags, f[i].id, f[i].separator };
 	s.n = n;
@@ -293,7 +304,7 @@ static enum err look(struct acct *a, const char *from, const char *to, struct er
 	tell_come(l, &c);
 	free(c.old);
 	free(c.moved);
-	arena_free(&was.ar);
+	snapshot_free(&was);
 	return ERR_OK;
 }
 
@@ -302,10 +313,105 @@ enum err acct_folders_look(struct acct *a, bool force, struct errtext *t)
 	return a->folders && (force || a->folders->stale) ? look(a, NULL, NULL, t) : ERR_OK;
 }
 
+/* --- what we do ourselves ------------------------------------------------------------------ */
+
+static uint64_t counted(const struct folders *l)
+{
+	const struct acct_watcher *w = &l->acct->config->watcher;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; !l->blind && i < l->watches; i++)
+		n += w->count(w->ctx, l->watch[i]);
+	return n;
+}
+
+void folders_changing(struct acct *a)
+{
+	if (a->folders)
+		a->folders->before = counted(a->folders);
+}
+
+/* Did nobody but us change anything since we began, and we this many names (0: who knows how many)? */
+static bool only_ours(const struct folders *l, unsigned names)
+{
+	return names && !l->blind && !l->stale && l->before == l->told && counted(l) == l->before + names;
+}
+
 void folders_changed(struct acct *a, const char *from, const char *to)
 {
-	if (a->folders && look(a, from, to, NULL))
-		a->folders->stale = true;
+	struct folders *l = a->folders;
+	unsigned names = 0;
+	bool ours;
+
+	if (!l)
+		return;
+	/* A folder that was there as a level only may have been made in its place, unseen. */
+	if (!from != !to)
+		names = from || !find(&l->now, to);
+	ours = only_ours(l, names);
+	if (look(a, to ? from : NULL, to, NULL))
+		l->stale = true;
+	else if (ours)
+		l->told = l->before + names;
+}
+
+/* The one of this name, made when it is not there; NULL: there are too many. */
+static struct listed *listed_get(struct snapshot *s, const char *name, char sep)
+{
+	size_t low = 0, high = s->n;
+	char *copy;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int d = strcmp(s->f[mid].name, name);
+
+		if (!d)
+			return &s->f[mid];
+		*(d < 0 ? &low : &high) = d < 0 ? mid + 1 : mid;
+	}
+	copy = arena_str(s->ar, name);
+	if (!copy)
+		return NULL;
+	if (s->n == s->cap) {
+		s->cap = s->cap * 2 + 16;
+		s->f = mem_grow(s->f, s->cap, sizeof(*s->f));
+	}
+	memmove(s->f + low + 1, s->f + low, (s->n++ - low) * sizeof(*s->f));
+	s->f[low] = (struct listed){ copy, FOLDER_NONEXISTENT, 0, sep };
+	return &s->f[low];
+}
+
+/* False: it takes a list to know. */
+static bool subscribed(struct folders *l, const char *name, char sep, bool on)
+{
+	const struct listed *was = find(&l->now, name);
+	bool had = was && was->flags & FOLDER_SUBSCRIBED;
+	struct listed *f;
+
+	if (had == on)
+		return !l->blind && !l->stale && l->before == l->told && counted(l) == l->before;
+	if (!only_ours(l, 1))
+		return false;
+	f = listed_get(&l->now, name, sep);
+	if (!f)
+		return false;
+	l->told = l->before + 1;
+	f->flags ^= FOLDER_SUBSCRIBED;
+	tell(l, on ? NEWS_SUBSCRIBED : NEWS_UNSUBSCRIBED, name, NULL);
+	return true;
+}
+
+void folders_subscribed(struct acct *a, const struct space *s, const char *storage, bool on)
+{
+	struct buf name;
+
+	if (!a->folders)
+		return;
+	buf_init(&name, 4 * NAME_MAX_STORAGE);
+	name_client(s, storage, &name);
+	if (s->ns->list != ACCT_LIST_NO && !subscribed(a->folders, buf_cstr(&name), s->sep, on))
+		folders_changed(a, NULL, NULL);
+	buf_free(&name);
 }
 
 /* --- listening -------------------------------------------------------------------------- */
@@ -314,7 +420,11 @@ static void on_change(void *arg)
 {
 	struct folders *l = arg;
 	struct folder_heed *h;
+	uint64_t n = counted(l);
 
+	if (!l->blind && n == l->told)
+		return;
+	l->told = n;
 	l->stale = true;
 	DL_FOREACH (l->heeds, h)
 		h->fn(h->ctx, NULL);
@@ -345,7 +455,7 @@ static void folders_free(struct acct *a)
 
 	while (l->watches)
 		a->config->watcher.remove(a->config->watcher.ctx, l->watch[--l->watches]);
-	arena_free(&l->now.ar);
+	snapshot_free(&l->now);
 	free(l);
 	a->folders = NULL;
 }
@@ -358,8 +468,10 @@ enum err acct_folders_heed(struct acct *a, folder_heed_fn *fn, void *ctx, struct
 
 	if (!a->folders) {
 		a->folders = mem_alloc(sizeof(*a->folders));
+		a->folders->acct = a;
 		for (size_t i = 0; i < a->spaces; i++)
 			watch_space(a, a->folders, &a->space[i]);
+		a->folders->told = counted(a->folders);
 		e = take_snapshot(a, &a->folders->now, t);
 		if (e) {
 			folders_free(a);

@@ -46,14 +46,20 @@ static enum err writable(const struct name *n, struct errtext *t)
 static enum err create(struct acct *a, const char *name, const char *special_use, const char *renamed, struct errtext *t)
 {
 	struct name n;
+	struct buf told;
 	enum err e = name_resolve(a, name, &n, t);
 
 	if (!e)
 		e = writable(&n, t);
+	if (e)
+		return e;
+	folders_changing(a);
+	e = n.space->ns->ops->create(n.space->store, n.storage, special_use, t);
+	buf_init(&told, 4 * NAME_MAX_STORAGE);
+	name_client(n.space, n.storage, &told);
 	if (!e)
-		e = n.space->ns->ops->create(n.space->store, n.storage, special_use, t);
-	if (!e)
-		folders_changed(a, renamed, name);
+		folders_changed(a, renamed, buf_cstr(&told));
+	buf_free(&told);
 	return e == ERR_EXISTS ? err_say(t, e, "Mailbox already exists") : e;
 }
 
@@ -100,6 +106,7 @@ enum err acct_delete(struct acct *a, const char *name, struct errtext *t)
 		e = err_say(t, ERR_CANNOT, "INBOX cannot be deleted");
 	if (!e)
 		e = writable(&n, t);
+	folders_changing(a);
 	if (!e)
 		e = n.space->ns->ops->remove(n.space->store, n.storage, t);
 	if (e)
@@ -111,7 +118,7 @@ enum err acct_delete(struct acct *a, const char *name, struct errtext *t)
 	f = (struct forgetting){ n.space, n.storage };
 	if (acct_update(a, forget_run, &f, NULL) == ERR_CORRUPT)
 		(void)acct_repair(a, NULL);
-	folders_changed(a, NULL, NULL);
+	folders_changed(a, name, NULL);
 	return ERR_OK;
 }
 
@@ -342,9 +349,10 @@ enum err acct_subscribe(struct acct *a, const char *name, bool on, struct errtex
 
 	if (!e)
 		e = writable(&n, t);
+	folders_changing(a);
 	if (!e)
 		e = n.space->ns->ops->subscribe(n.space->store, n.storage, on, t);
 	if (!e)
-		folders_changed(a, NULL, NULL);
+		folders_subscribed(a, n.space, n.storage, on);
 	return e;
 }

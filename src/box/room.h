@@ -268,8 +268,11 @@ void mailbox_settle_not(struct mailbox *mb); /* likewise: the account closes */
 /* --- heed.c --------------------------------------------------------------------- */
 
 void place_tell(struct place *p); /* to those who heed it */
-/* The folders changed by our hand; from and to (client names, or NULL): one was renamed. */
+/* The folders are going to change by our hand; */
+void folders_changing(struct acct *a);
+/* they did. from and to (client names, or NULL): one was renamed; only from: it went; only to: it came. */
 void folders_changed(struct acct *a, const char *from, const char *to);
+void folders_subscribed(struct acct *a, const struct space *s, const char *storage, bool on);
 
 /* --- threadid.c ------------------------------------------------------------------ */
 

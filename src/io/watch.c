@@ -24,6 +24,7 @@ struct watch {
 	struct watch *prev, *next;         /* of one directory */
 	struct watch *due_prev, *due_next; /* while hit */
 	bool hit;
+	uint64_t count;
 	watch_cares_fn *cares;
 	loop_fn *fn;
 	void *ctx;
@@ -33,7 +34,6 @@ struct watch_dir {
 	struct watch_set *set;
 	int wd;
 	bool gone; /* the kernel dropped it; not in the table */
-	uint64_t count;
 	struct watch *list;
 	UT_hash_handle hh;
 };
@@ -54,9 +54,11 @@ static void watch_hit(struct watch_dir *d, uint64_t count, const char *name)
 {
 	struct watch *w;
 
-	d->count += count;
 	DL_FOREACH (d->list, w) {
-		if (w->hit || (name && w->cares && !w->cares(name)))
+		if (name && w->cares && !w->cares(name))
+			continue;
+		w->count += count;
+		if (w->hit)
 			continue;
 		DL_APPEND2(d->set->due, w, due_prev, due_next);
 		w->hit = true;
@@ -121,7 +123,7 @@ static void watch_on_io(void *ctx, unsigned events)
 uint64_t watch_count(struct watch *w)
 {
 	watch_drain(w->dir->set);
-	return w->dir->count;
+	return w->count;
 }
 
 /* --- the set ------------------------------------------------------------------------------ */
