@@ -23,6 +23,8 @@ struct removal {
 	bool flagged, begun, disk, touched;
 	struct leaving *msg;     /* own: REMOVE_BATCH */
 	size_t n, at;
+	uint64_t *seq;           /* own: to-dos of batches that a late store has noted only */
+	size_t seqs, seq_cap;
 };
 
 struct removal *removal_new(struct mailbox *mb, const struct set *uids, bool flagged)
@@ -43,12 +45,13 @@ void removal_free(struct removal **r)
 
 	if (!c)
 		return;
-	if (c->disk)
+	if (c->disk || c->seqs)
 		acct_owe(c->mb->acct);
 	mailbox_close(&c->mb);
 	set_free(&c->left);
 	set_free(&c->batch);
 	set_free(&c->done);
+	free(c->seq);
 	free(c->msg);
 	free(c);
 	*r = NULL;
@@ -144,6 +147,30 @@ static enum err done_run(struct idx_txn *x, struct rec *rec, void *arg, struct e
 	return e;
 }
 
+/* A late store does all batches together in the end: it rewrites a file once, not once a batch. */
+static void put_off(struct removal *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (!r->msg[i].removed)
+			continue;
+		if (r->seqs == r->seq_cap) {
+			r->seq_cap = r->seq_cap ? r->seq_cap * 2 : REMOVE_BATCH;
+			r->seq = mem_grow(r->seq, r->seq_cap, sizeof(*r->seq));
+		}
+		r->seq[r->seqs++] = r->msg[i].seq;
+	}
+}
+
+static enum err late_run(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
+{
+	const struct removal *r = arg;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < r->seqs; i++)
+		e = idx_todo_done(x, rec->b.id, r->seq[i]);
+	return e;
+}
+
 static enum err disk(struct removal *r, struct errtext *t)
 {
 	uint64_t end = clock_us() + SLICE_US;
@@ -159,12 +186,13 @@ static enum err disk(struct removal *r, struct errtext *t)
 			e = ERR_OK;
 		l->removed = !e;
 	}
-	if (!e && r->at == r->n && sb->ops->late)
-		e = sb->ops->expunge_done(sb, t);
 	if (e || r->at < r->n)
 		return e;
 	mailbox_guarded(r->mb);
-	e = mailbox_update(r->mb, REC_NOTES, done_run, r, t);
+	if (sb->ops->late)
+		put_off(r);
+	else
+		e = mailbox_update(r->mb, REC_NOTES, done_run, r, t);
 	r->disk = false;
 	set_add_set(&r->done, &r->batch);
 	return e;
@@ -178,7 +206,16 @@ static enum err finish(struct removal *r, struct errtext *t)
 	if (!r->touched)
 		return ERR_OK;
 	e = mailbox_store(r->mb, &sb, t);
-	return e ? e : sb->ops->expunge_done(sb, t);
+	if (e)
+		return e;
+	mailbox_guard(r->mb);
+	e = sb->ops->expunge_done(sb, t);
+	mailbox_guarded(r->mb);
+	if (!e && r->seqs)
+		e = mailbox_update(r->mb, REC_NOTES, late_run, r, t);
+	if (!e)
+		r->seqs = 0;
+	return e;
 }
 
 enum step removal_step(struct removal *r, enum err *err_r, struct errtext *t)
@@ -198,7 +235,7 @@ enum step removal_step(struct removal *r, enum err *err_r, struct errtext *t)
 		e = finish(r, t);
 	if (e == ERR_INUSE)
 		return STEP_WAITING;
-	if (e && r->disk)
+	if (e && (r->disk || r->seqs))
 		acct_owe(r->mb->acct);
 	*err_r = e;
 	return STEP_DONE;

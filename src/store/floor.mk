@@ -40,7 +40,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/uidlist.h src/store/uidlist.c \
 	src/store/uidvalidity.h src/store/uidvalidity.c
 src_store_libstore_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
-STORE_LIBS = src/store/libstore.a $(CODEC_LIBS) $(BASE_LIBS) $(XXHASH_LIBS)
+STORE_LIBS = src/store/libstore.a $(MIME_LIBS) $(CODEC_LIBS) $(BASE_LIBS) $(XXHASH_LIBS)
 
 # Drives a store from a shell, for tests of alternation with other programs.
 noinst_PROGRAMS += tests/tools/storectl

@@ -152,8 +152,8 @@ bool mbox_stamp_same(const struct mbox_stamp *a, const struct mbox_stamp *b);
  */
 enum err mbox_map_update(struct mbox_box *b, bool whole, bool *whole_r, struct errtext *t);
 void mbox_map_free(struct mbox_map *m);
-/* The map tells what we wrote already: only the stamp is taken. */
-enum err mbox_map_written(struct mbox_box *b);
+/* The map tells what we wrote already: the stamp is taken. moved: messages are at other places, the last is looked at. */
+enum err mbox_map_written(struct mbox_box *b, bool moved, struct errtext *t);
 /* The message whose From_ line is at at, if it is the one with this UID; its uid is set. ERR_NOTFOUND. */
 enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox_msg *m_r);
 struct mbox_msg *mbox_map_find(struct mbox_map *m, uint32_t uid); /* NULL: not there */

@@ -2,6 +2,7 @@
 #include "mbox_head.h"
 
 #include "base/must.h"
+#include "mime/crlf.h"
 
 #include <string.h>
 
@@ -168,15 +169,6 @@ static bool empty_line(struct span text, size_t off, size_t *n_r)
 	return off + *n_r <= text.n && text.p[off + *n_r - 1] == '\n';
 }
 
-static size_t bare_lfs(struct span s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += s.p[i] == '\n' && (i == 0 || s.p[i - 1] != '\r');
-	return n;
-}
-
 static void head_end(struct mbox_head *h, struct span text, size_t off, size_t empty)
 {
 	h->end = off;
@@ -212,7 +204,7 @@ bool mbox_head_parse(struct span text, struct mbox_head *h)
 			h->scattered |= h->block != SIZE_MAX;
 			h->block = SIZE_MAX;
 			h->visible += n;
-			h->bare += bare_lfs(line);
+			h->bare += mime_crlf_size(line) - n;
 		}
 		off += n;
 	}

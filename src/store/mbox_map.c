@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "mime/crlf.h"
 
 #include <errno.h>
 #include <string.h>
@@ -131,11 +132,7 @@ static enum err length_holds(struct parser *p, uint64_t end, uint8_t *gap_r, boo
 
 static uint64_t bare_lfs(struct span s, char before)
 {
-	uint64_t n = s.n && s.p[0] == '\n' && before != '\r';
-
-	for (size_t i = 1; i < s.n; i++)
-		n += (s.p[i] == '\n') & (s.p[i - 1] != '\r');
-	return n;
+	return mime_crlf_size(s) - s.n - (s.n && s.p[0] == '\n' && before == '\r');
 }
 
 /* Adds the line ends of file[from, to) to m->vsize, and the bytes to the sum. */
@@ -550,9 +547,22 @@ enum err mbox_map_update(struct mbox_box *b, bool whole, bool *whole_r, struct e
 	return e;
 }
 
-enum err mbox_map_written(struct mbox_box *b)
+/* Who is last ends otherwise than who is not, and shows whether the places are right. */
+enum err mbox_map_written(struct mbox_box *b, bool moved, struct errtext *t)
 {
-	return mbox_stamp_own(b, &b->map.stamp);
+	struct mbox_stamp now;
+	struct parser p;
+	bool done = !moved;
+	enum err e = mbox_stamp(b, &now);
+
+	if (!e && moved && b->map.n) {
+		parser_init(&p, b->fd, &b->map, now.size);
+		e = parse_grown(&p, &done);
+		parser_free(&p);
+	}
+	if (!e && done)
+		return mbox_stamp_own(b, &b->map.stamp);
+	return e ? err_say(t, e, "%s cannot be read", b->path) : mbox_map_update(b, true, NULL, t);
 }
 
 enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox_msg *m_r)

@@ -21,6 +21,8 @@ struct item {
 	uint32_t uid;
 	struct mail_flags flags;
 	bool first;          /* carries the base */
+	uint64_t at;         /* where it lies afterwards, once that is known */
+	uint32_t head_n;
 };
 
 struct plan {
@@ -32,6 +34,7 @@ struct plan {
 	const struct mbox_want *want;
 	bool based;          /* the base changes */
 	bool pseudo_new;     /* nothing is left: a pseudo message keeps the base */
+	bool mended;         /* a header got the end that it lacked: the message is not what it was */
 	struct buf head;     /* of the message in hand, as it is */
 	struct buf text;     /* as it shall be */
 };
@@ -81,9 +84,19 @@ static bool names_wait(const struct mbox_box *b)
 
 /* --- planning ------------------------------------------------------------------------------ */
 
+static uint64_t named(const struct plan *p)
+{
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		bits |= (uint64_t)(p->names[i] != NULL) << i;
+	return bits;
+}
+
 static void plan_changes(struct plan *p)
 {
 	struct mbox_box *b = p->b;
+	uint64_t bits = named(p);
 
 	if (b->changes)
 		qsort(b->change, b->changes, sizeof(*b->change), by_uid);
@@ -97,7 +110,7 @@ static void plan_changes(struct plan *p)
 		p->item[k].drop |= c->expunge;
 		p->item[k].changed = true;
 		if (!c->expunge)
-			p->item[k].flags = c->flags;
+			p->item[k].flags = (struct mail_flags){ c->flags.system, c->flags.keywords & bits };
 	}
 }
 
@@ -263,16 +276,16 @@ static enum err in_place(struct plan *p, bool *rest_r, struct errtext *t)
 
 /* --- anew ------------------------------------------------------------------------------------ */
 
-static enum err spill_item(struct plan *p, struct spill *s, const struct item *it, struct errtext *t)
+static enum err spill_item(struct plan *p, struct spill *s, struct item *it, struct errtext *t)
 {
 	struct mbox_box *b = p->b;
 	struct mbox_head h;
 	size_t block;
 	enum err e;
 
-	if (!it->changed)
-		return spill_range(b, s, it->m->at, mbox_msg_end(it->m) - it->m->at, t);
 	e = compose(p, it, &h, &block, t);
+	it->head_n = (uint32_t)p->text.n;
+	p->mended |= h.size == h.end;
 	if (!e)
 		e = spill_range(b, s, it->m->at, it->m->from_n, t);
 	if (!e)
@@ -308,13 +321,46 @@ static void pseudo_text(struct plan *p, struct buf *out)
 		    "\n");
 }
 
-static enum err spill_items(struct plan *p, size_t from, size_t to, struct spill *s, struct errtext *t)
+static bool stays(const struct item *it)
+{
+	return !it->changed && !it->drop;
+}
+
+static void moved(struct item *it, uint64_t at)
+{
+	it->at = at;
+	it->head_n = it->m->head_n;
+}
+
+/* Items from i on that stay as they are, in one piece; the first one behind them. */
+static enum err spill_run(struct plan *p, size_t *i, size_t to, uint64_t at, struct spill *s, struct errtext *t)
+{
+	uint64_t from = p->item[*i].m->at, end = from;
+
+	for (; *i < to && stays(&p->item[*i]); (*i)++) {
+		moved(&p->item[*i], at + s->n + (end - from));
+		end = mbox_msg_end(p->item[*i].m);
+	}
+	return spill_range(p->b, s, from, end - from, t);
+}
+
+/* Items [i, to), which will lie at at. */
+static enum err spill_items(struct plan *p, size_t i, size_t to, uint64_t at, struct spill *s, struct errtext *t)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = from; !e && i < to; i++)
-		if (!p->item[i].drop)
-			e = spill_item(p, s, &p->item[i], t);
+	while (!e && i < to) {
+		struct item *it = &p->item[i];
+
+		if (stays(it)) {
+			e = spill_run(p, &i, to, at, s, t);
+			continue;
+		}
+		it->at = at + s->n;
+		if (!it->drop)
+			e = spill_item(p, s, it, t);
+		i++;
+	}
 	if (!e && p->pseudo_new) {
 		buf_clear(&p->text);
 		pseudo_text(p, &p->text);
@@ -332,7 +378,9 @@ static enum err anew(struct plan *p, size_t first, size_t last, struct errtext *
 	enum err e = spill_begin(p->b, &s, t);
 
 	if (!e)
-		e = spill_items(p, first, last, &s, t);
+		e = spill_items(p, first, last, from, &s, t);
+	for (size_t i = last; i < p->n; i++)
+		moved(&p->item[i], p->item[i].m->at + s.n - (to - from));
 	if (!e && s.n != to - from) {
 		e = spill_range(p->b, &s, to, end - to, t);
 		to = end;
@@ -343,17 +391,14 @@ static enum err anew(struct plan *p, size_t first, size_t last, struct errtext *
 	return e;
 }
 
-static bool stays(const struct item *it)
-{
-	return !it->changed && !it->drop;
-}
-
 static enum err rewrite(struct plan *p, struct errtext *t)
 {
 	size_t first = 0, last = p->n;
 
-	while (first < last && stays(&p->item[first]))
+	while (first < last && stays(&p->item[first])) {
+		moved(&p->item[first], p->item[first].m->at);
 		first++;
+	}
 	while (last > first && stays(&p->item[last - 1]))
 		last--;
 	return first < last ? anew(p, first, last, t) : ERR_OK;
@@ -372,6 +417,44 @@ static void added_done(struct mbox_box *b)
 static bool nothing_to_do(const struct mbox_box *b, const struct mbox_want *want)
 {
 	return !b->changes && !names_wait(b) && !(want->number && b->map.unnumbered) && !want->reserve;
+}
+
+/* The map becomes that of the file as it has been written. */
+static void map_follow(struct plan *p, bool rest)
+{
+	struct mbox_map *map = &p->b->map;
+	bool found = false;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		if (!map->name[i] && p->b->added[i])
+			map->name[i] = mem_str(p->b->added[i]);
+	map->validity = p->validity;
+	map->last = p->last;
+	map->based = true;
+	map->unnumbered = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		struct item *it = &p->item[i];
+		struct mbox_msg m = *it->m;
+
+		if (it->drop)
+			continue;
+		if (rest) {
+			m.at = it->at;
+			m.head_n = it->head_n;
+		}
+		if (it->m != &map->first) {
+			m.uid = it->uid;
+			m.flags = it->flags.system;
+			m.keywords = it->flags.keywords;
+			map->unnumbered += m.uid == 0;
+			map->msg[n++] = m;
+		}
+		if (!found)
+			map->first = m;
+		found = true;
+	}
+	map->n = n;
 }
 
 static enum err plan_carry_out(struct plan *p, bool *rest_r, struct errtext *t)
@@ -399,16 +482,15 @@ enum err mbox_rewrite(struct mbox_box *b, const struct mbox_want *want, struct e
 		e = plan_carry_out(&p, &rest, t);
 	if (!e && !rest && want->sync && file_sync_data(b->fd))
 		e = err_say(t, ERR_IO, "%s cannot be synced", b->path);
+	if (!e && (rest || p.based) && !p.pseudo_new && !p.mended)
+		map_follow(&p, rest);
+	else if (e || rest || p.based) /* what was written the file tells */
+		b->map.known = false;
 	free(p.item);
 	buf_free(&p.head);
 	buf_free(&p.text);
-	if (e || rest || p.based) {
-		/* Positions have moved, or it is not known what was written: the file tells. */
-		b->map.known = false;
-		e = e ? e : mbox_map_update(b, true, NULL, t);
-	} else {
-		e = mbox_map_written(b);
-	}
+	if (!e)
+		e = b->map.known ? mbox_map_written(b, rest, t) : mbox_map_update(b, true, NULL, t);
 	if (!e) {
 		mbox_changes_drop(b);
 		added_done(b);

@@ -165,6 +165,13 @@ class Server:
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         self.start()
 
+    def locate(self, location):
+        """Another mail_location; before the server is started."""
+        with open(f"{self.dir}/{self.name}.conf") as f:
+            text = f.read()
+        with open(f"{self.dir}/{self.name}.conf", "w") as f:
+            f.write(text.replace("mail_location = maildir:~/Maildir", f"mail_location = {location}"))
+
     def settle(self, quiet=1.5):
         """Waits until the server has done what it still owes: no processor time for so many seconds."""
         while True:

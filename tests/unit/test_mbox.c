@@ -1,6 +1,8 @@
 /* Files as other programs leave them: what is found in them, and what is believed. */
 #include "store_room.h"
 
+#include "base/must.h"
+
 struct mroom {
 	char dir[64], root[96], inbox[96];
 	struct store *store;
@@ -237,6 +239,74 @@ static void test_recent_ends(void **state)
 	assert_int_equal(s.msg[1].flags.system, MAIL_SEEN);
 }
 
+static void same_scan(struct mroom *r)
+{
+	struct mroom fresh = *r;
+	struct store_scan a, b;
+
+	box_open(&fresh);
+	a = scan(r);
+	b = scan(&fresh);
+	assert_int_equal(a.n, b.n);
+	for (size_t i = 0; i < a.n; i++) {
+		const struct store_msg *x = &a.msg[i], *y = &b.msg[i];
+
+		assert_true(span_eq(x->key, y->key) && span_eq(x->hint, y->hint) && x->uid == y->uid);
+		assert_true(x->flags.system == y->flags.system && x->flags.keywords == y->flags.keywords);
+		assert_true(x->size == y->size && x->vsize == y->vsize && memcmp(x->guid, y->guid, 16) == 0);
+	}
+	box_close(&fresh);
+}
+
+static void change(struct mroom *r, const struct store_msg *m, unsigned what)
+{
+	struct span hint;
+
+	if (what % 4 == 0)
+		assert_int_equal(store_mbox.expunge(r->box, m->key, m->hint, &r->text), ERR_OK);
+	else
+		assert_int_equal(store_mbox.set_flags(r->box, m->key, m->hint,
+						      (struct mail_flags){ what >> 2 & MAIL_SYSTEM, what >> 8 & 7 }, r->arena,
+						      &hint, &r->text),
+				 ERR_OK);
+}
+
+/* After each rewrite what is in memory is what a fresh look at the file finds. */
+static void test_map_follows(void **state)
+{
+	static const char *const kinds[] = { FROM "Subject: plain\n\nbody\n\n", FROM "Subject: tight\n\nbody\n",
+					     FROM "Subject: forged\nX-UID: 3\nStatus: R\nX-Keywords: a\n\nbody\n\n",
+					     FROM "Subject: crlf\r\n\r\nbody\r\n\r\n", FROM "Subject: no end\n",
+					     FROM2 "Subject: empty\n\n", FROM2 "\n\n" };
+	struct mroom *r = *state;
+	unsigned bit;
+
+	srand(1);
+	for (int round = 0; round < 150; round++) {
+		struct store_scan s;
+
+		for (int k = rand() % 4; k > 0 || access(r->inbox, F_OK) < 0; k--)
+			write_file(r, O_APPEND, kinds[rand() % ARRAY_LEN(kinds)]);
+		s = scan(r);
+		struct span *keys = arena_array(r->arena, s.n + 1, sizeof(*keys));
+		uint32_t *uids = arena_array(r->arena, s.n + 1, sizeof(*uids)), next;
+		for (size_t i = 0; i < s.n; i++)
+			keys[i] = s.msg[i].key;
+		assert_int_equal(store_mbox.number(r->box, keys, s.n, true, uids, &next, r->arena, &r->text), ERR_OK);
+		same_scan(r);
+		s = scan(r);
+		if (round % 20 == 5)
+			assert_int_equal(store_mbox.keyword_add(r->box, arena_printf(r->arena, "%s%d", round % 40 == 5 ? "k" :
+				"a-keyword-so-long-that-no-padding-in-the-world-has-room-for-what-it-takes-and-then-some-more", round),
+				&bit, &r->text), ERR_OK);
+		for (size_t i = 0; i < s.n; i++)
+			if (rand() % 3 == 0)
+				change(r, &s.msg[i], (unsigned)rand());
+		assert_int_equal(store_mbox.flags_done(r->box, &r->text), ERR_OK);
+		same_scan(r);
+	}
+}
+
 static void test_locked_by_others(void **state)
 {
 	struct mroom *r = *state;
@@ -285,6 +355,7 @@ int main(void)
 		MROOM_TEST(test_pseudo_message),
 		MROOM_TEST(test_grown),
 		MROOM_TEST(test_recent_ends),
+		MROOM_TEST(test_map_follows),
 		MROOM_TEST(test_locked_by_others),
 	};
 
