@@ -188,7 +188,8 @@
 	X(SHUTDOWN_CLIENTS, "shutdown_clients", NULL, BOOL, "yes", M, NOEFFECT, NULL, \
 	  "End the sessions when the server stops.") \
 	X(SSL, "ssl", NULL, ENUM, "yes", M | L, PEER, "no yes required", \
-	  "TLS: not at all, offered, or required before authentication.") \
+	  "TLS: not at all, offered, or required before authentication. Where it is no outside of local and remote " \
+	  "sections, it is no inside.") \
 	X(SSL_CERT, "ssl_cert", "ssl_server_cert_file", FILE, "", L, 0, NULL, \
 	  "Certificate chain (PEM), written as </path.") \
 	X(SSL_CIPHER_LIST, "ssl_cipher_list", NULL, STRING, "", L, 0, NULL, \

@@ -91,7 +91,7 @@ bool client_tls(const struct client *c)
 
 bool client_may_starttls(const struct client *c)
 {
-	return c->login->tls && !client_tls(c);
+	return c->login->tls && !client_tls(c) && conf_enum(c->conf, CONF_SSL) != CONF_SSL_NO;
 }
 
 bool client_plaintext_ok(const struct client *c)

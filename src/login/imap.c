@@ -145,12 +145,8 @@ static void cmd_id(struct imap *im, const struct imap_command *cmd)
 
 static void cmd_starttls(struct imap *im, const struct imap_command *cmd)
 {
-	if (!im->c->login->tls) {
-		imap_bad(im, "TLS support isn't enabled.");
-		return;
-	}
-	if (client_tls(im->c)) {
-		imap_bad(im, "TLS is already active.");
+	if (!client_may_starttls(im->c)) {
+		imap_bad(im, client_tls(im->c) ? "TLS is already active." : "TLS support isn't enabled.");
 		return;
 	}
 	if (stream_input(im->c->stream).n > 0) {

@@ -14,12 +14,12 @@ enum { LOG_LINE_MAX = 1000, QUOTED_MAX = 300 };
 static void add_auth(const struct client *c, struct buf *out)
 {
 	const char *const *mech = conf_words(c->conf, CONF_AUTH_MECHANISMS);
+	bool passwords = client_plaintext_ok(c);
 
-	if (!client_plaintext_ok(c)) {
+	/* The command LOGIN is PLAIN's other form. */
+	if (!passwords || !conf_has_word(c->conf, CONF_AUTH_MECHANISMS, "plain"))
 		buf_add_str(out, " LOGINDISABLED");
-		return;
-	}
-	for (; *mech; mech++) {
+	for (; passwords && *mech; mech++) {
 		buf_add_str(out, " AUTH=");
 		for (const char *p = *mech; *p; p++)
 			buf_add_char(out, ascii_upper(*p));

@@ -10,8 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The certificate is some file: what TLS there is the test brings along. */
 static const char settings_always[] =
-	"disable_plaintext_auth = no\nssl = no\nauth_mechanisms = plain login\nhostname = mail.test\n"
+	"ssl = yes\nssl_cert = </etc/passwd\nssl_key = </etc/passwd\n"
+	"disable_plaintext_auth = no\nauth_mechanisms = plain login\nhostname = mail.test\n"
 	"login_greeting = Ready.\nmail_location = maildir:~/Maildir\n"
 	"passdb {\ndriver = passwd-file\nargs = /nowhere\n}\n"
 	"userdb {\ndriver = static\nargs = uid=1000 gid=1000 home=/nowhere\n}\n";
