@@ -79,6 +79,9 @@ static inline struct span span_cut(struct span s, size_t off, size_t n)
 	return s;
 }
 
+/* Only ' ' to '~', and neither '"' nor '\\': what no protocol escapes. Looks at eight bytes at once. */
+bool span_is_plain(struct span s);
+
 struct span span_trim(struct span s);                      /* SP HTAB CR LF at both ends */
 
 /*

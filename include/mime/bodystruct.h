@@ -16,6 +16,10 @@ enum { MIME_PARAMS_MAX = 128, MIME_LANGS_MAX = 128 };
 /* extended: BODYSTRUCTURE with all extension data; else BODY. */
 void mime_bodystruct_add(struct span message, const struct mime_tree *t, bool extended,
 			 struct buf *out);
+/* fields: of the message's own header, read already. */
+struct mime_fields;
+void mime_bodystruct_write(struct span message, const struct mime_tree *t, const struct mime_fields *fields,
+			   bool extended, struct buf *out);
 
 /*
  * BODY made from a cached BODYSTRUCTURE, so that the cache holds only one of the two. ERR_CORRUPT

@@ -14,9 +14,11 @@
 #define MIME_ENVELOPE_H
 
 #include "base/buf.h"
+#include "mime/fields.h"
 
 /* header: the header block (may reach into the body; only the block is read). */
 void mime_envelope_add(struct span header, struct buf *out);
+void mime_envelope_write(const struct mime_fields *fields, struct buf *out); /* of a block read already */
 
 /* Reading it again, for SORT. */
 enum mime_envelope_field {

@@ -61,6 +61,9 @@ struct mime_tree {
  * at first. Cannot fail.
  */
 void mime_tree_parse(struct span message, struct mime_tree *t);
+/* The same; fields (zeroed, or used before) then holds what the message's own header says. */
+struct mime_fields;
+void mime_tree_parse_fields(struct span message, struct mime_tree *t, struct mime_fields *fields);
 void mime_tree_free(struct mime_tree *t); /* leaves it zeroed */
 
 /* Size of the whole message in CRLF form (RFC822.SIZE). */

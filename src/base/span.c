@@ -4,7 +4,7 @@
 bool span_ieq_bytes(const char *a, const char *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (ascii_lower(a[i]) != ascii_lower(b[i]))
+		if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i]))
 			return false;
 	return true;
 }
@@ -54,6 +54,35 @@ size_t span_search(struct span s, struct span needle)
 		return SIZE_MAX;
 	hit = memmem(s.p, s.n, needle.p, needle.n);
 	return hit ? (size_t)(hit - s.p) : SIZE_MAX;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Has the top bit set in some byte when one of the eight is not plain: in the lowest of those at least. */
+static uint64_t not_plain(uint64_t eight)
+{
+	uint64_t quote = eight ^ EACH('"'), backslash = eight ^ EACH('\\');
+
+	return eight | (eight + EACH(1)) | ((eight - EACH(' ')) & ~eight) | ((quote - EACH(1)) & ~quote) |
+	       ((backslash - EACH(1)) & ~backslash);
+}
+
+bool span_is_plain(struct span s)
+{
+	uint64_t bad = 0, eight;
+
+	if (s.n < sizeof(eight)) {
+		eight = EACH(' ');
+		for (size_t i = 0; i < s.n; i++)
+			eight = eight << 8 | (unsigned char)s.p[i];
+		return !(not_plain(eight) & EACH(0x80));
+	}
+	for (size_t i = 0; i + sizeof(eight) <= s.n; i += sizeof(eight)) {
+		memcpy(&eight, s.p + i, sizeof(eight));
+		bad |= not_plain(eight);
+	}
+	memcpy(&eight, s.p + s.n - sizeof(eight), sizeof(eight));
+	return !((bad | not_plain(eight)) & EACH(0x80));
 }
 
 static bool span_is_blank(char c)

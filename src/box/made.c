@@ -11,10 +11,10 @@ enum {
 };
 
 /* What SEARCH, SORT and THREAD ask for most. */
-static const struct span kept[] = {
-	SPAN_INIT("from"), SPAN_INIT("to"), SPAN_INIT("cc"), SPAN_INIT("bcc"), SPAN_INIT("subject"), SPAN_INIT("date"),
-	SPAN_INIT("message-id"), SPAN_INIT("in-reply-to"), SPAN_INIT("references"), SPAN_INIT("reply-to"),
-	SPAN_INIT("sender"), SPAN_INIT("list-id"),
+enum {
+	KEPT = 1 << MIME_FROM | 1 << MIME_TO | 1 << MIME_CC | 1 << MIME_BCC | 1 << MIME_SUBJECT | 1 << MIME_DATE |
+	       1 << MIME_MESSAGE_ID | 1 << MIME_IN_REPLY_TO | 1 << MIME_REFERENCES | 1 << MIME_REPLY_TO |
+	       1 << MIME_SENDER | 1 << MIME_LIST_ID,
 };
 
 void made_init(struct made *m)
@@ -27,25 +27,29 @@ void made_free(struct made *m)
 {
 	buf_free(&m->text);
 	mime_tree_free(&m->tree);
+	mime_fields_free(&m->fields);
+}
+
+static bool is_kept(enum mime_name name)
+{
+	return KEPT >> name & 1;
 }
 
 bool made_header_kept(struct span name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-		if (span_ieq(name, kept[i]))
-			return true;
-	return false;
+	return is_kept(mime_name_of(name));
 }
 
-static void add_header_line(struct mime_charsets *cs, const struct mime_field *f, struct buf *out)
+/* One line: ": ", the value, LF; the name stands there already. */
+static void add_value(struct mime_charsets *cs, struct span value, struct buf *out)
 {
 	size_t at;
 
-	for (size_t i = 0; i < f->name.n; i++)
-		buf_add_char(out, ascii_lower(f->name.p[i]));
 	buf_add(out, ": ", 2);
 	at = out->n;
-	mime_words_decode(cs, f->value, out);
+	mime_words_decode(cs, value, out);
+	if (span_is_plain(span_from(buf_span(out), at)))
+		at = out->n;
 	for (; !out->failed && at < out->n; at++)
 		if ((unsigned char)out->p[at] < 0x20)
 			out->p[at] = ' ';
@@ -53,21 +57,33 @@ static void add_header_line(struct mime_charsets *cs, const struct mime_field *f
 }
 
 /* All kept fields or, when they are too many, nothing: half a list would make searches lie. */
-bool made_headers_add(struct mime_charsets *cs, struct span message, size_t max, struct buf *out)
+static bool add_kept(struct mime_charsets *cs, const struct mime_fields *fields, size_t max, struct buf *out)
 {
-	struct mime_header h = mime_header_of(message);
-	struct mime_field f;
 	size_t from = out->n;
 	bool ok;
 
-	while (!out->failed && out->n - from <= max && mime_header_next(&h, &f))
-		if (f.colon && made_header_kept(f.name))
-			add_header_line(cs, &f, out);
-	ok = !out->failed && out->n - from <= max && h.pos < MIME_HEADER_MAX;
+	for (size_t i = 0; i < fields->n && !out->failed && out->n - from <= max; i++) {
+		if (!is_kept(fields->f[i].name))
+			continue;
+		buf_add_span(out, mime_name_text(fields->f[i].name));
+		add_value(cs, fields->f[i].value, out);
+	}
+	ok = !out->failed && out->n - from <= max && fields->all;
 	if (!ok) {
 		out->failed = false;
 		buf_truncate(out, from);
 	}
+	return ok;
+}
+
+bool made_headers_add(struct mime_charsets *cs, struct span message, size_t max, struct buf *out)
+{
+	struct mime_fields fields = { 0 };
+	bool ok;
+
+	mime_fields_read(message, &fields);
+	ok = add_kept(cs, &fields, max, out);
+	mime_fields_free(&fields);
 	return ok;
 }
 
@@ -126,9 +142,13 @@ bool made_asked_add(struct mime_charsets *cs, struct span message, struct span n
 	bool ok;
 
 	buf_init(&lines, HEADERS_MAX);
-	while (!lines.failed && mime_header_next(&h, &f))
-		if (f.colon && made_asked_has(names, f.name))
-			add_header_line(cs, &f, &lines);
+	while (!lines.failed && mime_header_next(&h, &f)) {
+		if (!f.colon || !made_asked_has(names, f.name))
+			continue;
+		for (size_t i = 0; i < f.name.n; i++)
+			buf_add_char(&lines, ascii_lower(f.name.p[i]));
+		add_value(cs, f.value, &lines);
+	}
 	ok = !lines.failed && h.pos < MIME_HEADER_MAX;
 	if (ok) {
 		buf_add_span(out, names);
@@ -171,32 +191,26 @@ bool sent_date(int64_t sent, struct mime_date *d_r)
 	return true;
 }
 
-static int64_t sent_of(struct span message)
+static int64_t sent_of(const struct mime_fields *fields)
 {
-	struct mime_header h = mime_header_of(message);
-	struct span value = { NULL, 0 };
-	struct mime_field f;
 	struct mime_date d;
 
-	while (mime_header_next(&h, &f))
-		if (f.colon && span_ieq_str(f.name, "Date"))
-			value = f.value;
-	return mime_date_parse(value, &d) ? sent_pack(d) : SENT_NONE;
+	return mime_date_parse(mime_fields_last(fields, MIME_DATE), &d) ? sent_pack(d) : SENT_NONE;
 }
 
 void made_from(struct made *m, struct mime_charsets *cs, struct span message, bool preview)
 {
 	buf_clear(&m->text);
 	memset(m->have, 0, sizeof(m->have));
-	mime_tree_parse(message, &m->tree);
+	mime_tree_parse_fields(message, &m->tree, &m->fields);
 	m->vsize = mime_tree_size(&m->tree);
-	m->sent = sent_of(message);
+	m->sent = sent_of(&m->fields);
 
 	begin_field(m, IDX_ENVELOPE);
-	mime_envelope_add(message, &m->text);
+	mime_envelope_write(&m->fields, &m->text);
 	end_field(m, IDX_ENVELOPE, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
 	begin_field(m, IDX_BODYSTRUCTURE);
-	mime_bodystruct_add(message, &m->tree, true, &m->text);
+	mime_bodystruct_write(message, &m->tree, &m->fields, true, &m->text);
 	end_field(m, IDX_BODYSTRUCTURE,
 		  "(\"APPLICATION\" \"OCTET-STREAM\" NIL NIL NIL \"BINARY\" 0 NIL NIL NIL NIL)");
 	begin_field(m, IDX_PARTS);
@@ -204,7 +218,7 @@ void made_from(struct made *m, struct mime_charsets *cs, struct span message, bo
 	end_field(m, IDX_PARTS, "");
 	m->have[IDX_PARTS] = m->n[IDX_PARTS] > 0;
 	begin_field(m, IDX_HEADERS);
-	m->have[IDX_HEADERS] = made_headers_add(cs, message, HEADERS_MAX, &m->text);
+	m->have[IDX_HEADERS] = add_kept(cs, &m->fields, HEADERS_MAX, &m->text);
 	if (m->have[IDX_HEADERS])
 		end_field(m, IDX_HEADERS, "");
 	if (!preview)

@@ -8,6 +8,7 @@
 #include "index/index.h"
 #include "mime/date.h"
 #include "mime/decode.h"
+#include "mime/fields.h"
 #include "mime/tree.h"
 
 enum { MADE_CACHED_MAX = 1 << 20 /* larger results are made each time */ };
@@ -27,6 +28,7 @@ struct made {
 	size_t off[IDX_FIELDS], n[IDX_FIELDS];
 	bool have[IDX_FIELDS];
 	struct mime_tree tree;   /* own */
+	struct mime_fields fields; /* own: of the message's header; as long as its bytes are there */
 };
 
 void made_init(struct made *m);

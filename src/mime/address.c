@@ -25,7 +25,9 @@ struct reader {
  */
 static struct span without_cr_lines(struct span value)
 {
-	for (size_t i = 0; i + 1 < value.n; i++)
+	size_t i = span_find(value, '\r');
+
+	for (; i < value.n && i + 1 < value.n; i++)
 		if (value.p[i] == '\r' && !strchr("\r\n \t", value.p[i + 1]))
 			return span_cut(value, 0, i);
 	return value;

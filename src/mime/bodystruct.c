@@ -4,6 +4,8 @@
 #include "mime/envelope.h"
 #include "wiretext.h"
 
+#include "base/must.h"
+
 /* A part whose description is begun, its children being written. */
 struct open {
 	uint32_t part;
@@ -13,6 +15,7 @@ struct open {
 struct writer {
 	struct span message;
 	const struct mime_tree *t;
+	const struct mime_fields *fields; /* of part 0; NULL: not read yet */
 	bool extended;
 	struct buf *out;
 	struct content_params params;
@@ -194,7 +197,10 @@ static void begin_part(struct writer *w, uint32_t i, struct open *o)
 	const struct mime_part *p = &w->t->part[i];
 
 	o->part = i;
-	content_fields_read(mime_part_header(w->message, p), &o->f);
+	if (i || !w->fields)
+		content_fields_read(mime_part_header(w->message, p), &o->f);
+	else
+		content_fields_of(w->fields, &o->f);
 	if (!o->f.mime && is_message(w->t, p))
 		o->f = (struct content_fields){ 0 };
 	if (p->flags & MIME_PART_MULTIPART) {
@@ -214,8 +220,22 @@ static void begin_part(struct writer *w, uint32_t i, struct open *o)
 void mime_bodystruct_add(struct span message, const struct mime_tree *t, bool extended,
 			 struct buf *out)
 {
-	struct writer w = { .message = message, .t = t, .extended = extended, .out = out };
+	mime_bodystruct_write(message, t, NULL, extended, out);
+}
 
+void mime_bodystruct_write(struct span message, const struct mime_tree *t, const struct mime_fields *fields,
+			   bool extended, struct buf *out)
+{
+	BIG_LOCAL struct writer w;
+
+	w.message = message;
+	w.t = t;
+	w.fields = fields;
+	w.extended = extended;
+	w.out = out;
+	w.n = 0;
+	w.params.n = 0;
+	buf_init(&w.params.text, 0);
 	for (uint32_t i = 0; i < t->n && !out->failed; i++) {
 		while (w.n && w.open[w.n - 1].part != t->part[i].parent)
 			end_part(&w, &w.open[--w.n]);

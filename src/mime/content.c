@@ -46,34 +46,53 @@ struct span content_value(struct span value, struct span *params_r)
 	return token;
 }
 
+static struct span *place_of(struct content_fields *c, enum mime_name name)
+{
+	switch (name) {
+	case MIME_CONTENT_TYPE:
+		return &c->type;
+	case MIME_CONTENT_ENCODING:
+		return &c->encoding;
+	case MIME_CONTENT_ID:
+		return &c->id;
+	case MIME_CONTENT_DESCRIPTION:
+		return &c->description;
+	case MIME_CONTENT_DISPOSITION:
+		return &c->disposition;
+	case MIME_CONTENT_MD5:
+		return &c->md5;
+	case MIME_CONTENT_LANGUAGE:
+		return &c->language;
+	case MIME_CONTENT_LOCATION:
+		return &c->location;
+	default:
+		return NULL;
+	}
+}
+
+static void take(struct content_fields *c, enum mime_name name, struct span value)
+{
+	struct span *place = place_of(c, name);
+
+	if (place && !place->p)
+		*place = value;
+	c->mime |= name == MIME_VERSION || name == MIME_CONTENT_TYPE;
+}
+
+void content_fields_of(const struct mime_fields *fields, struct content_fields *f_r)
+{
+	*f_r = (struct content_fields){ 0 };
+	for (size_t i = 0; i < fields->n; i++)
+		take(f_r, fields->f[i].name, fields->f[i].value);
+}
+
 void content_fields_read(struct span header, struct content_fields *f_r)
 {
-	struct content_fields c = { 0 };
-	const struct {
-		const char *name;
-		struct span *value;
-	} table[] = {
-		{ "Type", &c.type },
-		{ "Transfer-Encoding", &c.encoding },
-		{ "ID", &c.id },
-		{ "Description", &c.description },
-		{ "Disposition", &c.disposition },
-		{ "MD5", &c.md5 },
-		{ "Language", &c.language },
-		{ "Location", &c.location },
-	};
 	struct mime_header h = mime_header_of(header);
 	struct mime_field f;
 
-	while (mime_header_next(&h, &f)) {
-		if (!f.colon || !span_istarts(f.name, SPAN("Content-"))) {
-			c.mime |= f.colon && span_ieq_str(f.name, "MIME-Version");
-			continue;
-		}
-		for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-			if (!table[i].value->p && span_ieq_str(span_from(f.name, 8), table[i].name))
-				*table[i].value = f.value;
-	}
-	c.mime |= c.type.p != NULL;
-	*f_r = c;
+	*f_r = (struct content_fields){ 0 };
+	while (mime_header_next(&h, &f))
+		if (f.colon)
+			take(f_r, mime_name_of(f.name), f.value);
 }

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "mime/bodystruct.h"
+#include "mime/fields.h"
 
 struct content_type {
 	struct span type;    /* borrowed from the field */
@@ -54,5 +55,6 @@ struct content_fields {
 };
 
 void content_fields_read(struct span header, struct content_fields *f_r);
+void content_fields_of(const struct mime_fields *fields, struct content_fields *f_r); /* of a block read already */
 
 #endif

@@ -1,28 +1,6 @@
 #include "mime/envelope.h"
 #include "mime/address.h"
-#include "mime/header.h"
 #include "wiretext.h"
-
-enum list { LIST_FROM, LIST_SENDER, LIST_REPLY_TO, LIST_TO, LIST_CC, LIST_BCC, LISTS };
-enum text { TEXT_DATE, TEXT_SUBJECT, TEXT_IN_REPLY_TO, TEXT_MESSAGE_ID, TEXTS };
-
-/* clang-format off */
-static const char *const list_name[LISTS] = {
-	[LIST_FROM] = "From",
-	[LIST_SENDER] = "Sender",
-	[LIST_REPLY_TO] = "Reply-To",
-	[LIST_TO] = "To",
-	[LIST_CC] = "Cc",
-	[LIST_BCC] = "Bcc",
-};
-
-static const char *const text_name[TEXTS] = {
-	[TEXT_DATE] = "Date",
-	[TEXT_SUBJECT] = "Subject",
-	[TEXT_IN_REPLY_TO] = "In-Reply-To",
-	[TEXT_MESSAGE_ID] = "Message-ID",
-};
-/* clang-format on */
 
 /* The addresses of one field, as they stand inside the parentheses of the list. */
 static void add_addresses(struct span value, struct buf *out)
@@ -45,70 +23,65 @@ static void add_addresses(struct span value, struct buf *out)
 	mime_addrs_free(&w);
 }
 
-struct envelope {
-	struct span text[TEXTS];
-	struct buf list[LISTS];
-};
-
-static void take_field(struct envelope *e, const struct mime_field *f)
+/* False: nobody is named there, and nothing was written. */
+static bool add_list(const struct mime_fields *fields, enum mime_name name, struct buf *out)
 {
-	for (int i = 0; i < TEXTS; i++) {
-		if (span_ieq_str(f->name, text_name[i])) {
-			e->text[i] = f->value;
-			return;
-		}
-	}
-	for (int i = 0; i < LISTS; i++) {
-		if (span_ieq_str(f->name, list_name[i])) {
-			add_addresses(f->value, &e->list[i]);
-			return;
-		}
-	}
+	size_t at = out->n, inside;
+
+	buf_add_str(out, " (");
+	inside = out->n;
+	for (size_t i = 0; i < fields->n; i++)
+		if (fields->f[i].name == name)
+			add_addresses(fields->f[i].value, out);
+	if (out->n == inside)
+		buf_truncate(out, at);
+	else
+		buf_add_char(out, ')');
+	return out->n > at;
 }
 
-static void add_list(struct buf *out, const struct buf *list)
+static void add_list_or_nil(const struct mime_fields *fields, enum mime_name name, struct buf *out)
 {
-	buf_add_char(out, ' ');
-	if (list->n == 0) {
-		buf_add_str(out, "NIL");
-		return;
-	}
-	buf_add_char(out, '(');
-	buf_add_span(out, buf_span(list));
-	buf_add_char(out, ')');
+	if (!add_list(fields, name, out))
+		buf_add_str(out, " NIL");
 }
 
-static void write_envelope(const struct envelope *e, struct buf *out)
+/* Sender and Reply-To: the bytes of out that show From stand in for them. */
+static void add_list_or_from(const struct mime_fields *fields, enum mime_name name, size_t from, size_t n,
+			     struct buf *out)
 {
-	buf_add_char(out, '(');
-	wiretext_add_field(out, e->text[TEXT_DATE]);
-	buf_add_char(out, ' ');
-	wiretext_add_human(out, e->text[TEXT_SUBJECT]);
-	for (int i = 0; i < LISTS; i++) {
-		bool from = e->list[i].n == 0 && (i == LIST_SENDER || i == LIST_REPLY_TO);
+	if (!add_list(fields, name, out) && buf_reserve(out, n))
+		buf_add(out, out->p + from, n);
+}
 
-		add_list(out, &e->list[from ? LIST_FROM : i]);
-		out->failed |= e->list[i].failed;
-	}
+void mime_envelope_write(const struct mime_fields *fields, struct buf *out)
+{
+	size_t from, n;
+
+	buf_add_char(out, '(');
+	wiretext_add_field(out, mime_fields_last(fields, MIME_DATE));
 	buf_add_char(out, ' ');
-	wiretext_add_field(out, e->text[TEXT_IN_REPLY_TO]);
+	wiretext_add_human(out, mime_fields_last(fields, MIME_SUBJECT));
+	from = out->n;
+	add_list_or_nil(fields, MIME_FROM, out);
+	n = out->n - from;
+	add_list_or_from(fields, MIME_SENDER, from, n, out);
+	add_list_or_from(fields, MIME_REPLY_TO, from, n, out);
+	add_list_or_nil(fields, MIME_TO, out);
+	add_list_or_nil(fields, MIME_CC, out);
+	add_list_or_nil(fields, MIME_BCC, out);
 	buf_add_char(out, ' ');
-	wiretext_add_field(out, e->text[TEXT_MESSAGE_ID]);
+	wiretext_add_field(out, mime_fields_last(fields, MIME_IN_REPLY_TO));
+	buf_add_char(out, ' ');
+	wiretext_add_field(out, mime_fields_last(fields, MIME_MESSAGE_ID));
 	buf_add_char(out, ')');
 }
 
 void mime_envelope_add(struct span header, struct buf *out)
 {
-	struct mime_header h = mime_header_of(header);
-	struct mime_field f;
-	struct envelope e = { 0 };
+	struct mime_fields fields = { 0 };
 
-	for (int i = 0; i < LISTS; i++)
-		buf_init(&e.list[i], out->max);
-	while (mime_header_next(&h, &f))
-		if (f.colon)
-			take_field(&e, &f);
-	write_envelope(&e, out);
-	for (int i = 0; i < LISTS; i++)
-		buf_free(&e.list[i]);
+	mime_fields_read(header, &fields);
+	mime_envelope_write(&fields, out);
+	mime_fields_free(&fields);
 }

@@ -8,6 +8,7 @@ src_mime_libmime_a_SOURCES = \
 	include/mime/date.h src/mime/date.c \
 	include/mime/decode.h src/mime/decode.c src/mime/charset.c src/mime/words.c \
 	include/mime/envelope.h src/mime/envelope.c src/mime/envread.c \
+	include/mime/fields.h src/mime/fields.c \
 	include/mime/header.h src/mime/header.c \
 	include/mime/msgid.h src/mime/msgid.c \
 	include/mime/search.h src/mime/search.c \
@@ -32,6 +33,7 @@ check_PROGRAMS += \
 	tests/unit/test_mime_date \
 	tests/unit/test_mime_decode \
 	tests/unit/test_mime_envelope \
+	tests/unit/test_mime_fields \
 	tests/unit/test_mime_header \
 	tests/unit/test_mime_hostile \
 	tests/unit/test_mime_search \
@@ -44,6 +46,7 @@ tests_unit_test_mime_crlf_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_date_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_decode_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_envelope_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_fields_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_header_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_hostile_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_search_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)

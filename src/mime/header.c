@@ -28,19 +28,25 @@ static struct span without_line_end(struct span s)
 }
 
 /* first: the length of the first line of whole, its line end included. */
-static struct mime_field field_of(struct span whole, size_t first)
+static void split_field(struct span whole, size_t first, struct mime_field *f_r)
 {
-	struct span line = without_line_end(whole);
+	struct span line = without_line_end(whole), name, value = SPAN("");
 	size_t colon = span_find(span_cut(line, 0, first), ':');
-	struct mime_field f = { .whole = whole, .colon = colon != SIZE_MAX };
 
-	f.name = f.colon ? span_cut(line, 0, colon) : without_line_end(span_cut(line, 0, first));
-	while (f.name.n && is_blank(f.name.p[f.name.n - 1]))
-		f.name.n--;
-	f.value = f.colon ? span_cut(line, colon + 1, MIME_FIELD_MAX) : span_of("", 0);
-	while (f.value.n && is_blank(f.value.p[0]))
-		f.value = span_from(f.value, 1);
-	return f;
+	if (colon == SIZE_MAX) {
+		name = without_line_end(span_cut(line, 0, first));
+	} else {
+		name = span_cut(line, 0, colon);
+		value = span_cut(line, colon + 1, MIME_FIELD_MAX);
+	}
+	while (name.n && is_blank(name.p[name.n - 1]))
+		name.n--;
+	while (value.n && is_blank(value.p[0]))
+		value = span_from(value, 1);
+	f_r->name = name;
+	f_r->value = value;
+	f_r->whole = whole;
+	f_r->colon = colon != SIZE_MAX;
 }
 
 bool mime_header_next(struct mime_header *h, struct mime_field *f_r)
@@ -61,7 +67,7 @@ bool mime_header_next(struct mime_header *h, struct mime_field *f_r)
 	first = h->pos = line_end(b, start);
 	while (h->pos < b.n && is_blank(b.p[h->pos]))
 		h->pos = line_end(b, h->pos);
-	*f_r = field_of(span_of(b.p + start, h->pos - start), first - start);
+	split_field(span_of(b.p + start, h->pos - start), first - start, f_r);
 	return true;
 }
 

@@ -111,11 +111,13 @@ bool lex_literal(struct lex *l, struct buf *out)
 
 static struct span lex_while(struct lex *l, uint8_t of, int also)
 {
-	size_t from = l->pos;
+	const unsigned char *p = (const unsigned char *)l->in.p;
+	size_t from = l->pos, to = from;
 
-	while (l->pos < l->in.n && (kind[lex_peek(l)] & of || lex_peek(l) == also))
-		l->pos++;
-	return span_cut(l->in, from, l->pos - from);
+	while (to < l->in.n && (kind[p[to]] & of || p[to] == also))
+		to++;
+	l->pos = to;
+	return span_cut(l->in, from, to - from);
 }
 
 struct span lex_atom(struct lex *l)

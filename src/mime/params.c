@@ -216,8 +216,9 @@ void content_params_parse(struct span params, struct content_params *ps)
 	struct lex l = { .in = params };
 	size_t n;
 
-	buf_free(&ps->text);
-	buf_init(&ps->text, 4 * MIME_FIELD_MAX);
+	if (!ps->text.max)
+		buf_init(&ps->text, 4 * MIME_FIELD_MAX);
+	buf_clear(&ps->text);
 	n = read_pieces(&l, &ps->text, pc);
 	ps->n = join_all(&ps->text, pc, n, arrange(&ps->text, pc, n), out);
 	for (size_t i = 0; i < ps->n; i++) {

@@ -30,6 +30,7 @@ struct level {
 struct parser {
 	struct span in;
 	struct mime_tree *t;
+	struct mime_fields *fields; /* borrowed, may be NULL: for the header of part 0 */
 	struct mark here;    /* the start of the line under view */
 	struct mark before;  /* the same without the line end before it */
 	bool in_header;      /* of the innermost part */
@@ -105,15 +106,27 @@ static void set_boundary(struct parser *p, struct level *l, struct span value)
 	p->boundaries++;
 }
 
+static void read_fields(struct parser *p, const struct level *l, struct content_fields *f_r)
+{
+	struct span header = mime_part_header(p->in, &p->t->part[l->part]);
+
+	if (l->part || !p->fields) {
+		content_fields_read(header, f_r);
+		return;
+	}
+	mime_fields_read(header, p->fields);
+	content_fields_of(p->fields, f_r);
+}
+
 /* What the header says about how to read the body. */
-static uint32_t header_flags(struct parser *p, struct level *l, struct span header, bool digest)
+static uint32_t header_flags(struct parser *p, struct level *l, bool digest)
 {
 	struct content_fields f;
 	struct content_type t;
 	struct span boundary;
 	uint32_t flags;
 
-	content_fields_read(header, &f);
+	read_fields(p, l, &f);
 	flags = f.mime ? MIME_PART_MIME : 0;
 	if (!f.type.p)
 		return flags | (digest ? MIME_PART_MESSAGE : MIME_PART_TEXT);
@@ -139,7 +152,7 @@ static void end_header(struct parser *p, struct mark end)
 		part->parent != MIME_NONE && (p->t->part[part->parent].flags & MIME_PART_DIGEST);
 
 	measure(&l->start, &end, &part->header_size, &part->header_bare, &part->header_lines);
-	part->flags = header_flags(p, l, mime_part_header(p->in, part), digest);
+	part->flags = header_flags(p, l, digest);
 	l->start = end;
 	p->in_header = false;
 	if (part->flags & MIME_PART_MESSAGE) {
@@ -236,9 +249,14 @@ static bool try_boundary(struct parser *p, struct span line, struct mark next)
 	return true;
 }
 
-static void eat_line(struct parser *p, struct span line, bool ended)
+/* The line that begins here, if any is left. */
+static void eat_line(struct parser *p)
 {
-	bool crlf = ended && line.n > 1 && line.p[line.n - 2] == '\r';
+	struct span rest = span_from(p->in, (size_t)p->here.pos);
+	size_t lf = span_find(rest, '\n');
+	bool ended = lf != SIZE_MAX;
+	struct span line = span_cut(rest, 0, ended ? lf + 1 : rest.n);
+	bool crlf = ended && lf > 0 && line.p[lf - 1] == '\r';
 	struct mark next = { p->here.pos + line.n, p->here.bare + (ended && !crlf),
 			     p->here.lines + ended };
 	bool boundary = false;
@@ -252,12 +270,43 @@ static void eat_line(struct parser *p, struct span line, bool ended)
 	p->here = next;
 }
 
+/* In a body: on over lines that cannot be a boundary, as eat_line would do it. They are most of a message. */
+static void skip_text(struct parser *p)
+{
+	const char *base = p->in.p;
+	uint64_t pos = p->here.pos, bare = p->here.bare, lines = p->here.lines;
+
+	while (pos < p->in.n && !(p->boundaries && base[pos] == '-')) {
+		const char *lf = memchr(base + pos, '\n', p->in.n - pos);
+		bool crlf;
+
+		if (!lf)
+			break;
+		crlf = lf > base + pos && lf[-1] == '\r';
+		p->before.pos = (uint64_t)(lf - base) - crlf;
+		p->before.bare = bare;
+		p->before.lines = lines;
+		pos = (uint64_t)(lf - base) + 1;
+		bare += !crlf;
+		lines++;
+	}
+	p->here.pos = pos;
+	p->here.bare = bare;
+	p->here.lines = lines;
+}
+
 void mime_tree_parse(struct span message, struct mime_tree *t)
+{
+	mime_tree_parse_fields(message, t, NULL);
+}
+
+void mime_tree_parse_fields(struct span message, struct mime_tree *t, struct mime_fields *fields)
 {
 	BIG_LOCAL struct parser p;
 
 	p.in = message;
 	p.t = t;
+	p.fields = fields;
 	p.here = p.before = (struct mark){ .pos = 0 };
 	p.in_header = false;
 	p.open = p.boundaries = 0;
@@ -266,11 +315,9 @@ void mime_tree_parse(struct span message, struct mime_tree *t)
 	t->n = 0;
 	open_part(&p, p.here);
 	while (p.here.pos < message.n) {
-		struct span rest = span_from(message, (size_t)p.here.pos);
-		size_t lf = span_find(rest, '\n');
-		bool ended = lf != SIZE_MAX;
-
-		eat_line(&p, span_cut(rest, 0, ended ? lf + 1 : rest.n), ended);
+		if (!p.in_header)
+			skip_text(&p);
+		eat_line(&p);
 	}
 	while (p.open)
 		close_innermost(&p, &p.here);

@@ -20,16 +20,6 @@ static void measure(struct span s, size_t *nuls_r, bool *quotable_r)
 	*quotable_r = quotable;
 }
 
-/* Printable, and nothing that a quoted string escapes: as nearly all are. */
-static bool plain(struct span s)
-{
-	bool special = s.n > QUOTED_MAX;
-
-	for (size_t i = 0; i < s.n; i++)
-		special |= s.p[i] < ' ' || s.p[i] == '"' || s.p[i] == '\\';
-	return !special;
-}
-
 static void add_byte(struct buf *out, char c, bool quoted)
 {
 	if (c == '\0') {
@@ -41,15 +31,25 @@ static void add_byte(struct buf *out, char c, bool quoted)
 	buf_add_char(out, c == '\r' ? ' ' : c);
 }
 
+/* As nearly all are: nothing to escape. */
+static void add_quoted(struct buf *out, struct span s)
+{
+	if (!buf_reserve(out, s.n + 2))
+		return;
+	out->p[out->n++] = '"';
+	if (s.n)
+		memcpy(out->p + out->n, s.p, s.n);
+	out->n += s.n;
+	out->p[out->n++] = '"';
+}
+
 void wiretext_add(struct buf *out, struct span s)
 {
 	size_t nuls;
 	bool quoted;
 
-	if (plain(s)) {
-		buf_add_char(out, '"');
-		buf_add_span(out, s);
-		buf_add_char(out, '"');
+	if (s.n <= QUOTED_MAX && span_is_plain(s)) {
+		add_quoted(out, s);
 		return;
 	}
 	measure(s, &nuls, &quoted);
@@ -102,12 +102,11 @@ static void squeeze(struct buf *b)
 	buf_truncate(b, n && b->p[n - 1] == ' ' ? n - 1 : n);
 }
 
-/* Would unfolding leave it as it is, and squeezing, too? */
-static bool unfolded(struct span s, bool human)
+/* Would squeezing leave it as it is? */
+static bool squeezed(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] == '\n' || s.p[i] == '\r' ||
-		    (human && (s.p[i] == '\t' || (s.p[i] == ' ' && (i == 0 || i + 1 == s.n || s.p[i - 1] == ' ')))))
+		if (s.p[i] == ' ' && (i == 0 || i + 1 == s.n || s.p[i - 1] == ' '))
 			return false;
 	return true;
 }
@@ -120,8 +119,8 @@ static void add_unfolded(struct buf *out, struct span s, bool human)
 		buf_add_str(out, "NIL");
 		return;
 	}
-	if (unfolded(s, human)) {
-		wiretext_add(out, s);
+	if (s.n <= QUOTED_MAX && span_is_plain(s) && (!human || squeezed(s))) {
+		add_quoted(out, s);
 		return;
 	}
 	buf_init(&b, s.n);

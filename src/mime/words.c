@@ -143,6 +143,8 @@ static bool is_plain(struct span v)
 {
 	bool special = false;
 
+	if (span_is_plain(v))
+		return span_find(v, '=') == SIZE_MAX || span_search(v, SPAN("=?")) == SIZE_MAX;
 	for (size_t i = 0; i < v.n; i++)
 		special |= (v.p[i] < ' ' && v.p[i] != '\t') || v.p[i] == 0x7f;
 	return !special && span_search(v, SPAN("=?")) == SIZE_MAX;

@@ -17,6 +17,26 @@ static void test_compare(void **state)
 	assert_true(span_search(SPAN("a"), SPAN("ab")) == SIZE_MAX);
 }
 
+/* Wherever the one byte stands that is not plain, and whatever it is. */
+static void test_plain(void **state)
+{
+	char text[40];
+
+	assert_true(span_is_plain(span_str(NULL)));
+	for (size_t n = 1; n < sizeof(text); n++) {
+		memset(text, '~', sizeof(text));
+		assert_true(span_is_plain(span_of(text, n)));
+		for (size_t i = 0; i < n; i++) {
+			for (int c = 0; c < 256; c++) {
+				text[i] = (char)c;
+				assert_int_equal(span_is_plain(span_of(text, n)),
+						 c >= ' ' && c <= '~' && c != '"' && c != '\\');
+			}
+			text[i] = ' ';
+		}
+	}
+}
+
 static void test_cut(void **state)
 {
 	struct span rest = SPAN("a,,b,"), word;
@@ -51,6 +71,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_numbers),
 	};
