@@ -176,12 +176,15 @@ enum idx_field {
 	IDX_FIELDS
 };
 
+enum { IDX_ALL_FIELDS = (1 << IDX_FIELDS) - 1 };
+
 struct idx_cache {
 	struct span field[IDX_FIELDS]; /* p NULL: not cached. 16 MiB in all: ERR_LIMIT */
 };
 
 enum err idx_cache_get(struct idx_txn *x, uint32_t box, uint32_t uid, struct idx_cache *c_r); /* ERR_NOTFOUND */
-enum err idx_cache_decode(struct span raw, struct idx_cache *c_r);                            /* of idx_walk_to */
+/* Of idx_walk_to. want: bits of enum idx_field; only these are checked and given out. */
+enum err idx_cache_decode(struct span raw, unsigned want, struct idx_cache *c_r);
 /* Writes exactly these fields (others of the message are kept when merge). ERR_NOTFOUND: no such message. */
 enum err idx_cache_put(struct idx_txn *x, uint32_t box, uint32_t uid, const struct idx_cache *c, bool merge);
 

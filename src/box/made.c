@@ -40,19 +40,24 @@ bool made_header_kept(struct span name)
 	return is_kept(mime_name_of(name));
 }
 
-/* One line: ": ", the value, LF; the name stands there already. */
-static void add_value(struct mime_charsets *cs, struct span value, struct buf *out)
+static void add_decoded(struct mime_charsets *cs, struct span value, struct buf *out)
 {
-	size_t at;
+	size_t at = out->n;
 
-	buf_add(out, ": ", 2);
-	at = out->n;
 	mime_words_decode(cs, value, out);
-	if (span_is_plain(span_from(buf_span(out), at)))
-		at = out->n;
 	for (; !out->failed && at < out->n; at++)
 		if ((unsigned char)out->p[at] < 0x20)
 			out->p[at] = ' ';
+}
+
+/* One line: ": ", the value, LF; the name stands there already. */
+static void add_value(struct mime_charsets *cs, struct span value, struct buf *out)
+{
+	buf_add(out, ": ", 2);
+	if (span_is_plain(value) && span_find(value, '=') == SIZE_MAX)
+		buf_add_span(out, value); /* as most are: nothing to decode */
+	else
+		add_decoded(cs, value, out);
 	buf_add_char(out, '\n');
 }
 
@@ -105,9 +110,11 @@ bool made_headers_next(struct span *rest, struct span *name_r, struct span *valu
 
 bool made_headers_find(struct span *rest, struct span name, struct span *value_r)
 {
-	struct span line;
+	while (rest->n) {
+		const char *lf = memchr(rest->p, '\n', rest->n);
+		struct span line = span_cut(*rest, 0, lf ? (size_t)(lf - rest->p) : rest->n);
 
-	while (span_split(rest, '\n', &line)) {
+		*rest = span_from(*rest, line.n + 1);
 		if (line.n <= name.n || line.p[name.n] != ':' || !span_ieq(span_cut(line, 0, name.n), name))
 			continue;
 		*value_r = span_from(line, name.n + 2);

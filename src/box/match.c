@@ -184,10 +184,10 @@ static bool text_contains(struct query_run *r, struct qnode *n, struct span text
 
 static enum truth headers_truth(struct query_run *r, struct qnode *n, const struct message_facts *f)
 {
-	struct span headers = query_asks(n->q) ? f->asked : f->headers;
+	struct span headers = n->asks ? f->asked : f->headers;
 	struct span rest = headers, name = field_of(n->q), value;
 
-	if (!headers.p || (query_asks(n->q) && !made_asked_has(headers, n->q->name)))
+	if (!headers.p || (n->asks && !made_asked_has(headers, n->q->name)))
 		return MAYBE;
 	if (n->q->kind == Q_THREADID)
 		return thread_truth(n->q, headers, f->emailid);

@@ -43,7 +43,7 @@ static enum err add_node(struct query_run *r, const struct visit *v, struct errt
 {
 	struct qnode *n = &r->node[r->n];
 
-	*n = (struct qnode){ .q = v->q, .kids = v->kids, .level = match_level(v->q) };
+	*n = (struct qnode){ .q = v->q, .kids = v->kids, .level = match_level(v->q), .asks = query_asks(v->q) };
 	r->n++;
 	if (!has_needle(v->q->kind))
 		return ERR_OK;
@@ -229,7 +229,7 @@ static unsigned wants(struct query_run *r)
 			 k != Q_EMAILID)
 			want |= WANT_DATES;
 		if (r->node[i].level == LEVEL_HEADERS)
-			r->want_headers |= query_asks(r->node[i].q) ? WANT_ASKED : WANT_HEADERS;
+			r->want_headers |= r->node[i].asks ? WANT_ASKED : WANT_HEADERS;
 		r->modseq |= k == Q_MODSEQ;
 	}
 	return want | r->want_headers;

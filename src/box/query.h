@@ -20,6 +20,7 @@ struct qnode {
 	const struct query *q;   /* borrowed */
 	uint32_t kids;
 	enum query_level level;  /* of a key; LEVEL_MAP for the connectives */
+	bool asks;               /* query_asks */
 	enum truth truth;        /* for the message under way */
 	bool needle;             /* m is in use */
 	struct mime_matcher m;   /* own */

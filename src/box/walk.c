@@ -34,7 +34,7 @@ struct view_walk {
 	struct view_walk *next; /* of the account */
 	struct view *v;         /* borrowed */
 	struct set uids;
-	unsigned want;
+	unsigned want, fields;  /* enum view_want; bits of enum idx_field that it takes */
 	bool with_cache;        /* cache records come along */
 	bool touched;           /* a file since the last look at the clock */
 	unsigned steps;
@@ -155,6 +155,7 @@ void walk_note_asked(struct view_walk *w, uint32_t uid, struct span asked)
 
 /* --- making ------------------------------------------------------------------------ */
 
+/* What must be made when it is not cached. */
 static const unsigned want_of[IDX_FIELDS] = {
 	[IDX_ENVELOPE] = WANT_ENVELOPE,
 	[IDX_BODYSTRUCTURE] = WANT_BODYSTRUCTURE | WANT_BODY,
@@ -162,6 +163,19 @@ static const unsigned want_of[IDX_FIELDS] = {
 	[IDX_HEADERS] = WANT_HEADERS | WANT_THREADID,
 	[IDX_PREVIEW] = WANT_PREVIEW,
 };
+
+static void set_want(struct view_walk *w, unsigned want)
+{
+	w->want = want;
+	w->fields = 0;
+	for (int i = 0; i < IDX_FIELDS; i++)
+		if (want & want_of[i])
+			w->fields |= 1u << i;
+	if (want & WANT_PREVIEW_KEPT)
+		w->fields |= 1u << IDX_PREVIEW;
+	if (want & WANT_ASKED)
+		w->fields |= 1u << IDX_ASKED;
+}
 
 static bool bytes_needed(const struct view_walk *w, const struct idx_msg *m, const struct idx_cache *c)
 {
@@ -319,7 +333,7 @@ static enum err one(struct view_walk *w, uint32_t uid, struct message_facts *f, 
 		return ERR_EXPUNGED;
 	}
 	if (!e && raw.n)
-		e = idx_cache_decode(raw, &c);
+		e = idx_cache_decode(raw, w->fields, &c);
 	if (e)
 		return e;
 	fill(w, &m, &c, f);
@@ -339,7 +353,7 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 	struct view_walk *w = mem_alloc(sizeof(*w));
 
 	w->v = v;
-	w->want = want;
+	set_want(w, want);
 	w->with_cache = want & ~(unsigned)WANT_RECORD;
 	set_copy(&w->uids, uids);
 	set_intersect(&w->uids, &v->uids);
@@ -398,7 +412,7 @@ bool walk_time_left(struct view_walk *w, uint64_t end_us)
 
 void walk_want(struct view_walk *w, unsigned want)
 {
-	w->want = want;
+	set_want(w, want);
 }
 
 enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_r, struct errtext *t)
@@ -411,9 +425,9 @@ enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_
 		return ERR_OK;
 	if (w->notes == NOTES_MAX)
 		write_notes(w);
-	w->want = want;
+	set_want(w, want);
 	e = one(w, f.uid, &f, t);
-	w->want = usual;
+	set_want(w, usual);
 	if (!e)
 		*f_r = f;
 	return e;

@@ -6,9 +6,9 @@
 
 #include "base/must.h"
 
-enum err idx_cache_decode(struct span raw, struct idx_cache *c_r)
+enum err idx_cache_decode(struct span raw, unsigned want, struct idx_cache *c_r)
 {
-	return raw.n > 0 ? cache_decode(raw, c_r) : ERR_NOTFOUND;
+	return raw.n > 0 ? cache_decode(raw, want, c_r) : ERR_NOTFOUND;
 }
 
 static enum err get(struct idx_txn *x, const struct rec_key *key, struct idx_cache *c_r)
@@ -16,7 +16,7 @@ static enum err get(struct idx_txn *x, const struct rec_key *key, struct idx_cac
 	struct span body;
 	enum err e = kv_open(x, REC_CACHE, key, &body, NULL);
 
-	return e ? e : txn_fail(x, cache_decode(body, c_r));
+	return e ? e : txn_fail(x, cache_decode(body, IDX_ALL_FIELDS, c_r));
 }
 
 enum err idx_cache_get(struct idx_txn *x, uint32_t id, uint32_t uid, struct idx_cache *c_r)

@@ -45,6 +45,13 @@ struct map_slot {
 
 enum { MAP_SLOTS = 4 };
 
+/* What the counters hold of a message; uid 0: of none. */
+struct counted {
+	uint32_t space, uid;
+	uint8_t flags;
+	uint64_t vsize;
+};
+
 struct idx_txn {
 	struct idx *i;
 	struct MDB_txn *t;
@@ -52,6 +59,7 @@ struct idx_txn {
 	enum err failed;                   /* sticky, of a write */
 	struct MDB_cursor *cur[REC_KINDS]; /* opened when first used */
 	uint64_t last[REC_KINDS];          /* number of the key that kv_open found last; 0: none */
+	struct counted counted;            /* the message read last, which mostly is the one written next */
 	struct env_rec env;
 	bool env_loaded, purged;
 	bool wrote;             /* anything */

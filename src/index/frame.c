@@ -4,12 +4,14 @@
  * Every value begins with its frame:
  *
  *	offset size
- *	     0    4  checksum: XXH3 of everything behind it, mixed with XXH3 of the key seeded by the kind
+ *	     0    4  checksum: XXH3 of everything behind it, mixed with XXH3 of the key seeded by the kind;
+ *	             of a cache record, of its head: the fields have their own, so that who wants one reads one
  *	     4    1  version of this kind's layout, REC_VERSION
  *	     5    .  body, drawn in schema.c
  */
 #include "frame.h"
 #include "bytes.h"
+#include "schema.h"
 
 #include "base/must.h"
 
@@ -100,12 +102,23 @@ char *rec_begin(struct buf *out, size_t body)
 	return out->p + REC_FRAME;
 }
 
-static uint32_t checksum(enum rec_kind kind, struct span key, struct span rest)
+static uint32_t fold(XXH64_hash_t h)
+{
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static uint32_t checksum(enum rec_kind kind, struct span key, struct span value)
 {
 	XXH64_hash_t k = XXH3_64bits_withSeed(key.p, key.n, 1 + (XXH64_hash_t)kind);
-	XXH64_hash_t h = XXH3_64bits(rest.p, rest.n) ^ (k << 17 | k >> 47);
 
-	return (uint32_t)(h ^ h >> 32);
+	if (kind == REC_CACHE)
+		value = span_cut(value, 0, REC_FRAME + cache_head_size(span_from(value, REC_FRAME)));
+	return fold(XXH3_64bits(value.p + 4, value.n - 4) ^ (k << 17 | k >> 47));
+}
+
+uint32_t rec_sum(struct span bytes)
+{
+	return fold(XXH3_64bits(bytes.p, bytes.n));
 }
 
 uint32_t rec_seal(enum rec_kind kind, struct span key, struct buf *out)
@@ -114,7 +127,7 @@ uint32_t rec_seal(enum rec_kind kind, struct span key, struct buf *out)
 
 	must(out->n >= REC_FRAME);
 	out->p[4] = REC_VERSION;
-	sum = checksum(kind, key, span_of(out->p + 4, out->n - 4));
+	sum = checksum(kind, key, buf_span(out));
 	put32(out->p, sum);
 	return sum;
 }
@@ -127,7 +140,7 @@ enum err rec_open(enum rec_kind kind, struct span key, struct span value, struct
 	if (value.n < REC_FRAME)
 		return ERR_CORRUPT;
 	sum = load32(value.p);
-	if (sum != checksum(kind, key, span_of(value.p + 4, value.n - 4)))
+	if (sum != checksum(kind, key, value))
 		return ERR_CORRUPT;
 	if (value.p[4] != REC_VERSION)
 		return ERR_CORRUPT;

@@ -15,7 +15,7 @@ enum rec_kind { REC_BOX, REC_NAME, REC_MAP, REC_MSG, REC_LOG, REC_CACHE, REC_TOD
 
 enum {
 	REC_FRAME = 5, /* checksum and version in front of every body */
-	REC_VERSION = 2,
+	REC_VERSION = 3,
 };
 
 struct rec_key {
@@ -37,6 +37,8 @@ bool rec_key_read32_64(struct span key, uint32_t *a_r, uint64_t *b_r);
 
 /* Empties out, leaves room for the frame and body bytes, counts them in. Where the body begins; NULL without memory. */
 char *rec_begin(struct buf *out, size_t body);
+/* Of bytes inside a body that are checked by themselves: the fields of a cache record. */
+uint32_t rec_sum(struct span bytes);
 /* Fills the frame of the record that out holds alone (body from REC_FRAME on). Returns its checksum. */
 uint32_t rec_seal(enum rec_kind kind, struct span key, struct buf *out);
 /* Checks the frame. ERR_CORRUPT. sum_r may be NULL. */

@@ -23,6 +23,7 @@ enum err msg_load(struct idx_txn *x, const struct box_slot *box, const struct ma
 	if (map_tag(s, uid) != (uint8_t)sum || map_flags(s, uid) != m_r->flags.system)
 		return txn_fail(x, ERR_CORRUPT);
 	m_r->uid = uid;
+	x->counted = (struct counted){ box->rec.space, uid, m_r->flags.system, m_r->vsize };
 	return ERR_OK;
 }
 
@@ -72,11 +73,11 @@ static void count_in(struct box_slot *box, const struct idx_msg *m)
 }
 
 /* Each counter includes m: its flags were checked against the map, whose sum is in the record. */
-static void count_out(struct box_slot *box, const struct idx_msg *m)
+static void count_out(struct box_slot *box, const struct counted *m)
 {
 	struct idx_box *b = &box->rec.pub;
-	uint32_t unseen = !(m->flags.system & MAIL_SEEN),
-		 deleted = !!(m->flags.system & MAIL_DELETED), unsized = m->vsize == UINT64_MAX;
+	uint32_t unseen = !(m->flags & MAIL_SEEN), deleted = !!(m->flags & MAIL_DELETED),
+		 unsized = m->vsize == UINT64_MAX;
 
 	b->messages -= b->messages > 0;
 	b->unseen -= b->unseen >= unseen ? unseen : 0;
@@ -97,12 +98,27 @@ static enum err encode(struct idx_txn *x, const struct idx_msg *m)
 	return ERR_OK;
 }
 
+/* What the record of uid, which the map says is there, has in the counters. */
+static enum err counted(struct idx_txn *x, const struct box_slot *box, const struct map_slot *s, uint32_t uid,
+			struct counted *c_r)
+{
+	struct idx_msg m;
+	enum err e = ERR_OK;
+
+	if (x->counted.uid != uid || x->counted.space != box->rec.space)
+		e = msg_load(x, box, s, uid, &m);
+	if (!e)
+		*c_r = x->counted;
+	x->counted.uid = 0; /* for it is about to be written */
+	return e;
+}
+
 enum err idx_msg_put(struct idx_txn *x, uint32_t id, const struct idx_msg *m)
 {
 	struct box_slot *box;
 	struct map_slot *s;
 	struct rec_key key;
-	struct idx_msg old;
+	struct counted old = { 0 };
 	uint32_t sum;
 	bool had;
 	enum err e = box_slot(x, id, &box);
@@ -114,7 +130,7 @@ enum err idx_msg_put(struct idx_txn *x, uint32_t id, const struct idx_msg *m)
 		return e;
 	had = map_has(s, m->uid);
 	if (had)
-		e = msg_load(x, box, s, m->uid, &old);
+		e = counted(x, box, s, m->uid, &old);
 	if (!e)
 		e = encode(x, m);
 	if (e)
@@ -135,14 +151,14 @@ enum err idx_msg_remove(struct idx_txn *x, uint32_t id, uint32_t uid)
 	struct box_slot *box;
 	struct map_slot *s;
 	struct rec_key key;
-	struct idx_msg old;
+	struct counted old = { 0 };
 	enum err e = box_slot(x, id, &box);
 
 	must(x->write);
 	if (!e)
 		e = map_slot(x, box, uid, &s);
 	if (!e)
-		e = map_has(s, uid) ? msg_load(x, box, s, uid, &old) : absent(x, box, uid);
+		e = map_has(s, uid) ? counted(x, box, s, uid, &old) : absent(x, box, uid);
 	if (e)
 		return e;
 	key = rec_key32_32(box->rec.space, uid);
@@ -151,5 +167,5 @@ enum err idx_msg_remove(struct idx_txn *x, uint32_t id, uint32_t uid)
 	e = kv_del(x, REC_MSG, rec_key_span(&key));
 	if (!e)
 		e = kv_del(x, REC_CACHE, rec_key_span(&key));
-	return e == ERR_NOTFOUND ? ERR_OK : e; /* of the cache; msg_load found the message */
+	return e == ERR_NOTFOUND ? ERR_OK : e; /* of the cache; the message was found before */
 }

@@ -365,9 +365,18 @@ enum err log_decode(struct span body, struct set *changed, struct set *vanished)
 
 /*
  *	     5    1  bit n: field n of enum idx_field is here
- *	     6   4m  length of each of the m fields that are here
+ *	     6   8m  length and checksum (XXH3, folded) of each of the m fields that are here
  *	     .    .  their bytes, in order
  */
+enum { CACHE_ENTRY = 8 }; /* of a field in the head */
+
+size_t cache_head_size(struct span body)
+{
+	size_t fields = body.n > 0 ? (size_t)__builtin_popcount((uint8_t)body.p[0]) : 0, n = 1 + CACHE_ENTRY * fields;
+
+	return n < body.n ? n : body.n;
+}
+
 void cache_encode(const struct idx_cache *c, struct buf *out)
 {
 	size_t size = 1;
@@ -378,7 +387,7 @@ void cache_encode(const struct idx_cache *c, struct buf *out)
 		if (!c->field[f].p)
 			continue;
 		here |= (uint8_t)(1u << f);
-		size += 4 + c->field[f].n;
+		size += CACHE_ENTRY + c->field[f].n;
 	}
 	p = rec_begin(out, size);
 	if (!p)
@@ -386,27 +395,36 @@ void cache_encode(const struct idx_cache *c, struct buf *out)
 	p = put8(p, here);
 	for (size_t f = 0; f < IDX_FIELDS; f++)
 		if (here >> f & 1)
-			p = put32(p, (uint32_t)c->field[f].n);
+			p = put32(put32(p, (uint32_t)c->field[f].n), rec_sum(c->field[f]));
 	for (size_t f = 0; f < IDX_FIELDS; f++)
 		if (here >> f & 1)
 			p = put_span(p, c->field[f]);
 }
 
-enum err cache_decode(struct span body, struct idx_cache *c_r)
+enum err cache_decode(struct span body, unsigned want, struct idx_cache *c_r)
 {
 	struct rd r = rd_of(body);
 	struct idx_cache c = { 0 };
-	uint32_t size[IDX_FIELDS] = { 0 };
+	uint32_t size[IDX_FIELDS] = { 0 }, sum[IDX_FIELDS] = { 0 };
 	uint8_t here = rd_8(&r);
 
 	if (here >> IDX_FIELDS)
 		return ERR_CORRUPT;
-	for (size_t f = 0; f < IDX_FIELDS; f++)
-		if (here >> f & 1)
-			size[f] = rd_32(&r);
-	for (size_t f = 0; f < IDX_FIELDS; f++)
-		if (here >> f & 1)
-			c.field[f] = rd_take(&r, size[f]);
+	for (size_t f = 0; f < IDX_FIELDS; f++) {
+		if (!(here >> f & 1))
+			continue;
+		size[f] = rd_32(&r);
+		sum[f] = rd_32(&r);
+	}
+	for (size_t f = 0; f < IDX_FIELDS; f++) {
+		struct span bytes = rd_take(&r, size[f]);
+
+		if (!(here & want & 1u << f))
+			continue;
+		if (r.bad || rec_sum(bytes) != sum[f])
+			return ERR_CORRUPT;
+		c.field[f] = bytes;
+	}
 	if (rd_end(&r))
 		return ERR_CORRUPT;
 	*c_r = c;

@@ -70,7 +70,9 @@ enum err map_decode(struct span body, struct map_block *b_r);
 enum err msg_decode(struct span body, struct idx_msg *m_r);
 enum err log_decode(struct span body, struct set *changed,
 		    struct set *vanished); /* adds; partly on failure */
-enum err cache_decode(struct span body, struct idx_cache *c_r);
+size_t cache_head_size(struct span body); /* in front of the fields; never more than there is */
+/* want: bits of enum idx_field. The others are as if they were not there, and not looked at. */
+enum err cache_decode(struct span body, unsigned want, struct idx_cache *c_r);
 enum err todo_decode(struct span body, struct idx_todo *t_r);
 
 enum { REC_TODO_PURGE = 255 }; /* ours: a space to be removed; under mailbox 0, sequence = space */

@@ -48,6 +48,7 @@ static struct idx_txn *txn_new(struct idx *i)
 	x->env_loaded = x->wrote = x->purged = false;
 	x->boxes = NULL;
 	memset(x->last, 0, sizeof(x->last));
+	x->counted.uid = 0;
 	for (size_t k = 0; k < MAP_SLOTS; k++)
 		x->map[k].box = NULL;
 	return x;

@@ -2,41 +2,56 @@
 #include "mime/header.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 static const struct span text_of[MIME_NAMES] = {
-	[MIME_DATE] = SPAN_INIT("date"),
-	[MIME_SUBJECT] = SPAN_INIT("subject"),
-	[MIME_FROM] = SPAN_INIT("from"),
-	[MIME_SENDER] = SPAN_INIT("sender"),
-	[MIME_REPLY_TO] = SPAN_INIT("reply-to"),
 	[MIME_TO] = SPAN_INIT("to"),
 	[MIME_CC] = SPAN_INIT("cc"),
 	[MIME_BCC] = SPAN_INIT("bcc"),
-	[MIME_IN_REPLY_TO] = SPAN_INIT("in-reply-to"),
+	[MIME_DATE] = SPAN_INIT("date"),
+	[MIME_FROM] = SPAN_INIT("from"),
+	[MIME_SENDER] = SPAN_INIT("sender"),
+	[MIME_SUBJECT] = SPAN_INIT("subject"),
+	[MIME_LIST_ID] = SPAN_INIT("list-id"),
+	[MIME_REPLY_TO] = SPAN_INIT("reply-to"),
 	[MIME_MESSAGE_ID] = SPAN_INIT("message-id"),
 	[MIME_REFERENCES] = SPAN_INIT("references"),
-	[MIME_LIST_ID] = SPAN_INIT("list-id"),
+	[MIME_CONTENT_ID] = SPAN_INIT("content-id"),
+	[MIME_IN_REPLY_TO] = SPAN_INIT("in-reply-to"),
+	[MIME_CONTENT_MD5] = SPAN_INIT("content-md5"),
 	[MIME_VERSION] = SPAN_INIT("mime-version"),
 	[MIME_CONTENT_TYPE] = SPAN_INIT("content-type"),
-	[MIME_CONTENT_ENCODING] = SPAN_INIT("content-transfer-encoding"),
-	[MIME_CONTENT_ID] = SPAN_INIT("content-id"),
-	[MIME_CONTENT_DESCRIPTION] = SPAN_INIT("content-description"),
-	[MIME_CONTENT_DISPOSITION] = SPAN_INIT("content-disposition"),
-	[MIME_CONTENT_MD5] = SPAN_INIT("content-md5"),
 	[MIME_CONTENT_LANGUAGE] = SPAN_INIT("content-language"),
 	[MIME_CONTENT_LOCATION] = SPAN_INIT("content-location"),
+	[MIME_CONTENT_DESCRIPTION] = SPAN_INIT("content-description"),
+	[MIME_CONTENT_DISPOSITION] = SPAN_INIT("content-disposition"),
+	[MIME_CONTENT_ENCODING] = SPAN_INIT("content-transfer-encoding"),
+};
+
+/* The first name of that length; 0 also where there is none. */
+static const uint8_t first_of[] = {
+	[2] = MIME_TO,
+	[3] = MIME_BCC,
+	[4] = MIME_DATE,
+	[6] = MIME_SENDER,
+	[7] = MIME_SUBJECT,
+	[8] = MIME_REPLY_TO,
+	[10] = MIME_MESSAGE_ID,
+	[11] = MIME_IN_REPLY_TO,
+	[12] = MIME_VERSION,
+	[16] = MIME_CONTENT_LANGUAGE,
+	[19] = MIME_CONTENT_DESCRIPTION,
+	[25] = MIME_CONTENT_ENCODING,
 };
 
 enum mime_name mime_name_of(struct span name)
 {
-	char last = name.n ? ascii_lower(name.p[name.n - 1]) : '\0';
-	enum mime_name i = 0;
-
-	/* Length and last letter tell nearly all of them apart. */
-	while (i < MIME_NAMES &&
-	       (text_of[i].n != name.n || text_of[i].p[name.n - 1] != last || !span_ieq(name, text_of[i])))
-		i++;
-	return i;
+	if (name.n >= ARRAY_LEN(first_of))
+		return MIME_NAMES;
+	for (enum mime_name i = first_of[name.n]; i < MIME_NAMES && text_of[i].n <= name.n; i++)
+		if (span_ieq(name, text_of[i]))
+			return i;
+	return MIME_NAMES;
 }
 
 struct span mime_name_text(enum mime_name name)

@@ -156,7 +156,7 @@ static double walk(struct bench *b)
 	check(idx_read(b->i, &x, NULL));
 	check(idx_walk_begin(x, b->box, true, &w));
 	for (; !idx_walk_to(w, m.uid + 1, &m, &raw); n++)
-		check(idx_cache_decode(raw, &c));
+		check(idx_cache_decode(raw, IDX_ALL_FIELDS, &c));
 	idx_walk_end(&w);
 	idx_abort(&x);
 	start = now_us() - start;

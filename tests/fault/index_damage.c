@@ -286,7 +286,7 @@ static void check_walk(struct idx_txn *x)
 		check_msg(&m);
 		if (!raw.n)
 			continue;
-		tell(idx_cache_decode(raw, &c));
+		tell(idx_cache_decode(raw, IDX_ALL_FIELDS, &c));
 		want(span_eq(c.field[IDX_ENVELOPE], span_of(text, cache_text(uid, text))), "cache");
 	}
 	if (e != ERR_NOTFOUND)

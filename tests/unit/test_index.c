@@ -387,7 +387,7 @@ static void walk(void **state)
 	while (!(e = idx_walk_to(w, m.uid + 1, &m, &raw))) {
 		n++;
 		assert_int_equal(m.uid, n * 3);
-		e = idx_cache_decode(raw, &c);
+		e = idx_cache_decode(raw, 1u << IDX_ENVELOPE, &c);
 		assert_int_equal(e, m.uid % 2 ? ERR_OK : ERR_NOTFOUND);
 		if (!e)
 			assert_true(span_eq_str(c.field[IDX_ENVELOPE], "(env)"));

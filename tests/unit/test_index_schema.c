@@ -226,13 +226,42 @@ static void cache(void **state)
 	struct idx_cache c = { .field[IDX_BODY] = SPAN("body"), .field[IDX_PREVIEW] = SPAN("") }, d;
 
 	cache_encode(&c, &out);
-	assert_int_equal(cache_decode(body(), &d), ERR_OK);
+	assert_int_equal(cache_decode(body(), IDX_ALL_FIELDS, &d), ERR_OK);
 	assert_true(span_eq_str(d.field[IDX_BODY], "body"));
 	assert_non_null(d.field[IDX_PREVIEW].p);
 	assert_null(d.field[IDX_ENVELOPE].p);
-	REFUSES_OTHER_LENGTHS(cache_decode, &d);
-	assert_int_equal(cache_decode(SPAN("\x80"), &d), ERR_CORRUPT);
-	assert_int_equal(cache_decode(SPAN("\1\xff\xff\xff\xff"), &d), ERR_CORRUPT);
+	assert_int_equal(cache_decode(body(), 1u << IDX_PREVIEW, &d), ERR_OK);
+	assert_null(d.field[IDX_BODY].p);
+	REFUSES_OTHER_LENGTHS(cache_decode, IDX_ALL_FIELDS, &d);
+	assert_int_equal(cache_decode(SPAN("\x80"), IDX_ALL_FIELDS, &d), ERR_CORRUPT);
+	assert_int_equal(cache_decode(SPAN("\1\xff\xff\xff\xff....."), IDX_ALL_FIELDS, &d), ERR_CORRUPT);
+}
+
+/* Each byte is checked, that of a field when the field is wanted: so one field can be read without the others. */
+static void cache_damage(void **state)
+{
+	static const struct idx_cache c = { .field[IDX_ENVELOPE] = SPAN_INIT("envelope"), .field[IDX_HEADERS] = SPAN_INIT("headers") };
+	struct rec_key k = rec_key32_32(1, 2);
+	struct span key = rec_key_span(&k), in;
+	struct idx_cache d;
+
+	cache_encode(&c, &out);
+	rec_seal(REC_CACHE, key, &out);
+	for (size_t i = 0; i < out.n; i++) {
+		size_t head = REC_FRAME + 1 + 16;
+		bool envelope = i >= head && i < head + 8, headers = i >= head + 8;
+
+		out.p[i] ^= 0x10;
+		assert_int_equal(rec_open(REC_CACHE, key, buf_span(&out), &in, NULL), i < head ? ERR_CORRUPT : ERR_OK);
+		if (i >= head) {
+			assert_int_equal(cache_decode(in, 1u << IDX_ENVELOPE, &d), envelope ? ERR_CORRUPT : ERR_OK);
+			assert_int_equal(cache_decode(in, 1u << IDX_HEADERS, &d), headers ? ERR_CORRUPT : ERR_OK);
+			assert_int_equal(cache_decode(in, IDX_ALL_FIELDS, &d), ERR_CORRUPT);
+		}
+		out.p[i] ^= 0x10;
+	}
+	for (size_t n = 0; n < out.n; n++)
+		assert_true(rec_open(REC_CACHE, key, span_of(out.p, n), &in, NULL) || cache_decode(in, 0, &d));
 }
 
 static void todo(void **state)
@@ -272,7 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys),     cmocka_unit_test(frame), cmocka_unit_test(small_ones),
 		cmocka_unit_test(box),      cmocka_unit_test(map),   cmocka_unit_test(msg),
-		cmocka_unit_test(log_sets), cmocka_unit_test(cache), cmocka_unit_test(todo),
+		cmocka_unit_test(log_sets), cmocka_unit_test(cache), cmocka_unit_test(cache_damage), cmocka_unit_test(todo),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
