@@ -18,6 +18,7 @@ enum {
 	COMMIT_PURGE = 512,   /* records of removed mailboxes dropped beside a commit: about a millisecond */
 	MINUTE_PURGE = 20000, /* and in the minute's round */
 	LOOK_US = 1000,
+	READ_TRIES = 10,
 };
 
 enum err txn_fail(struct idx_txn *x, enum err e)
@@ -126,6 +127,34 @@ static enum err start_fresh(struct idx_txn *x)
 	return put_env(x);
 }
 
+/*
+ * A transaction that sees what was committed last. LMDB lets a reader choose its number and then read the head of that
+ * number: when the processor is taken from it in between, two commits may have written another one there. Such a
+ * transaction is whole but for its number; only what is wrong again and again is damage.
+ */
+static enum err txn_checked(struct idx *i, bool write, struct idx_txn **x_r)
+{
+	struct idx_txn *x;
+	struct env_rec *r;
+	enum err e = ERR_OK;
+
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		guard_busy(&i->guard, true);
+		e = txn_open(i, write, &x);
+		if (e)
+			return e;
+		e = env_get(x, &r);
+		if (!e) {
+			*x_r = x;
+			return ERR_OK;
+		}
+		idx_abort(&x);
+		if (e != ERR_CORRUPT || write)
+			return e;
+	}
+	return e;
+}
+
 /* --- the door --------------------------------------------------------------------------- */
 
 /* A reader that looked a moment ago need not look again: the file may go while it reads, too. */
@@ -144,8 +173,6 @@ static enum err still_ours(struct idx *i, bool write)
 static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct errtext *t)
 {
 	enum err e = still_ours(i, write);
-	struct idx_txn *x;
-	struct env_rec *r;
 
 	if (e)
 		return err_say(t, e, "index %s was removed or replaced", i->dir);
@@ -155,16 +182,8 @@ static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct er
 	}
 	if (!e && (i->panicked || !i->env))
 		e = ERR_IO;
-	guard_busy(&i->guard, true); /* reopening ended transactions of its own */
 	if (!e)
-		e = txn_open(i, write, &x);
-	if (!e) {
-		e = env_get(x, &r); /* what is read is what was committed last */
-		if (e)
-			idx_abort(&x);
-		else
-			*x_r = x;
-	}
+		e = txn_checked(i, write, x_r);
 	if (e && i->txns == 0)
 		guard_busy(&i->guard, false);
 	return e ? err_say(t, e, "index %s: %s", i->dir, err_name(e)) : ERR_OK;
@@ -290,12 +309,12 @@ void idx_check_readers(struct idx *i)
 enum err txn_first(struct idx *i, bool fresh)
 {
 	struct idx_txn *x;
-	struct env_rec *r;
-	enum err e = txn_open(i, fresh, &x);
+	enum err e = fresh ? txn_open(i, true, &x) : txn_checked(i, false, &x);
 
 	if (e)
 		return e;
-	e = fresh ? start_fresh(x) : env_get(x, &r);
+	if (fresh)
+		e = start_fresh(x);
 	if (!e)
 		return idx_commit(&x, NULL);
 	idx_abort(&x);
