@@ -39,6 +39,7 @@ struct staged {
 	size_t base_n;
 	uint64_t size;                   /* of the plain bytes; UINT64_MAX: not known */
 	char dir;                        /* 'c', 'n'; 0: not renamed */
+	bool prepared;                   /* the bytes are as they will be */
 	struct maildir_box *from;        /* borrowed: of a link; else NULL, as what follows */
 	struct found source;
 };
@@ -209,7 +210,7 @@ static enum err file_prepare(struct maildir_box *b, struct store_commit *c, bool
 	struct stat st;
 	enum err e = ERR_OK;
 
-	if (c->stage->fd < 0)
+	if (c->stage->fd < 0 || s->prepared)
 		return ERR_OK;
 	if (fstat(c->stage->fd, &st) < 0)
 		return err_from_errno(errno);
@@ -220,6 +221,7 @@ static enum err file_prepare(struct maildir_box *b, struct store_commit *c, bool
 		e = err_from_errno(errno);
 	if (!e && several)
 		sync_file_range(c->stage->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	s->prepared = !e;
 	return e;
 }
 
@@ -262,6 +264,8 @@ static enum err commit_rename(struct maildir_box *b, struct store_commit *c, int
 	char old[sizeof(s->unique)];
 	enum err e;
 
+	if (s->dir) /* by an earlier try */
+		return ERR_OK;
 	memcpy(old, s->unique, sizeof(old));
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (!commit_name(c, s, dir))
@@ -309,6 +313,31 @@ static void commit_undo(struct maildir_box *b, struct store_commit *c, int tmp)
 		b->made += unlinkat(maildir_dir_fd(b, s->dir), s->final, 0) == 0;
 	else if (!s->from)
 		unlinkat(tmp, s->unique, 0);
+}
+
+/* As it was staged, to be committed another time. Where that fails it stays, which is as good. */
+static void commit_withdraw(struct maildir_box *b, struct store_commit *c, int tmp)
+{
+	struct staged *s = c->stage->priv;
+	int fd = maildir_dir_fd(b, s->dir);
+
+	if (!s->dir || (s->from ? unlinkat(fd, s->final, 0) : file_rename_new(fd, s->final, tmp, s->unique)) < 0)
+		return;
+	b->made++;
+	s->dir = 0;
+}
+
+/* Was another program in the way, and nothing worse? (What is gone will be so the next time, too.) */
+static bool commit_must_wait(const struct store_commit *c, size_t n)
+{
+	bool wait = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].err && c[i].err != ERR_INUSE && c[i].err != ERR_EXPUNGED)
+			return false;
+		wait |= c[i].err == ERR_INUSE;
+	}
+	return wait;
 }
 
 /* Keywords beyond those of file names. Under the final base name, before that name can be seen. */
@@ -378,6 +407,7 @@ enum err maildir_settle(struct store_box *sb, struct store_commit *c, size_t n, 
 	return e ? err_say(t, e, "a message cannot be added to %s: %s", maildir_box_of(sb)->name, err_name(e)) : ERR_OK;
 }
 
+/* ERR_INUSE: nothing happened. Else c[i].err tells of each. */
 static enum err commit_batch(struct maildir_box *b, struct store_commit *c, size_t n, bool last, int tmp,
 			     struct arena *a, struct errtext *t)
 {
@@ -388,6 +418,11 @@ static enum err commit_batch(struct maildir_box *b, struct store_commit *c, size
 	for (size_t i = 0; i < n; i++)
 		if (!c[i].err)
 			c[i].err = e ? e : commit_rename(b, &c[i], tmp);
+	if (commit_must_wait(c, n)) {
+		for (size_t i = 0; i < n; i++)
+			commit_withdraw(b, &c[i], tmp);
+		return err_say(t, ERR_INUSE, "%s is being changed by another program", b->name);
+	}
 	e = last ? commit_sync(b) : ERR_OK;
 	for (size_t i = 0; i < n; i++)
 		if (!c[i].err)
@@ -412,6 +447,10 @@ static enum err commit(struct maildir_box *b, struct store_commit *c, size_t n, 
 		for (size_t i = 0; i < n; i++)
 			c[i].err = e;
 	}
+	for (size_t i = 0; e == ERR_INUSE && i < n; i++)
+		c[i].err = ERR_INUSE;
+	if (e == ERR_INUSE)
+		return e;
 	for (size_t i = 0; i < n; i++) {
 		if (c[i].err && !e)
 			err_say(t, c[i].err, "a message cannot be added to %s: %s", b->name,

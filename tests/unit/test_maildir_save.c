@@ -1,5 +1,6 @@
 #include "store_room.h"
 
+#include <sys/file.h>
 #include <sys/resource.h>
 
 static void stage(struct room *r, struct store_stage *st, const char *text)
@@ -149,6 +150,35 @@ static void test_place(void **state)
 	assert_int_equal(room_count(r, "cur"), 3);
 }
 
+/* Another process holds what a message needs: it stays staged, and the next try commits it. */
+static void test_in_use(void **state)
+{
+	struct room *r = *state;
+	struct mail_flags f = { 0, UINT64_C(1) << 30 };
+	struct store_stage st[2];
+	struct store_commit c[2];
+	int fd;
+
+	room_add(r, "first", f); /* roost-extra is there */
+	for (int i = 0; i < 2; i++) {
+		stage(r, &st[i], "text");
+		c[i] = (struct store_commit){ .stage = &st[i], .flags = f, .vsize = STORE_SIZE_UNKNOWN };
+	}
+	fd = open(room_path(r, "roost-extra"), O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(r->box->ops->commit_many(r->box, c, 2, r->arena, &r->text), ERR_INUSE);
+	assert_int_equal(r->box->ops->commit_many(r->box, c, 2, r->arena, &r->text), ERR_INUSE);
+	assert_int_equal(room_scan(r).n, 1);
+	close(fd);
+	assert_int_equal(r->box->ops->commit_many(r->box, c, 2, r->arena, &r->text), ERR_OK);
+	assert_int_equal(room_count(r, "tmp"), 0);
+	struct store_scan s = room_scan(r);
+	assert_int_equal(s.n, 3);
+	for (size_t i = 0; i < s.n; i++)
+		assert_true(s.msg[i].flags.keywords == f.keywords);
+}
+
 static void test_no_space(void **state)
 {
 	struct room *r = *state;
@@ -208,7 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_commit), ROOM_TEST(test_flags),    ROOM_TEST(test_batch_and_abort),
 		ROOM_TEST(test_one_fails), ROOM_TEST(test_link),  ROOM_TEST(test_place),
-		ROOM_TEST(test_no_space),
+		ROOM_TEST(test_no_space), ROOM_TEST(test_in_use),
 		ROOM_TEST(test_sweep),  ROOM_TEST(test_write_limit),
 	};
 
