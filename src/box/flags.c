@@ -16,6 +16,7 @@ struct storing {
 	const struct set *uids;
 	struct view_store *s;
 	struct mail_flags given;
+	bool unknown;             /* among the keywords to be removed is one that the mailbox does not know: nobody has it */
 	struct change *change;    /* own: capacity is the number of uids */
 	size_t n;
 	struct set changed, seen; /* seen: uids that are still there */
@@ -51,7 +52,8 @@ static bool unchanged(const struct storing *c, const struct idx_msg *m)
 		return false; /* always fails: the flags exist */
 	if (c->s->mode == VIEW_FLAGS_ADD)
 		return !system && !keywords;
-	return c->s->mode == VIEW_FLAGS_REMOVE && system == c->given.system && keywords == c->given.keywords;
+	return c->s->mode == VIEW_FLAGS_REMOVE && !c->unknown && system == c->given.system &&
+	       keywords == c->given.keywords;
 }
 
 /* Decides for every message before any is written: the condition is on the state before. */
@@ -98,11 +100,28 @@ static enum err put_change(struct idx_txn *x, uint32_t box, struct change *ch, u
 	return e;
 }
 
+/* Names to bits that are to be removed: as the record has them now, for another process may have made one. */
+static void find_keywords(struct storing *c)
+{
+	c->given.keywords = 0;
+	c->unknown = false;
+	for (size_t i = 0; i < c->s->keywords_n; i++) {
+		int bit = mailbox_keyword(c->v->mb, c->s->keywords[i]);
+
+		if (bit < 0)
+			c->unknown = true;
+		else
+			c->given.keywords |= UINT64_C(1) << bit;
+	}
+}
+
 static enum err store_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct storing *c = arg;
 	enum err e;
 
+	if (c->s->mode == VIEW_FLAGS_REMOVE)
+		find_keywords(c);
 	c->n = 0;
 	set_clear(&c->changed);
 	set_clear(&c->seen);
@@ -123,8 +142,6 @@ static enum err keywords_fit(const struct storing *c, struct errtext *t)
 	const struct mailbox *mb = c->v->mb;
 	size_t room = 0;
 
-	if (c->s->mode == VIEW_FLAGS_REMOVE)
-		return ERR_OK;
 	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
 		room += !mb->keyword[i];
 	for (size_t i = 0; i < c->s->keywords_n; i++)
@@ -133,20 +150,15 @@ static enum err keywords_fit(const struct storing *c, struct errtext *t)
 	return ERR_OK;
 }
 
-/* Names to bits; only names that are to be set are made. */
-static enum err take_keywords(struct storing *c, struct errtext *t)
+/* Names to bits that are to be set; what the mailbox does not know is made. */
+static enum err make_keywords(struct storing *c, struct errtext *t)
 {
-	struct mailbox *mb = c->v->mb;
 	enum err e = keywords_fit(c, t);
 
 	for (size_t i = 0; !e && i < c->s->keywords_n; i++) {
-		int known = mailbox_keyword(mb, c->s->keywords[i]);
-		unsigned bit = (unsigned)known;
+		unsigned bit = 0;
 
-		if (known < 0 && c->s->mode == VIEW_FLAGS_REMOVE)
-			continue;
-		if (known < 0)
-			e = mailbox_keyword_add(mb, c->s->keywords[i], &bit, t);
+		e = mailbox_keyword_add(c->v->mb, c->s->keywords[i], &bit, t);
 		if (!e)
 			c->given.keywords |= UINT64_C(1) << bit;
 	}
@@ -202,8 +214,8 @@ enum err view_store(struct view *v, const struct set *uids, struct view_store *s
 	c.given.system = s->system & MAIL_SYSTEM;
 	c.change = mem_array(set_count(&mine) + 1, sizeof(*c.change));
 	e = mailbox_ready(v->mb, t);
-	if (!e)
-		e = take_keywords(&c, t);
+	if (!e && s->mode != VIEW_FLAGS_REMOVE)
+		e = make_keywords(&c, t);
 	if (!e)
 		e = mailbox_update(v->mb, REC_FACTS, store_run, &c, t);
 	if (!e) {

@@ -286,6 +286,8 @@ static void fill(struct view_walk *w, const struct idx_msg *m, const struct idx_
 	if (w->v->recent.n && set_has(&w->v->recent, m->uid))
 		f->flags.system |= MAIL_RECENT;
 	f->modseq = m->modseq;
+	/* Changed since the last update: what else changed with it, or before, is not told with it. */
+	w->v->state.behind |= m->modseq > w->v->absorbed;
 	f->internaldate = m->internaldate;
 	f->savedate = m->savedate;
 	f->sent = m->sent;

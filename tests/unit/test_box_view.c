@@ -437,6 +437,28 @@ static void test_held(void **state)
 	view_close(&v);
 }
 
+/* What a session is shown before it is told of all changes up to it does not stand for those. */
+static void test_shown_early(void **state)
+{
+	struct view *a, *b;
+	uint64_t told;
+
+	fill(2);
+	a = house_view(&h, "INBOX", false);
+	b = house_view(&h, "INBOX", false);
+	told = view_state(b)->highestmodseq;
+	view_flag(a, 1, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	assert_false(flags_of(b, 2).system & MAIL_SEEN);
+	assert_false(view_state(b)->behind);
+	assert_true(flags_of(b, 1).system & MAIL_SEEN);
+	assert_true(view_state(b)->behind);
+	assert_int_equal(view_state(b)->highestmodseq, told);
+	view_quiet(&h, b);
+	assert_false(view_state(b)->behind);
+	assert_true(view_state(b)->highestmodseq > told);
+	view_close(&a);
+	view_close(&b);
+}
 
 int main(void)
 {
@@ -445,6 +467,7 @@ int main(void)
 		OVER_BOTH(test_recent, h), OVER_MAILDIR(test_empty_new, h), OVER_BOTH(test_flags, h), OVER_BOTH(test_unchangedsince, h), OVER_BOTH(test_notify, h),
 		OVER_BOTH(test_deleted_mailbox, h), OVER_BOTH(test_first_unseen, h),
 		OVER_BOTH(test_since, h), OVER_BOTH(test_since_unknown, h), OVER_BOTH(test_behind, h), OVER_BOTH(test_held, h),
+		OVER_BOTH(test_shown_early, h),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
