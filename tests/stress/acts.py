@@ -46,7 +46,7 @@ class Client(Model):
     # --- the connection
 
     async def connect(self):
-        self.wire = Wire(*await self.world.connect(self.user, self.rng.random() < 0.5))
+        self.wire = Wire(*await self.world.connect(self.user, self.rng.random() < 0.5), self.world.log_of(self.number))
         self.enabled, self.busy_contexts = set(), {}
         self.generation = self.world.next_generation()
         self.forget()
@@ -301,8 +301,7 @@ class Client(Model):
             self.owned(box, uids - named, [word], add)
         if limit and (spurious := {u for u in named if had[u] is (not add)}):
             raise Wrong(f"MODIFIED names {sorted(spurious)} without a reason: {command.text}")
-        # A keyword that the mailbox does not know cannot have changed: only one that is there tells something.
-        done = {u for u in newer - named - command.removed if add and had[u]}
+        done = {u for u in newer - named - command.removed if had[u] is add}
         await self.do_noop()
         if self.box is box and done & {m.uid for m in self.msgs}:
             raise Wrong(f"UNCHANGEDSINCE {limit} let pass {sorted(done)}")
@@ -414,12 +413,14 @@ class Client(Model):
             uid = True  # the numbers may change meanwhile
             fetched = await self.say(f"UID FETCH {as_set(uids)} (ENVELOPE)", ("OK", "NO"))
             self.allow(name, [box.tokens[u] for u in fetched.fetched if u in box.tokens])
+        copy = self.truth.copy(box, uids, name)
         if uid or verb == "MOVE":
             command = await self.say(f"UID {verb} {as_set(uids)} {name}", ("OK", "NO"))
         else:
             command = await self.say(f"COPY {which} {name}", ("OK", "NO"))
         m = re.match(r"(\d+) (\S+) (\S+)", command.codes.get("COPYUID") or "")
         if m:
+            self.truth.copies.remove(copy)
             self.copied(command, self.truth.box(self.user, m[1]), numbers(m[2]), numbers(m[3]), uids)
 
     def copied(self, command, target, old, new, asked):
@@ -430,10 +431,9 @@ class Client(Model):
                 target.token(b, self.box.tokens[a])
             if command.cond == "OK":
                 target.acked[b] = f"client {self.number}, {command.text[:60]!r}"
+            self.box.copies.setdefault(a, []).append((target, b))
             if a in self.box.flagged:  # \Deleted comes along
-                target.doomed.add(b)
-                target.flagged.add(b)
-                self.truth.doomed_tokens[self.user, target.name].add(self.box.tokens.get(a))
+                target.born_flagged(b)
         if command.name == "MOVE" and command.cond == "OK":
             still = set(old) & {x.uid for x in self.msgs}
             if still and target is not self.box:
@@ -465,9 +465,8 @@ class Client(Model):
     def complete_answer(self, command, uids):
         """All that was asked and is still there is answered."""
         missing = {u for u in uids if u} - set(command.fetched)
-        missing -= self.box.doomed if self.box else missing
-        if missing and not self.box.dead:
-            raise Wrong(f"{command.text[:200]} ({command.cond}) does not tell of UIDs {sorted(missing)}")
+        if self.box:
+            self.box.untold.update(dict.fromkeys(missing, f"client {self.number}'s {command.text[:200]} ({command.cond})"))
 
     async def do_changed(self):
         if not self.enabled:
@@ -476,9 +475,7 @@ class Client(Model):
         vanished = " VANISHED" if "QRESYNC" in self.enabled and self.rng.random() < 0.7 else ""
         newer = {m.uid for m in self.msgs if m.uid and m.modseq > since}
         command = await self.say(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since}{vanished})")
-        missing = newer - set(command.fetched) - command.removed - command.earlier - self.box.doomed
-        if missing:
-            raise Wrong(f"{command.text} does not tell of {sorted(missing)}")
+        self.complete_answer(command, newer - command.removed - command.earlier)
 
     def in_view(self, uids, what):
         """What a search finds is in the mailbox that the session was told of."""

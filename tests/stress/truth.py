@@ -24,6 +24,8 @@ class Box:
         self.recent = {}      # uid: the session that was told
         self.acked = {}       # uid: who acknowledged it
         self.flagged = set()  # uids that somebody tried to mark as \\Deleted: copies are marked, too
+        self.copies = {}      # uid: the (box, uid) of its copies
+        self.untold = {}      # uid: the command that should have told of it, were it not gone
         self.doomed = set()   # uids that somebody tried to remove
         self.gone = set()     # uids that somebody was told to be gone
         self.dead = False     # the mailbox itself may go
@@ -42,6 +44,23 @@ class Box:
         if was != token:
             raise Wrong(f"UID {uid} of {self} was message {was} and is {token}")
 
+    def born_flagged(self, uid):
+        """A copy of what was marked is marked; so are those that were made of it before its maker was told that it is there."""
+        if uid in self.flagged:
+            return
+        self.flagged.add(uid)
+        self.doomed.add(uid)
+        for box, copy in self.copies.get(uid, ()):
+            box.born_flagged(copy)
+
+    def check_told(self, passing):
+        """At a checkpoint, for only then it is known who was on the way out: nobody else was left out by a FETCH."""
+        kept = {uid for uid in self.untold if uid not in self.doomed and (uid in self.acked or self.tokens.get(uid) not in passing)}
+        if kept and not self.dead:
+            uid = min(kept)
+            raise Wrong(f"{self.untold[uid]} does not tell of UID {uid} of {self}, which nobody removed")
+        self.untold.clear()
+
     def check(self, uids):
         """At a checkpoint: what is there."""
         lost = set(self.acked) - self.doomed - set(uids)
@@ -53,6 +72,19 @@ class Box:
             raise Wrong(f"UIDs {sorted(back)[:9]} of {self} were announced as gone and are there")
 
 
+class Copy:
+    """A COPY or MOVE that nobody was told the result of, by UID: under way, refused, or its connection ended."""
+
+    def __init__(self, box, uids, target):
+        self.box, self.uids, self.target = box, uids, target
+
+    def may_be(self, box):
+        return box.user == self.box.user and box.name in (None, self.target)
+
+    def tokens(self, uids):
+        return {self.box.tokens[u] for u in uids if u in self.box.tokens}
+
+
 class Truth:
     def __init__(self, seed):
         self.boxes, self.texts = {}, {}
@@ -62,12 +94,32 @@ class Truth:
         self.allowed = collections.Counter()               # (user, mailbox, token): so many copies may be there
         self.doomed_tokens = collections.defaultdict(set)  # (user, mailbox)
         self.copied_tokens = collections.defaultdict(set)  # (user, mailbox): may be there under several UIDs
+        self.copies = []                                   # those without a result
 
     def box(self, user, uidvalidity):
         key = user, int(uidvalidity)
         if key not in self.boxes:
             self.boxes[key] = Box(*key)
         return self.boxes[key]
+
+    def copy(self, box, uids, target):
+        self.copies.append(Copy(box, uids, target))
+        return self.copies[-1]
+
+    def settle(self):
+        """
+        Everybody is quiet: what became of the copies without a result. They took the mark along that their source had, and one
+        that was refused may have been seen before it was taken back.
+        """
+        for box in self.boxes.values():
+            for c in self.copies:
+                marked = c.tokens(c.uids & c.box.flagged) if c.may_be(box) else ()
+                for uid in [u for u, token in box.tokens.items() if token in marked]:
+                    box.born_flagged(uid)
+        for box in self.boxes.values():
+            passing = [c.tokens(c.uids) | {None} for c in self.copies if c.may_be(box)]
+            box.check_told(set().union(*passing))
+        self.copies = []
 
     def message(self, sender, line="\r\n"):
         """A new message: (token, bytes)."""

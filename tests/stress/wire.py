@@ -4,6 +4,7 @@ import collections
 import os
 import re
 import sys
+import time
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -46,11 +47,29 @@ def as_set(some):
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in parts)
 
 
+class Trace(collections.deque):
+    """The last lines of a connection; with a file, all of them, and when."""
+
+    def __init__(self, path):
+        super().__init__(maxlen=400)
+        self.file = open(path, "ab") if path else None
+
+    def append(self, line):
+        super().append(line)
+        if self.file:
+            self.file.write(b"%.6f %s\n" % (time.time(), line))
+
+    def close(self):
+        if self.file:
+            self.file.close()
+            self.file = None
+
+
 class Wire:
-    def __init__(self, reader, writer):
+    def __init__(self, reader, writer, log=None):
         self.reader, self.writer = reader, writer
         self.got, self.inflate, self.deflate = b"", None, None
-        self.trace = collections.deque(maxlen=400)
+        self.trace = Trace(log)
 
     async def line(self, timeout=60):
         """One response without its last line end, literals included."""
@@ -99,3 +118,4 @@ class Wire:
 
     def close(self):
         self.writer.close()
+        self.trace.close()

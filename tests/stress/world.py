@@ -132,6 +132,18 @@ class World:
         self.may_change = {"SAVEDATE"} if args.delete_index else set()  # a rebuilt index has it from the file's ctime
         self.generations, self.clients, self.killed, self.kills, self.indexes, self.delivered = 0, [], 0.0, 0, 0, 0
         self.rng = random.Random(f"{args.seed}/world")
+        self.log = args.keep and f"{args.keep}/{args.seed}"
+        if self.log:
+            shutil.rmtree(self.log, ignore_errors=True)
+            os.makedirs(self.log)
+
+    def log_of(self, number):
+        return self.log and f"{self.log}/client{number}"
+
+    def found(self, failed):
+        """A run is over: what it kept is of use only when it found something."""
+        if self.log and not failed:
+            shutil.rmtree(self.log, ignore_errors=True)
 
     def next_generation(self):
         self.generations += 1
@@ -171,12 +183,13 @@ class Stdio(World):
     def __init__(self, args):
         super().__init__(args)
         self.users = ["u0"]
-        self.dir = tempfile.mkdtemp(prefix="roost-stress-")
+        self.dir = self.log or tempfile.mkdtemp(prefix="roost-stress-")
         self.set_up(None)
         tool = os.path.join(os.environ.get("ROOST_BUILD", TOP), "tests/tools/imapstdio")
         self.procs, self.turn = [], 0
         for i in range(args.servers):
-            self.procs.append(subprocess.Popen([tool, "-m", self.root("u0"), "-s", f"{self.dir}/socket{i}", "-i", self.index("u0")],
+            under = args.under.replace("{}", f"{self.dir}/server{i}").split()
+            self.procs.append(subprocess.Popen([*under, tool, "-m", self.root("u0"), "-s", f"{self.dir}/socket{i}", "-i", self.index("u0")],
                                                stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             self.procs[-1].stdout.readline()
 
@@ -200,7 +213,8 @@ class Stdio(World):
         for proc in self.procs:
             proc.stdin.close()
         codes = [proc.wait(60) for proc in self.procs]
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if not self.log:
+            shutil.rmtree(self.dir, ignore_errors=True)
         if any(codes):
             raise Wrong(f"the servers ended with {codes}")
 
