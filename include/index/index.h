@@ -31,15 +31,11 @@
 #include "base/set.h"
 #include "base/span.h"
 
-#include <sys/types.h>
-
 struct idx;
 struct idx_txn;
 
 struct idx_config {
-	const char *dir;    /* made (0700, or as mode says) when missing, not its parents; absolute */
-	bool flat;          /* dir is somebody else's: our files are called roost.index and the like */
-	mode_t mode;        /* of files, 0: 0600; for others than the owner where several users share the environment */
+	const char *dir;    /* made (0700) when missing, not its parents; absolute */
 	bool memory;        /* INDEX=MEMORY: nameless files below dir (NULL: /dev/shm, else /tmp), gone with the process */
 	uint64_t map_max;   /* bytes; 0: 64 GiB */
 	uint64_t map_start; /* bytes; 0: 64 MiB. Address space only; doubles when full */
@@ -205,5 +201,11 @@ struct idx_todo {
 enum err idx_todo_add(struct idx_txn *x, struct idx_todo *t);
 enum err idx_todo_next(struct idx_txn *x, uint32_t box /* 0: any */, uint64_t after, struct idx_todo *t_r); /* ERR_NOTFOUND */
 enum err idx_todo_done(struct idx_txn *x, uint32_t box, uint64_t seq); /* done twice is fine */
+/*
+ * Whoever works on the list has the turn, from reading it until what is done is off it: two processes at once would give
+ * a file each the flags that it read, and the older ones might come last. False: another has it (wait: for seconds).
+ */
+bool idx_turn(struct idx *i, bool wait);
+void idx_turn_end(struct idx *i);
 
 #endif

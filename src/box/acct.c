@@ -17,34 +17,26 @@ enum {
 	HOUSE_MS = 60000,
 };
 
-/* The index where it belongs, else where one can be. */
-static enum err open_somewhere(struct acct *a, bool *rebuilt_r, struct errtext *t)
+static struct idx_config index_config(const struct acct *a)
 {
-	const struct acct_config *c = a->config;
-	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat };
-	struct idx_config instead = { .dir = c->index_fallback };
-	enum err e = idx_open(&there, &a->idx, rebuilt_r, t);
-
-	if (!c->index_fallback || (e != ERR_CANNOT && e != ERR_READONLY && e != ERR_PERM))
-		return e;
-	a->note = "the index directory is read-only or on a network file system: mail_index_fallback is used";
-	return idx_open(&instead, &a->idx, rebuilt_r, t);
+	return (struct idx_config){ .dir = a->config->index_dir, .memory = a->config->index_memory };
 }
 
-static enum err open_index(struct acct *a, struct errtext *t)
+enum err acct_index(struct acct *a, struct errtext *t)
 {
+	struct idx_config config = index_config(a);
 	bool rebuilt;
 	enum err e;
 
 	if (a->idx)
 		return ERR_OK;
-	e = open_somewhere(a, &rebuilt, t);
+	e = idx_open(&config, &a->idx, &rebuilt, t);
 	if (e)
 		return e;
 	/* Whoever was open knew another environment. */
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		mb->id = 0;
-		mb->place->known = KNOWN_NOT;
+		place_knows(mb->place, KNOWN_NOT);
 	}
 	a->todo = !rebuilt;
 	a->todo_after = 0;
@@ -62,13 +54,15 @@ enum err acct_repair(struct acct *a, struct errtext *t)
 	a->note = "the index was damaged or removed and is built anew from the folders";
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		mb->id = 0;
-		mb->place->known = KNOWN_NOT;
+		place_knows(mb->place, KNOWN_NOT);
 		mb->epoch++;
 		sync_free(&mb->sync);
-		if (mb->owing.n)
-			mailbox_look_again(mb);
+		if (!mb->owing.n)
+			continue;
+		mb->owing.lost = true;
+		mailbox_look_again(mb);
 	}
-	return open_index(a, t);
+	return acct_index(a, t);
 }
 
 void acct_owe(struct acct *a)
@@ -79,7 +73,7 @@ void acct_owe(struct acct *a)
 enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
 		     struct errtext *t)
 {
-	enum err e = open_index(a, t);
+	enum err e = acct_index(a, t);
 
 	if (e)
 		return e;
@@ -91,7 +85,7 @@ enum err acct_read(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, 
 		   struct errtext *t)
 {
 	struct idx_txn *x;
-	enum err e = open_index(a, t);
+	enum err e = acct_index(a, t);
 
 	if (e)
 		return e;
@@ -153,7 +147,7 @@ enum err acct_open(const struct acct_config *config, struct acct **a_r, struct e
 	a->kept_at = clock_ms();
 	e = spaces_open(a, t);
 	if (!e)
-		e = open_index(a, t);
+		e = acct_index(a, t);
 	if (e == ERR_CORRUPT)
 		e = acct_repair(a, t);
 	if (e) {
@@ -257,6 +251,7 @@ static void drain_for_close(struct acct *a)
 {
 	uint64_t end = clock_ms() + CLOSE_MS;
 
+	a->closing = true;
 	a->todo_at = 0;
 	while (a->idx && clock_ms() < end)
 		if (acct_work(a) != STEP_SLICE)

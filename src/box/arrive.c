@@ -17,7 +17,16 @@ enum {
 
 void arrivals_init(struct arrivals *r, struct mailbox *mb)
 {
-	*r = (struct arrivals){ .mb = mb, .arena = arena_new(ARENA_MAX), .known = KNOWN_NOT };
+	*r = (struct arrivals){ .mb = mb, .arena = arena_new(ARENA_MAX) };
+}
+
+/* Between bytes and facts the folder holds more than the index; should it stay so, a look must find it. */
+static void added(struct arrivals *r, bool indexed)
+{
+	if (!r->adding)
+		return;
+	r->adding = false;
+	place_added(r->mb->place, indexed);
 }
 
 static void make_room(struct arrivals *r)
@@ -100,6 +109,7 @@ static void arrivals_undo(struct arrivals *r)
 void arrivals_free(struct arrivals *r)
 {
 	arrivals_undo(r);
+	added(r, false);
 	for (size_t i = 0; i < r->n; i++) {
 		struct store_stage *st = r->commit[i].stage;
 
@@ -219,9 +229,9 @@ static enum err commit_some(struct arrivals *r, bool *more_r, struct errtext *t)
 
 	if (r->mb->views || r->mb->place->heeds)
 		mailbox_guard(r->mb);
-	if (r->committed < r->n && r->mb->place->known != KNOWN_NOT) {
-		r->known = r->mb->place->known;
-		r->mb->place->known = KNOWN_NOT;
+	if (r->committed < r->n && !r->adding) {
+		r->adding = true;
+		place_adding(r->mb->place);
 	}
 	do
 		e = e ? e : commit_batch(r, sb, batch_end(r, sb), t);
@@ -386,15 +396,6 @@ static enum err uidvalidity_run(struct idx_txn *x, struct rec *rec, void *arg, s
 	return ERR_OK;
 }
 
-/* Between bytes and facts the folder held more than the index; should it stay so, a look must find it. */
-static void know_again(struct arrivals *r)
-{
-	if (r->known == KNOWN_NOT || r->mb->place->known != KNOWN_NOT)
-		return;
-	r->mb->place->known = r->known;
-	mailbox_guarded(r->mb);
-}
-
 /* An index that fails costs nothing: the bytes are there, and numbered. */
 static void index_all(struct arrivals *r)
 {
@@ -406,7 +407,8 @@ static void index_all(struct arrivals *r)
 		(void)mailbox_read(r->mb, uidvalidity_run, &r->uidvalidity, NULL);
 	} else {
 		sync_touched(r->mb, NULL, &n.news);
-		know_again(r);
+		added(r, true);
+		mailbox_guarded(r->mb);
 		mailbox_notify(r->mb, NULL);
 	}
 	set_free(&n.news);
@@ -486,6 +488,10 @@ static void postpone(struct arrivals *r)
 		late->uid[late->n++] = 0;
 	}
 	late->committed = late->n;
+	if (late->adding)
+		added(r, true); /* late's turn is still to come */
+	late->adding |= r->adding;
+	r->adding = false;
 	r->n = r->committed = 0;
 }
 

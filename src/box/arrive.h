@@ -36,7 +36,7 @@ struct arrivals {
 	uint64_t since;              /* clock_ms when waiting for the folder's lock began */
 	uint32_t uidvalidity;        /* 0: not known */
 	struct set uids;             /* in the index, or at least numbered */
-	uint64_t known;              /* the mailbox's, which it gets back when the index has the messages too */
+	bool adding;                 /* its place was told (place_adding) */
 	size_t text;                 /* bytes of all arrival.text, of those that wait (mailbox.late) */
 };
 

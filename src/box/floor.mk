@@ -57,6 +57,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_search \
 	tests/unit/test_box_sync \
 	tests/unit/test_box_thread \
+	tests/unit/test_box_two \
 	tests/unit/test_box_view
 tests_unit_test_box_objectid_SOURCES = tests/unit/test_box_objectid.c $(BOX_HOUSE)
 tests_unit_test_box_objectid_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
@@ -85,6 +86,8 @@ tests_unit_test_box_sync_SOURCES = tests/unit/test_box_sync.c $(BOX_HOUSE)
 tests_unit_test_box_sync_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_thread_SOURCES = tests/unit/test_box_thread.c $(BOX_HOUSE)
 tests_unit_test_box_thread_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_two_SOURCES = tests/unit/test_box_two.c $(BOX_HOUSE)
+tests_unit_test_box_two_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_view_SOURCES = tests/unit/test_box_view.c $(BOX_HOUSE)
 tests_unit_test_box_view_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 endif

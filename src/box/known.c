@@ -41,13 +41,36 @@ struct place *place_get(struct acct *a, struct space *s, const char *storage)
 	return p;
 }
 
+void place_knows(struct place *p, uint64_t count)
+{
+	if (p->adding)
+		p->held = count;
+	else
+		p->known = count;
+}
+
+void place_adding(struct place *p)
+{
+	if (p->adding++ == 0)
+		p->held = p->known;
+	p->known = KNOWN_NOT;
+}
+
+void place_added(struct place *p, bool indexed)
+{
+	if (!indexed)
+		p->held = KNOWN_NOT;
+	if (--p->adding == 0)
+		p->known = p->held;
+}
+
 static void unwatch(struct place *p)
 {
 	const struct acct_watcher *w = &p->acct->config->watcher;
 
 	while (p->watches)
 		w->remove(w->ctx, p->watch[--p->watches]);
-	p->known = KNOWN_NOT;
+	place_knows(p, KNOWN_NOT);
 }
 
 void place_put(struct place *p)

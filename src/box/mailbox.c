@@ -2,7 +2,7 @@
  * The open mailbox that all views and deliveries of this process share: one store handle, one
  * index number, the keyword names, the list of views to notify.
  */
-#include "room.h"
+#include "sync.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -147,6 +147,8 @@ enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtex
 
 void mailbox_look_again(struct mailbox *mb)
 {
+	if (mb->sync)
+		mb->sync->again = true;
 	if (!mb->rescan_at)
 		mailbox_look_at(mb, clock_ms());
 }

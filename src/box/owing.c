@@ -37,7 +37,7 @@ static void drop_front(struct mailbox *mb, size_t k)
 	if (o->n)
 		return;
 	free(o->e);
-	*o = (struct owing){ NULL, 0, 0 };
+	*o = (struct owing){ NULL, 0, 0, false };
 	mailbox_close(&self);
 }
 
@@ -53,6 +53,15 @@ void owing_written(struct mailbox *mb, uint64_t seq)
 void owing_forget(struct mailbox *mb)
 {
 	drop_front(mb, mb->owing.n);
+}
+
+void owing_settled(struct acct *a)
+{
+	for (struct mailbox *mb = a->boxes, *next; mb; mb = next) {
+		next = mb->next;
+		if (!mb->owing.lost)
+			owing_forget(mb);
+	}
 }
 
 static int by_uid_then_seq(const void *a, const void *b)
@@ -120,6 +129,7 @@ enum err owing_again(struct mailbox *mb, struct errtext *t)
 		return ERR_OK;
 	settle(&mb->owing);
 	e = rec_update(mb, REC_FACTS, again_run, &mb->owing, t);
+	mb->owing.lost = e;
 	acct_owe(mb->acct);
 	return e;
 }

@@ -65,6 +65,7 @@ struct acct {
 	struct thread_kept *threads;      /* own: the last result of THREAD */
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* static sentence for the log, or NULL */
+	bool closing;
 	bool todo;                        /* the to-do list may hold something */
 	bool todo_failed;                 /* and something on it could not be done */
 	uint64_t todo_after, todo_at;     /* drained up to here; not before this clock_ms */
@@ -89,6 +90,7 @@ struct owing_entry {
 struct owing {
 	struct owing_entry *e; /* own */
 	size_t n, cap;
+	bool lost;             /* the index that knew of them is gone, whoever makes the next one */
 };
 
 struct mailbox {
@@ -133,6 +135,8 @@ struct place {
 	uint64_t dirs;           /* which directories they are on (store_ops.dirs) */
 	uint64_t made;           /* changes of ours through store handles that are closed */
 	uint64_t known;          /* the index has all that others did up to this count (mailbox_foreign); KNOWN_NOT */
+	unsigned adding;         /* arrivals that are in the folder and not yet in the index: known is KNOWN_NOT, */
+	uint64_t held;           /* and this what it will be when they are */
 	UT_hash_handle hh;
 	char name[];             /* as in the index */
 };
@@ -174,6 +178,7 @@ struct rec {
 struct mime_charsets *acct_charsets(struct acct *a);
 bool acct_asked(struct acct *a, struct span name); /* was this header field searched for before? From now on it was. */
 enum err acct_repair(struct acct *a, struct errtext *t);          /* after ERR_CORRUPT: an empty index; every id 0 */
+enum err acct_index(struct acct *a, struct errtext *t);           /* a->idx is there afterwards */
 void acct_owe(struct acct *a);                                    /* the to-do list holds something */
 enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
 		     struct errtext *t);
@@ -255,6 +260,9 @@ uint64_t mailbox_foreign(struct mailbox *mb);
 bool mailbox_watch(struct mailbox *mb); /* from now on, as long as its place is held; false: cannot */
 struct place *place_get(struct acct *a, struct space *s, const char *storage); /* a new reference */
 void place_put(struct place *p);
+void place_knows(struct place *p, uint64_t count); /* sets known; KNOWN_NOT: something may be in the folder that nobody saw */
+void place_adding(struct place *p);
+void place_added(struct place *p, bool indexed); /* once for each adding; false: the index has not got it */
 void place_enter(struct mailbox *mb); /* mb is open under its name, */
 void place_leave(struct mailbox *mb); /* or no more */
 /* Around changes of ours in the folder: so that they are not taken for those of others. */

@@ -17,6 +17,7 @@ enum {
 	STALE_MS = 2000,   /* a scan that waited longer for a lock is made anew */
 	RESCAN_MS = 300,   /* until the second look at what is missing */
 	REPAIRS_MAX = 3,
+	RENUMBER_MAX = 20, /* scans that other processes outran in a row */
 };
 
 static struct sync *sync_new(void)
@@ -224,6 +225,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 		return e;
 	arena_reset(s->arena);
 	s->began = clock_ms();
+	s->again = false;
 	s->foreign = mailbox_foreign(mb);
 	s->ops = s->at = 0;
 	s->uid = 0;
@@ -269,6 +271,23 @@ static void sort_by_uid(struct store_scan *scan)
 	scan->n = n;
 }
 
+/*
+ * The numbers just given to scan.msg[first..] must follow on those that the scan saw listed. Where others gave some in
+ * between, the scan may have been too early for their messages, and sessions could never be shown a UID below what they
+ * were shown before.
+ */
+static bool outnumbered(const struct sync *s, size_t first, uint32_t next)
+{
+	uint32_t from = s->id.uidnext, ours = 0;
+
+	for (size_t i = 0; i < first; i++)
+		if (s->scan.msg[i].uid >= from)
+			from = s->scan.msg[i].uid + 1;
+	for (size_t i = first; i < s->scan.n; i++)
+		ours += s->scan.msg[i].uid >= from;
+	return next > from && ours != next - from;
+}
+
 /* Gives UIDs to what has none. In a folder that we may not write, such messages stay unseen. */
 static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext *t)
 {
@@ -276,6 +295,7 @@ static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext 
 	size_t first = 0, n;
 	struct span *keys;
 	uint32_t *uids, next;
+	bool late = false;
 	enum err e = ERR_OK;
 
 	while (first < s->scan.n && s->scan.msg[first].uid)
@@ -293,13 +313,18 @@ static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext 
 			s->scan.msg[first + i].uid = uids[i];
 			s->scan.msg[first + i].key = keys[i];
 		}
-		if (!e && next > s->id.uidnext)
-			s->id.uidnext = next;
 		free(keys);
 		free(uids);
+		late = !e && outnumbered(s, first, next);
+		if (!e && next > s->id.uidnext)
+			s->id.uidnext = next;
 	}
 	if (e)
 		return e;
+	if (late && s->renumbered++ < RENUMBER_MAX) {
+		s->phase = SYNC_SCAN;
+		return ERR_OK;
+	}
 	sort_by_uid(&s->scan);
 	s->phase = SYNC_DIFF;
 	return ERR_OK;
@@ -391,7 +416,7 @@ static void after_missing(struct mailbox *mb)
 	struct sync *s = mb->sync;
 
 	s->phase = SYNC_FINISH;
-	mailbox_look_at(mb, 0);
+	mailbox_look_at(mb, s->again ? clock_ms() : 0);
 	if (!mb->missing.n)
 		return;
 	if (s->passes++ == 0)
@@ -447,7 +472,7 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 		break;
 	}
 	e = adopt_finish(mb, t);
-	return !e && s->lost ? owing_again(mb, t) : e;
+	return !e && (s->lost || mb->owing.lost) ? owing_again(mb, t) : e;
 }
 
 struct peek {
@@ -484,7 +509,7 @@ static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r,
 	if (e == ERR_NOTFOUND && !mb->id)
 		e = ERR_OK;
 	if (!e && !p.changed)
-		mb->place->known = foreign;
+		place_knows(mb->place, foreign);
 	mb->unlooked |= p.held;
 	if (!e)
 		*needed_r = p.changed && !p.held;

@@ -31,9 +31,10 @@ struct sync {
 	bool fresh;                /* the index is filled from nothing */
 	bool lost;                 /* the index knew nothing of the mailbox */
 	bool wrote;                /* something changed: tell the views */
+	bool again;                /* a look was asked for since the scan: this one does not count as that */
 	bool outrun;               /* the log no longer reaches back to the scan: it is made anew */
 	uint64_t since;            /* the modseq before the scan; later changes of others are newer than it */
-	unsigned passes;
+	unsigned passes, renumbered;
 	uint64_t foreign;          /* what others had done when the scan began (mailbox_foreign) */
 	uint64_t began;            /* clock_ms of the scan */
 	size_t at;                 /* in scan.msg (diff), in op (apply) */

@@ -230,7 +230,10 @@ static enum err next_batch(struct acct *a, struct mailbox *mb, bool *empty_r, bo
 	return e;
 }
 
-/* The list of all mailboxes is at its end: what failed is tried again after a while, from the front. */
+/*
+ * The list of all mailboxes is at its end: what failed is tried again after a while, from the front. If nothing did, all
+ * is written, also what other processes have done.
+ */
 static enum err list_ended(struct acct *a)
 {
 	bool failed = a->todo_failed;
@@ -238,17 +241,26 @@ static enum err list_ended(struct acct *a)
 	a->todo = failed;
 	a->todo_failed = false;
 	a->todo_after = 0;
-	return failed ? ERR_INUSE : ERR_OK;
+	if (failed)
+		return ERR_INUSE;
+	owing_settled(a);
+	return ERR_OK;
 }
 
 enum step todo_drain(struct acct *a, struct mailbox *mb, enum err *err_r, struct errtext *t)
 {
 	uint64_t end = clock_us() + SLICE_US;
 	bool empty = false, left = false;
-	enum err e = ERR_OK;
+	enum err e = acct_index(a, t);
 
+	if (!e && !idx_turn(a->idx, mb || a->closing)) {
+		*err_r = mb ? ERR_INUSE : ERR_OK; /* another process is at it */
+		return STEP_DONE;
+	}
 	while (!e && !empty && !(mb && left) && clock_us() < end)
 		e = next_batch(a, mb, &empty, &left, t);
+	if (a->idx)
+		idx_turn_end(a->idx);
 	a->todo_failed |= left;
 	if (e == ERR_CORRUPT) {
 		/* The list is gone with the index; what is owed is known in RAM (owing.c). */

@@ -1,7 +1,7 @@
 /* The guard file. Not here: what is in the environment, and when to discard it (env.c does). */
 #include "config.h"
 
-#include "env.h"
+#include "guard.h"
 
 #include "base/must.h"
 
@@ -18,9 +18,10 @@ enum {
 	FILE_SIZE = 4096,
 	BOOT_SIZE = 40,
 	DEATHS = 2,
-	DOOR_TRIES = 600,
-	DOOR_WAIT_MS = 5
+	LOCK_TRIES = 600,
+	LOCK_WAIT_MS = 5
 };
+enum { DOOR, TURN }; /* bytes that are locked */
 enum { SLOT_FREE, SLOT_OPEN, SLOT_BUSY };
 enum { CLEAN, DIRTY_PENDING, DIRTY_SYNCED };
 
@@ -54,22 +55,37 @@ static off_t slot_byte(unsigned slot)
 	return (off_t)(offsetof(struct guard_page, slot) + slot);
 }
 
-bool guard_lock(struct guard *g, bool wait)
+static bool byte_wait(int fd, off_t byte, bool wait)
 {
-	const struct timespec pause = { 0, DOOR_WAIT_MS * 1000000L };
+	const struct timespec pause = { 0, LOCK_WAIT_MS * 1000000L };
 
-	for (int i = 0; i < (wait ? DOOR_TRIES : 1); i++) {
+	for (int i = 0; i < (wait ? LOCK_TRIES : 1); i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		if (byte_lock(g->fd, 0, F_WRLCK))
+		if (byte_lock(fd, byte, F_WRLCK))
 			return true;
 	}
 	return false;
 }
 
+bool guard_lock(struct guard *g, bool wait)
+{
+	return byte_wait(g->fd, DOOR, wait);
+}
+
 void guard_unlock(struct guard *g)
 {
-	byte_lock(g->fd, 0, F_UNLCK);
+	byte_lock(g->fd, DOOR, F_UNLCK);
+}
+
+bool guard_turn(struct guard *g, bool wait)
+{
+	return byte_wait(g->fd, TURN, wait);
+}
+
+void guard_turn_end(struct guard *g)
+{
+	byte_lock(g->fd, TURN, F_UNLCK);
 }
 
 /* --- opening ------------------------------------------------------------------------- */
@@ -95,12 +111,12 @@ static bool this_boot(const struct guard_page *p)
 }
 
 /* Opens and locks the file that bears the name now, not one that was removed while we waited. */
-static enum err open_file(struct guard *g, const struct idx *idx, off_t *size_r, struct errtext *t)
+static enum err open_file(struct guard *g, int dirfd, off_t *size_r, struct errtext *t)
 {
 	struct stat st;
 
 	for (int i = 0; i < 10; i++) {
-		g->fd = openat(idx->dirfd, env_file(idx, ENV_GUARD), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		g->fd = openat(dirfd, "guard", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (g->fd < 0)
 			return err_sys(t, "index guard file");
 		if (!guard_lock(g, true)) {
@@ -109,8 +125,6 @@ static enum err open_file(struct guard *g, const struct idx *idx, off_t *size_r,
 		}
 		if (fstat(g->fd, &st) == 0 && st.st_nlink > 0) {
 			*size_r = st.st_size;
-			if (!st.st_size)
-				env_share(idx, g->fd);
 			return ERR_OK;
 		}
 		close(g->fd);
@@ -190,7 +204,7 @@ static enum guard_verdict judge(const struct guard_page *p, bool fresh, bool hav
 	return p->deaths >= DEATHS ? GUARD_ASIDE : GUARD_KEEP;
 }
 
-enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum guard_verdict *v_r,
+enum err guard_open(struct guard *g, int dirfd, bool have_data, enum guard_verdict *v_r,
 		    struct errtext *t)
 {
 	off_t size = 0;
@@ -198,7 +212,7 @@ enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum
 	enum err e;
 
 	*g = (struct guard){ .fd = -1, .slot = SLOTS };
-	e = open_file(g, idx, &size, t);
+	e = open_file(g, dirfd, &size, t);
 	if (e)
 		return e;
 	e = map_file(g, size, &fresh, t);

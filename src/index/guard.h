@@ -16,7 +16,7 @@
  *
  * A process holds an open-file-description lock on its own byte as long as it lives: a byte that is
  * set but not locked is that of a dead one. The lock on byte 0, the door, is held while opening,
- * closing and discarding. The slot bytes are written through a shared mapping: noting a transaction
+ * closing and discarding; that on byte 1, the turn, while working on the to-do list. The slot bytes are written through a shared mapping: noting a transaction
  * costs no system call.
  */
 #ifndef INDEX_GUARD_H
@@ -48,9 +48,7 @@ enum guard_verdict {
  * Registers this process and leaves the door locked. have_data: there is a data file. ERR_INUSE:
  * the door stayed locked for three seconds, or all slots are taken.
  */
-struct idx;
-/* In the directory of idx, by the name and for whom it says. */
-enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum guard_verdict *v_r,
+enum err guard_open(struct guard *g, int dirfd, bool have_data, enum guard_verdict *v_r,
 		    struct errtext *t);
 void guard_renew(struct guard *g);  /* door locked: discarded; clean, generation + 1 */
 void guard_settle(struct guard *g); /* opened: idle, unlocks the door */
@@ -66,6 +64,8 @@ enum err guard_mark(struct guard *g);
 
 bool guard_lock(struct guard *g, bool wait); /* the door; false: not got */
 void guard_unlock(struct guard *g);
+bool guard_turn(struct guard *g, bool wait);
+void guard_turn_end(struct guard *g);
 bool guard_dirty(const struct guard *g);
 bool guard_alone(struct guard *g);   /* door locked: does no other living process have it open? */
 void guard_clean(struct guard *g);   /* door locked, alone, data synced: no longer dirty */

@@ -5,7 +5,7 @@
  *
  * Every call of a fallible slot counts. The fail_at-th answers with and does nothing, except that a
  * commit then drops its stages, as the contract of commit says; fail_at is 0 afterwards. fail_at is
- * relative: 1 is the next call.
+ * relative: 1 is the next call. With meanwhile it does not fail, but something happens before it.
  */
 #include "store/store.h"
 
@@ -42,6 +42,10 @@ static enum err plan_step(struct store_faulty *plan, struct errtext *t)
 	plan->calls++;
 	if (plan->fail_at == 0 || --plan->fail_at > 0)
 		return ERR_OK;
+	if (!plan->with) {
+		plan->meanwhile();
+		return ERR_OK;
+	}
 	return err_say(t, plan->with, "made to fail: %s", err_name(plan->with));
 }
 
