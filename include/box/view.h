@@ -62,7 +62,7 @@ struct view_state {
 	uint32_t exists, recent, uidvalidity, uidnext;
 	uint32_t first_unseen;  /* sequence number as of view_open's first update; 0: none */
 	uint64_t highestmodseq; /* all up to here has been told */
-	bool behind;            /* messages vanished or came that could not be told yet, or a walk met a later change: highestmodseq waits */
+	bool behind;            /* news could not be told yet, or a walk met a change before it was told: highestmodseq waits */
 	const char *const *keywords; /* MAIL_KEYWORDS_MAX slots, NULL where free; valid until the next update or new_keywords */
 	uint8_t guid[16];
 };

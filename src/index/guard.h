@@ -16,8 +16,8 @@
  *
  * A process holds an open-file-description lock on its own byte as long as it lives: a byte that is
  * set but not locked is that of a dead one. The lock on byte 0, the door, is held while opening,
- * closing and discarding; that on byte 1, the turn, while working on the to-do list. The slot bytes are written through a shared mapping: noting a transaction
- * costs no system call.
+ * closing and discarding; that on byte 1, the turn, while working on the to-do list. The slot bytes are written through a
+ * shared mapping: noting a transaction costs no system call.
  */
 #ifndef INDEX_GUARD_H
 #define INDEX_GUARD_H
