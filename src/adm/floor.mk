@@ -11,3 +11,9 @@ src_adm_roostadm_SOURCES = \
 	src/adm/server.c \
 	src/adm/users.c
 src_adm_roostadm_LDADD = $(IPC_LIBS) $(CONF_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/test_adm_print
+tests_unit_test_adm_print_SOURCES = tests/unit/test_adm_print.c src/adm/print.c src/adm/adm.h
+tests_unit_test_adm_print_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
+endif

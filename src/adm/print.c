@@ -37,7 +37,6 @@ struct printer {
 	size_t columns, at;    /* at: the cell under way is at - 1 */
 	char *user;            /* own; NULL: none */
 	size_t rows;
-	char last;             /* byte of the cell; '\n' when it is empty */
 	struct buf cells;      /* own; table: of the rows that wait for widths, each ended by NUL */
 	bool header_done, bad;
 };
@@ -91,9 +90,7 @@ static void tab_cell(struct printer *p)
 
 static void pager_end_cell(struct printer *p)
 {
-	bool text = cell_column(p)->flags & COLUMN_TEXT;
-
-	if (!text || p->last != '\n')
+	if (!(cell_column(p)->flags & COLUMN_TEXT))
 		fputc('\n', p->to);
 }
 
@@ -103,21 +100,13 @@ static void pager_cell(struct printer *p)
 		p->at--;
 		pager_end_cell(p);
 		p->at++;
-	} else if (p->rows) {
+	} else if (p->rows && !(cell_column(p)->flags & COLUMN_TEXT)) { /* as doveadm: lines that begin a row part it */
 		fputs("\f\n", p->to);
 	}
-	p->last = '\n';
 	if (cell_column(p)->flags & COLUMN_TEXT)
 		fprintf(p->to, "%s:\n", cell_column(p)->name);
 	else if (!(cell_column(p)->flags & COLUMN_BARE))
 		fprintf(p->to, "%s: ", cell_column(p)->name);
-}
-
-static void pager_add(struct printer *p, struct span piece)
-{
-	put(p, piece);
-	if (piece.n)
-		p->last = piece.p[piece.n - 1];
 }
 
 static void pager_row(struct printer *p)
@@ -266,7 +255,7 @@ static void table_row(struct printer *p)
 static const struct format formats[] = {
 	{ "flow", nothing, flow_cell, put, line_row, nothing },
 	{ "json", json_header, json_cell, json_text, json_row, json_end },
-	{ "pager", nothing, pager_cell, pager_add, pager_row, nothing },
+	{ "pager", nothing, pager_cell, put, pager_row, nothing },
 	{ "tab", tab_header, tab_cell, put, line_row, nothing },
 	{ "table", nothing, table_cell, table_add, table_row, table_flush },
 };

@@ -9,7 +9,8 @@ src_ipc_libipc_a_SOURCES = \
 IPC_LIBS = src/ipc/libipc.a $(IO_LIBS)
 
 if CMOCKA
-check_PROGRAMS += tests/unit/test_msg tests/unit/test_chan
+check_PROGRAMS += tests/unit/test_msg tests/unit/test_chan tests/unit/test_mailcmd
+tests_unit_test_mailcmd_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_msg_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_chan_LDADD = $(IPC_LIBS) $(CMOCKA_LIBS)
 endif

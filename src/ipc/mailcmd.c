@@ -1,8 +1,18 @@
 #include "ipc/mailcmd.h"
 
+#define QUERY "SEARCH_QUERY"
+
 const struct mailcmd mailcmds[] = {
+	{ "copy", "", "DESTINATION " QUERY, 2, -1, MAILCMD_CHANGES, "copy messages to a mailbox" },
+	{ "expunge", "d", "[-d] " QUERY, 1, -1, MAILCMD_CHANGES, "remove messages (-d: then the mailbox, if empty)" },
+	{ "fetch", "", "FIELDS " QUERY, 2, -1, MAILCMD_PAGER, "print messages, or what is known of them" },
+	{ "flags add", "", "FLAGS " QUERY, 2, -1, MAILCMD_CHANGES, "give flags and keywords to messages" },
+	{ "flags remove", "", "FLAGS " QUERY, 2, -1, MAILCMD_CHANGES, "take flags and keywords from messages" },
+	{ "flags replace", "", "FLAGS " QUERY, 2, -1, MAILCMD_CHANGES, "give messages these flags and no others" },
 	{ "force-resync", "f", "MAILBOX_MASK", 1, 1, MAILCMD_CHANGES,
 	  "look at the folders again, whatever the index believes" },
+	{ "import", "s", "[-s] SOURCE_LOCATION DEST_PARENT " QUERY, 3, -1, MAILCMD_CHANGES,
+	  "copy messages from another mail location" },
 	{ "index", "n:q", "[-q] [-n MAX_RECENT] MAILBOX_MASK", 1, 1, 0, "fill the index ahead of the clients" },
 	{ "mailbox create", "s", "[-s] MAILBOX...", 1, -1, MAILCMD_CHANGES, "make mailboxes" },
 	{ "mailbox delete", "ers", "[-e] [-r] [-s] MAILBOX...", 1, -1, MAILCMD_CHANGES, "remove mailboxes" },
@@ -12,7 +22,11 @@ const struct mailcmd mailcmds[] = {
 	{ "mailbox status", "t", "[-t] FIELDS MAILBOX_MASK...", 2, -1, 0, "print the state of mailboxes (-t: their sum)" },
 	{ "mailbox subscribe", "", "MAILBOX...", 1, -1, MAILCMD_CHANGES, "subscribe to mailboxes" },
 	{ "mailbox unsubscribe", "", "MAILBOX...", 1, -1, MAILCMD_CHANGES, "end subscriptions" },
+	{ "move", "", "DESTINATION " QUERY, 2, -1, MAILCMD_CHANGES, "move messages to a mailbox" },
 	{ "reindex", "", "[MAILBOX_MASK...]", 0, -1, MAILCMD_CHANGES, "build the index anew from the mail folders" },
+	{ "save", "m:", "[-m MAILBOX] [FILE]", 0, 1, MAILCMD_CHANGES | MAILCMD_DATA,
+	  "save a message, read from FILE or standard input" },
+	{ "search", "", QUERY, 1, -1, 0, "list the messages that match" },
 	{ 0 },
 };
 

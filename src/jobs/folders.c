@@ -53,7 +53,7 @@ static bool has_folder(const struct jobs *j, const char *name)
 static enum err add_hidden(struct jobs *j, const char *name, struct errtext *t)
 {
 	struct folder *f = arena_array(j->arena, j->folders + 1, sizeof(*f));
-	enum err e = acct_exists(j->cfg.acct, name, t);
+	enum err e = acct_exists(j->acct, name, t);
 
 	if (e)
 		return e;
@@ -69,7 +69,7 @@ static enum err add_hidden(struct jobs *j, const char *name, struct errtext *t)
 
 static enum err list(struct jobs *j, struct errtext *t)
 {
-	return acct_folders(j->cfg.acct, j->arena, &j->folder, &j->folders, t);
+	return acct_folders(j->acct, j->arena, &j->folder, &j->folders, t);
 }
 
 /* Names that are not there are told of; the others are seen to. */
@@ -174,7 +174,7 @@ static bool next_chosen(struct jobs *j)
 
 static enum err open_box(struct jobs *j, struct errtext *t)
 {
-	enum err e = view_open(j->cfg.acct, j->folder[j->at].name, !j->writes, &j->v, t);
+	enum err e = view_open(j->acct, j->folder[j->at].name, !j->writes, &j->v, t);
 	if (!e)
 		view_leave_recent(j->v);
 	return e;

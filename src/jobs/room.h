@@ -43,6 +43,7 @@ struct jobs {
 	void *state;             /* the command's own */
 
 	/* The mailboxes: folders.c */
+	struct acct *acct;       /* borrowed: cfg.acct, or whence import takes them */
 	struct folder *folder;   /* arena */
 	size_t folders, at;
 	bool *chosen;            /* arena: by folder */
@@ -105,6 +106,13 @@ void job_box_close(struct jobs *j);
 /* Client names of box are modified UTF-7; people's are UTF-8. NULL: not possible. */
 const char *job_name_in(struct arena *a, struct span utf8);
 const char *job_name_out(struct arena *a, const char *mutf7);
+
+/* --- fetch.c --- */
+
+/* search's rows; also what a dry run says of the messages it leaves alone. */
+void job_found_columns(struct jobs *j);
+enum step job_found_mailbox(struct jobs *j);
+void job_flags_write(const struct view_state *st, struct mail_flags flags, struct buf *out);
 
 /* --- refile.c --- */
 

@@ -18,7 +18,9 @@ enum {
 	SENTENCE = 1024,
 };
 
-static const struct job_row *const row_lists[] = { job_rows_mailbox, job_rows_index };
+static const struct job_row *const row_lists[] = {
+	job_rows_mailbox, job_rows_fetch, job_rows_change, job_rows_save, job_rows_index,
+};
 
 /* --- records ------------------------------------------------------------------------------- */
 
@@ -345,8 +347,9 @@ static void begin(struct jobs *j, struct span line)
 static void on_input(void *ctx)
 {
 	struct jobs *j = ctx;
-	struct span in = stream_input(j->io);
+	struct span in = stream_input(j->io), line;
 	size_t eol;
+	bool ok;
 
 	if (j->row && !j->over && (j->cmd->flags & MAILCMD_DATA)) {
 		loop_timer_set(j->cfg.loop, &j->timer, 0, run, j);
@@ -360,8 +363,9 @@ static void on_input(void *ctx)
 	}
 	if (eol == SIZE_MAX)
 		return;
-	begin(j, span_cut(in, 0, eol));
+	line = arena_copy(j->arena, span_cut(in, 0, eol), &ok);
 	stream_consume(j->io, eol + 1);
+	begin(j, line);
 }
 
 static void on_drained(void *ctx)
@@ -379,6 +383,7 @@ struct jobs *jobs_new(const struct jobs_config *config)
 	struct jobs *j = mem_alloc(sizeof(*j));
 
 	j->cfg = *config;
+	j->acct = config->acct;
 	j->cfg.input = (struct span){ NULL, 0 };
 	j->arena = arena_new(JOB_ARENA);
 	j->io = stream_new(config->loop, config->fd_take, &limits, &handler, j);

@@ -250,6 +250,33 @@ static enum err account_config(struct account *a, struct errtext *t)
 	return ERR_OK;
 }
 
+enum err account_location(const struct account *a, const char *text, struct arena *ar, struct acct_config *config_r,
+			  struct errtext *t)
+{
+	const struct conf_namespace n = {
+		.name = "import", .prefix = "", .separator = "", .location = text, .inbox = true, .subscriptions = true,
+		.list = CONF_NS_LIST_YES, .type = CONF_NS_PRIVATE,
+	};
+	struct account other = *a;
+	struct acct_ns *ns = arena_alloc(ar, sizeof(*ns));
+	struct conf_location loc;
+
+	other.arena = ar;
+	enum err e = ns != NULL ? namespace_config(&other, &n, (struct span){ NULL, 0 }, ns, &loc, t) : ERR_MEMORY;
+	if (e != ERR_OK)
+		return e;
+	*config_r = (struct acct_config){
+		.user = a->user,
+		.ns = ns,
+		.namespaces = 1,
+		.index_dir = a->config.index_dir,
+		.index_memory = true,
+		.scratch_dir = loc.path,
+		.max_keyword_length = a->config.max_keyword_length,
+	};
+	return ERR_OK;
+}
+
 /* --- life --------------------------------------------------------------------------------- */
 
 /* What box noticed and the administrator should read: a UIDVALIDITY renewed, an index rebuilt. */

@@ -23,6 +23,13 @@ static void on_busy(void *ctx)
 		account_busy(j->a);
 }
 
+static enum err location(void *ctx, const char *text, struct arena *ar, struct acct_config *config_r,
+			 struct errtext *t)
+{
+	const struct job *j = ctx;
+	return account_location(j->a, text, ar, config_r, t);
+}
+
 enum err admin_attach(struct job *j, struct span input, int fd_take)
 {
 	struct jobs_config config = {
@@ -31,6 +38,7 @@ enum err admin_attach(struct job *j, struct span input, int fd_take)
 		.fd_take = fd_take,
 		.input = input,
 		.user = j->a->user,
+		.location = location,
 		.on_busy = on_busy,
 		.on_note = on_note,
 		.on_end = on_end,
