@@ -62,7 +62,9 @@ struct acct_config {
 	const struct acct_ns *ns; /* ns[i].inbox is true for exactly one */
 	size_t namespaces;
 	const char *index_dir;    /* one environment for all private namespaces */
-	bool index_memory;
+	bool index_memory, index_flat; /* flat: as in idx_config */
+	/* Where the index goes when index_dir is on a network file system or may not be written; NULL: nowhere, it fails. */
+	const char *index_fallback;
 	const char *scratch_dir;  /* for nameless files: what is too large to be unpacked in memory; NULL: index_dir */
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
 	struct acct_watcher watcher; /* zeroed: none */

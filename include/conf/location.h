@@ -1,12 +1,16 @@
 /*
  * mail_location: driver:path[:KEY=value]... ; "::" is a colon inside a path; "~/" is the home.
  * The text is split before variables are expanded: a user name cannot add keys.
+ *
+ * Keys of Dovecot that say nothing to us are read and left alone: ALT (a second place for dbox), VOLATILEDIR (its lock
+ * files), INDEXCACHE and LISTINDEX (parts of its index), ITERINDEX (how it lists), BROKENCHAR (names that we do not list).
  */
 #ifndef CONF_LOCATION_H
 #define CONF_LOCATION_H
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "conf/expand.h"
 
 enum conf_driver { CONF_DRIVER_MAILDIR, CONF_DRIVER_MBOX };
@@ -19,8 +23,14 @@ struct conf_location {
 	const char *path;
 	const char *inbox;         /* INBOX=; NULL: the driver's own place */
 	const char *index;         /* INDEX=; NULL: the driver's own place */
+	const char *index_private; /* INDEXPVT=: what one user alone knows of mailboxes that he shares; NULL: nothing */
 	const char *control;       /* CONTROL=; NULL: beside the mail */
-	const char *subscriptions; /* SUBSCRIPTIONS=: file name without '/'; never NULL, default "subscriptions" */
+	const char *subscriptions; /* SUBSCRIPTIONS=: file name without '/'; NULL: the driver's own */
+	const char *dirname;       /* DIRNAME=, FULLDIRNAME=: file name; NULL: none */
+	const char *boxdir;        /* MAILBOXDIR=: below path, relative; NULL: none */
+	bool dirname_control;      /* FULLDIRNAME=: below CONTROL, too */
+	bool utf8;                 /* UTF-8: how names lie on disk */
+	bool prune;                /* NO-NOSELECT: levels that hold nothing go */
 	bool index_memory;         /* INDEX=MEMORY */
 };
 
@@ -31,5 +41,20 @@ struct conf_location {
  */
 enum err conf_location_parse(const char *text, const struct expand_var *vars, const char *home, struct arena *a,
 			     struct conf_location *out, struct errtext *t);
+
+/* Whose locations: the user, his home or "", and what the userdb says of his mail, or "". */
+struct conf_owner {
+	const char *user, *home, *mail;
+};
+
+/*
+ * Where a namespace of the user lies: as said of it by the userdb (may be empty), else by its own location, else by the
+ * userdb's mail, else by mail_location. As conf_location_parse.
+ */
+enum err conf_namespace_location(const struct conf *c, const struct conf_namespace *n, const struct conf_owner *o,
+				 struct span said, struct arena *a, struct conf_location *out, struct errtext *t);
+/* mail_index_fallback for the user, in the arena; NULL: not set. */
+enum err conf_index_fallback(const struct conf *c, const struct conf_owner *o, struct arena *a, const char **path_r,
+			     struct errtext *t);
 
 #endif

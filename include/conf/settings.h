@@ -139,6 +139,9 @@
 	  "Group of mail users whose userdb names none: name or number.") \
 	X(MAIL_HOME, "mail_home", NULL, STRING, "", M | A, 0, NULL, \
 	  "Home of mail users whose userdb names none; % variables.") \
+	X(MAIL_INDEX_FALLBACK, "mail_index_fallback", NULL, STRING, "", M | W, 0, NULL, \
+	  "Directory on a local disk, with % variables, for the index of a user whose own place for it is " \
+	  "read-only or on a network file system (ours).") \
 	X(MAIL_LOCATION, "mail_location", "mail_driver, mail_path", STRING, "", M | W, 0, NULL, \
 	  "Where mail lies: driver:path[:KEY=value]...; % variables, ~/ is the home.") \
 	X(MAIL_LOG_PREFIX, "mail_log_prefix", NULL, STRING, "%s(%u)<%{pid}><%{session}>: ", W, NOEFFECT, \

@@ -31,11 +31,15 @@
 #include "base/set.h"
 #include "base/span.h"
 
+#include <sys/types.h>
+
 struct idx;
 struct idx_txn;
 
 struct idx_config {
-	const char *dir;    /* made (0700) when missing, not its parents; absolute */
+	const char *dir;    /* made (0700, or as mode says) when missing, not its parents; absolute */
+	bool flat;          /* dir is somebody else's: our files are called roost.index and the like */
+	mode_t mode;        /* of files, 0: 0600; for others than the owner where several users share the environment */
 	bool memory;        /* INDEX=MEMORY: nameless files below dir (NULL: /dev/shm, else /tmp), gone with the process */
 	uint64_t map_max;   /* bytes; 0: 64 GiB */
 	uint64_t map_start; /* bytes; 0: 64 MiB. Address space only; doubles when full */

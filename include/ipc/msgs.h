@@ -142,5 +142,7 @@ void msg_put_user(struct msg *m, const struct msg_user *u);
 void msg_get_user(struct msg_in *m, struct msg_user *u_r); /* a user without a name is bad */
 /* The next "key=value" of extra, without its NUL; false at the end. */
 bool msg_extra_next(struct span *extra, struct span *key_r, struct span *value_r);
+/* The value of "namespace/NAME/location", empty when there is none. */
+struct span msg_extra_location(struct span extra, const char *namespace);
 
 #endif

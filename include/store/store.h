@@ -83,7 +83,13 @@ struct store_config {
 	const char *inbox; /* INBOX= elsewhere, or NULL */
 	/* CONTROL= root for uidlist, keywords, subscriptions; NULL: beside the mail */
 	const char *control;
-	const char *layout;   /* "maildir++" or "fs"; NULL: the driver's own */
+	const char *subscriptions; /* SUBSCRIPTIONS= file name; NULL: the driver's own */
+	const char *dirname;  /* DIRNAME= (LAYOUT=fs): the directory of a folder's messages within its own; NULL: itself */
+	bool dirname_control; /* FULLDIRNAME=: so it is below control */
+	const char *boxdir;   /* MAILBOXDIR= (LAYOUT=fs): where below root the folders begin; NULL: at root */
+	bool utf8;            /* names on disk are UTF-8, not modified UTF-7 */
+	bool prune;           /* NO-NOSELECT: levels that hold nothing are removed */
+	bool folders_only;    /* no inbox is kept here: "INBOX" is a folder as any other */
 	const char *hostname; /* for unique names */
 	bool readonly;
 	enum store_sync sync;
@@ -179,6 +185,8 @@ struct store_ops {
 	const char *driver;    /* "maildir" */
 	char separator;        /* between levels of a storage name */
 	const char *bad_chars; /* may not occur within a level; the caller says so to the client */
+	const char *const *reserved; /* names that no level may have, ended by NULL; or NULL: none */
+	bool dots;             /* a level may begin with one */
 	/*
 	 * expunge and set_flags only note what shall be, and their _done does it, for all of the batch: ERR_INUSE there leaves
 	 * everything noted, any other failure drops it. Who keeps a to-do list crosses nothing off before.
@@ -360,9 +368,9 @@ struct store_ops {
 	enum err (*token)(struct store_box *b, struct arena *a, struct span *token_r);
 };
 
-/* The known drivers by name; NULL when unknown. */
+/* The known drivers by name; NULL when unknown. "maildir-fs" is LAYOUT=fs of "maildir". */
 const struct store_ops *store_driver(const char *name);
-extern const struct store_ops store_maildir, store_mbox;
+extern const struct store_ops store_maildir, store_maildir_fs, store_mbox;
 
 /* A store in RAM, for tests; and a decorator whose n-th call of a fallible slot fails. */
 extern const struct store_ops store_memory;
@@ -378,8 +386,8 @@ struct store_faulty {
 const struct store_ops *store_faulty_ops(void);
 
 /*
- * Is this a storage name that may become a path: levels non-empty, no '/', NUL, control byte,
- * leading '~' or '.', level not "." or "..", <= 255 bytes in all.
+ * Is this a storage name that may become a path: levels non-empty, no NUL, control byte, '/' (but as separator),
+ * leading '~' or (unless ops->dots) '.', level not "." or ".." or reserved, <= 255 bytes in all.
  */
 bool store_name_valid(const struct store_ops *ops, const char *name);
 

@@ -15,6 +15,7 @@ src_base_libbase_a_SOURCES = \
 	include/base/mailflags.h \
 	include/base/mem.h src/base/mem.c \
 	include/base/must.h src/base/must.c \
+	include/base/mutf7.h src/base/mutf7.c \
 	include/base/set.h src/base/set.c \
 	include/base/span.h src/base/span.c \
 	include/base/step.h \

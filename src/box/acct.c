@@ -17,20 +17,28 @@ enum {
 	HOUSE_MS = 60000,
 };
 
-static struct idx_config index_config(const struct acct *a)
+/* The index where it belongs, else where one can be. */
+static enum err open_somewhere(struct acct *a, bool *rebuilt_r, struct errtext *t)
 {
-	return (struct idx_config){ .dir = a->config->index_dir, .memory = a->config->index_memory };
+	const struct acct_config *c = a->config;
+	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat };
+	struct idx_config instead = { .dir = c->index_fallback };
+	enum err e = idx_open(&there, &a->idx, rebuilt_r, t);
+
+	if (!c->index_fallback || (e != ERR_CANNOT && e != ERR_READONLY && e != ERR_PERM))
+		return e;
+	a->note = "the index directory is read-only or on a network file system: mail_index_fallback is used";
+	return idx_open(&instead, &a->idx, rebuilt_r, t);
 }
 
 enum err acct_index(struct acct *a, struct errtext *t)
 {
-	struct idx_config config = index_config(a);
 	bool rebuilt;
 	enum err e;
 
 	if (a->idx)
 		return ERR_OK;
-	e = idx_open(&config, &a->idx, &rebuilt, t);
+	e = open_somewhere(a, &rebuilt, t);
 	if (e)
 		return e;
 	/* Whoever was open knew another environment. */

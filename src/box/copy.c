@@ -181,7 +181,7 @@ static enum err stage(struct view *v, struct copying *c, const struct source *s,
 		return e;
 	*date_r = s->m.internaldate;
 	e = ERR_CANNOT;
-	if (!c->bytes && from->ops == to->ops && to->ops->link)
+	if (!c->bytes && from->ops->link == to->ops->link && to->ops->link)
 		e = to->ops->link(from, s->m.key, s->m.hint, to, &st, t);
 	if (e == ERR_CANNOT) {
 		e = stage_bytes(v->mb, to, s, &st, date_r, t);

@@ -373,8 +373,6 @@ static void check_location(struct check *k, struct place at, const char *what, c
 	expand_user(vars, SPAN("user@example.org"), SPAN("/home/user"));
 	if (conf_location_parse(text, vars, "/home/user", k->c->arena, &location, &t))
 		FAIL(k, at, "%s: %s", what, t.text);
-	else if (location.driver == CONF_DRIVER_MAILDIR && location.layout != CONF_LAYOUT_MAILDIRPP)
-		FAIL(k, at, "%s: LAYOUT=fs is not served yet; there is: Maildir++", what);
 }
 
 static void check_locks(struct check *k, enum conf_id id, const char *name)

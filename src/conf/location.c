@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/must.h"
 
+#include <stddef.h>
+
 enum { FIELD_MAX = 4096 };
 
 struct location_parser {
@@ -84,23 +86,33 @@ static enum err take_layout(struct location_parser *p, struct span v, struct err
 		p->loc.layout = CONF_LAYOUT_MAILDIRPP;
 	else if (span_ieq_str(v, "fs"))
 		p->loc.layout = CONF_LAYOUT_FS;
+	else if (span_ieq_str(v, "index"))
+		return err_say(t, ERR_CANNOT,
+			       "LAYOUT=index is not served: the names of its folders are in Dovecot's own index alone");
 	else
 		return err_say(t, ERR_CANNOT, "LAYOUT \"%.*s\" is not served for this driver",
 			       (int)(v.n < 64 ? v.n : 64), v.p);
 	return ERR_OK;
 }
 
-static enum err take_subscriptions(struct location_parser *p, struct span v, struct errtext *t)
+/* A name, or with slash a relative path. */
+static enum err take_name(struct location_parser *p, const char *key, struct span v, bool slash, const char **name_r,
+			  struct errtext *t)
 {
+	struct errtext why = { "" };
 	struct buf out;
 	enum err e;
 
 	buf_init(&out, 255);
-	e = expand_path(v, p->vars, &out, t);
-	if (!e && (out.n == 0 || span_find(buf_span(&out), '/') != SIZE_MAX))
-		e = err_say(t, ERR_CANNOT, "SUBSCRIPTIONS must be a file name");
-	if (!e && !(p->loc.subscriptions = arena_span(p->a, buf_span(&out))))
-		e = err_say(t, ERR_MEMORY, "SUBSCRIPTIONS: no memory");
+	e = expand_path(v, p->vars, &out, &why);
+	while (!e && slash && out.n > 1 && out.p[out.n - 1] == '/')
+		buf_truncate(&out, out.n - 1);
+	if (e)
+		err_say(t, e, "%s: %s", key, why.text);
+	else if (out.n == 0 || *out.p == '/' || (!slash && span_find(buf_span(&out), '/') != SIZE_MAX))
+		e = err_say(t, ERR_CANNOT, "%s must be a %s", key, slash ? "path below the mail" : "file name");
+	else if (!(*name_r = arena_span(p->a, buf_span(&out))))
+		e = err_say(t, ERR_MEMORY, "%s: no memory", key);
 	buf_free(&out);
 	return e;
 }
@@ -114,31 +126,88 @@ static enum err take_index(struct location_parser *p, struct span v, struct errt
 	return take_path(p, "INDEX", v, &p->loc.index, t);
 }
 
+enum key_kind { KEY_IGNORED, KEY_FLAG, KEY_PATH, KEY_NAME, KEY_SUBPATH, KEY_INDEX, KEY_LAYOUT };
+
+static const struct key_row {
+	const char *name;
+	enum key_kind kind;
+	size_t at;    /* in struct conf_location */
+	bool maildir; /* makes sense for Maildirs alone */
+} keys[] = {
+	{ "ALT", KEY_IGNORED, 0, false },
+	{ "BROKENCHAR", KEY_IGNORED, 0, false },
+	{ "CONTROL", KEY_PATH, offsetof(struct conf_location, control), false },
+	{ "DIRNAME", KEY_NAME, offsetof(struct conf_location, dirname), true },
+	{ "FULLDIRNAME", KEY_NAME, offsetof(struct conf_location, dirname), true },
+	{ "INBOX", KEY_PATH, offsetof(struct conf_location, inbox), false },
+	{ "INDEX", KEY_INDEX, 0, false },
+	{ "INDEXCACHE", KEY_IGNORED, 0, false },
+	{ "INDEXPVT", KEY_PATH, offsetof(struct conf_location, index_private), true },
+	{ "ITERINDEX", KEY_IGNORED, 0, false },
+	{ "LAYOUT", KEY_LAYOUT, 0, false },
+	{ "LISTINDEX", KEY_IGNORED, 0, false },
+	{ "MAILBOXDIR", KEY_SUBPATH, offsetof(struct conf_location, boxdir), true },
+	{ "NO-NOSELECT", KEY_FLAG, offsetof(struct conf_location, prune), true },
+	{ "SUBSCRIPTIONS", KEY_NAME, offsetof(struct conf_location, subscriptions), false },
+	{ "UTF-8", KEY_FLAG, offsetof(struct conf_location, utf8), true },
+	{ "VOLATILEDIR", KEY_IGNORED, 0, false },
+};
+
+static const struct key_row *key_find(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (span_eq_str(name, keys[i].name))
+			return &keys[i];
+	return NULL;
+}
+
+static enum err take_value(struct location_parser *p, const struct key_row *k, struct span v, struct errtext *t)
+{
+	void *place = (char *)&p->loc + k->at;
+
+	switch (k->kind) {
+	case KEY_FLAG:
+		*(bool *)place = true;
+		return ERR_OK;
+	case KEY_PATH:
+		return take_path(p, k->name, v, place, t);
+	case KEY_NAME:
+	case KEY_SUBPATH:
+		return take_name(p, k->name, v, k->kind == KEY_SUBPATH, place, t);
+	case KEY_INDEX:
+		return take_index(p, v, t);
+	case KEY_LAYOUT:
+		return take_layout(p, v, t);
+	case KEY_IGNORED:
+		break;
+	}
+	return ERR_OK;
+}
+
 static enum err take_key(struct location_parser *p, struct span field, struct errtext *t)
 {
-	static const char *const later[] = {
-		"ALT", "MAILBOXDIR", "DIRNAME", "FULLDIRNAME", "VOLATILEDIR", "INDEXPVT",
-		"INDEXCACHE", "UTF-8", "BROKENCHAR", "ITERINDEX", "NO-NOSELECT",
-	};
 	size_t eq = span_find(field, '=');
-	struct span key = eq == SIZE_MAX ? field : span_cut(field, 0, eq);
+	struct span name = eq == SIZE_MAX ? field : span_cut(field, 0, eq);
 	struct span v = eq == SIZE_MAX ? SPAN("") : span_from(field, eq + 1);
+	const struct key_row *k = key_find(name);
+	bool bare = k && (k->kind == KEY_FLAG || strcmp(k->name, "ITERINDEX") == 0);
 
-	if (span_eq_str(key, "LAYOUT"))
-		return take_layout(p, v, t);
-	if (span_eq_str(key, "INBOX"))
-		return take_path(p, "INBOX", v, &p->loc.inbox, t);
-	if (span_eq_str(key, "INDEX"))
-		return take_index(p, v, t);
-	if (span_eq_str(key, "CONTROL"))
-		return take_path(p, "CONTROL", v, &p->loc.control, t);
-	if (span_eq_str(key, "SUBSCRIPTIONS"))
-		return take_subscriptions(p, v, t);
-	for (size_t i = 0; i < ARRAY_LEN(later); i++)
-		if (span_eq_str(key, later[i]))
-			return err_say(t, ERR_CANNOT, "key %s is not served here", later[i]);
-	return err_say(t, ERR_SYNTAX, "unknown key \"%.*s\"", (int)(key.n < 64 ? key.n : 64),
-		       key.p);
+	if (!k)
+		return err_say(t, ERR_SYNTAX, "unknown key \"%.*s\"", (int)(name.n < 64 ? name.n : 64), name.p);
+	if (bare != (eq == SIZE_MAX))
+		return err_say(t, ERR_SYNTAX, "key %s %s", k->name, bare ? "takes no value" : "needs a value");
+	if (k->maildir && p->loc.driver != CONF_DRIVER_MAILDIR)
+		return err_say(t, ERR_CANNOT, "key %s is not served for this driver", k->name);
+	p->loc.dirname_control |= strcmp(k->name, "FULLDIRNAME") == 0;
+	return take_value(p, k, v, t);
+}
+
+/* What one key says may depend on another that comes later. */
+static enum err check_together(const struct conf_location *loc, struct errtext *t)
+{
+	if (loc->dirname && loc->layout == CONF_LAYOUT_MAILDIRPP)
+		return err_say(t, ERR_CANNOT, "DIRNAME is for LAYOUT=fs, not for Maildir++");
+	return ERR_OK;
 }
 
 static enum err parse_fields(struct location_parser *p, struct span rest, struct buf *field,
@@ -157,15 +226,13 @@ static enum err parse_fields(struct location_parser *p, struct span rest, struct
 		e = field->failed ? err_say(t, ERR_LIMIT, "it is too long")
 				  : take_key(p, buf_span(field), t);
 	}
-	return e;
+	return e ? e : check_together(&p->loc, t);
 }
 
 enum err conf_location_parse(const char *text, const struct expand_var *vars, const char *home,
 			     struct arena *a, struct conf_location *out, struct errtext *t)
 {
-	struct location_parser p = {
-		vars, home ? home : "", a, { .subscriptions = "subscriptions" }
-	};
+	struct location_parser p = { .vars = vars, .home = home ? home : "", .a = a };
 	struct buf field;
 	enum err e;
 
@@ -175,4 +242,33 @@ enum err conf_location_parse(const char *text, const struct expand_var *vars, co
 	if (!e)
 		*out = p.loc;
 	return e;
+}
+
+enum err conf_namespace_location(const struct conf *c, const struct conf_namespace *n, const struct conf_owner *o,
+				 struct span said, struct arena *a, struct conf_location *out, struct errtext *t)
+{
+	const char *text = n->location[0] ? n->location : o->mail[0] ? o->mail : conf_str(c, CONF_MAIL_LOCATION);
+	struct expand_var vars[EXPAND_USER_VARS];
+
+	if (said.n > 0)
+		text = arena_span(a, said);
+	if (!text)
+		return ERR_MEMORY;
+	expand_user(vars, span_str(o->user), span_str(o->home));
+	return conf_location_parse(text, vars, o->home, a, out, t);
+}
+
+enum err conf_index_fallback(const struct conf *c, const struct conf_owner *o, struct arena *a, const char **path_r,
+			     struct errtext *t)
+{
+	struct location_parser p = { .home = o->home, .a = a };
+	struct span text = span_str(conf_str(c, CONF_MAIL_INDEX_FALLBACK));
+	struct expand_var vars[EXPAND_USER_VARS];
+
+	*path_r = NULL;
+	if (text.n == 0)
+		return ERR_OK;
+	expand_user(vars, span_str(o->user), span_str(o->home));
+	p.vars = vars;
+	return take_path(&p, "mail_index_fallback", text, path_r, t);
 }

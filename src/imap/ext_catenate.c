@@ -5,7 +5,7 @@
 #include "append.h"
 #include "section.h"
 
-#include "wire/imap_name.h"
+#include "base/mutf7.h"
 #include "wire/imap_url.h"
 
 /* Of the whole command. */
@@ -67,7 +67,7 @@ static const char *mailbox_name(struct imap_cmd *c, const struct imap_url *url)
 	if (!url->mailbox.n)
 		return c->s->view ? view_state(c->s->view)->name : NULL;
 	buf_init(&wire, 1 << 20);
-	if (imap_name_from_utf8(url->mailbox, &wire))
+	if (mutf7_from_utf8(url->mailbox, &wire))
 		name = arena_span(c->arena, buf_span(&wire));
 	buf_free(&wire);
 	return name;

@@ -4,6 +4,7 @@
  */
 #include "names.h"
 
+#include "base/mutf7.h"
 #include "base/utf8.h"
 #include "wire/imap_name.h"
 #include "wire/imap_write.h"
@@ -34,7 +35,7 @@ static const char *to_wire(struct arena *arena, struct span utf8)
 	struct buf wire;
 
 	buf_init(&wire, NAME_MAX_WIRE);
-	if (imap_name_from_utf8(utf8, &wire) && !wire.failed)
+	if (mutf7_from_utf8(utf8, &wire) && !wire.failed)
 		name = arena_span(arena, buf_span(&wire));
 	buf_free(&wire);
 	return name;
@@ -65,7 +66,7 @@ static enum err heard_utf7(struct imap_cmd *c, struct span said, bool to_make, c
 	bool valid;
 
 	buf_init(&utf8, 4 * said.n + 16);
-	valid = !to_make || (imap_name_to_utf8(said, &utf8) && imap_name_valid(buf_span(&utf8)));
+	valid = !to_make || (mutf7_to_utf8(said, &utf8) && imap_name_valid(buf_span(&utf8)));
 	buf_free(&utf8);
 	if (!valid)
 		return err_say(t, ERR_CANNOT, "Invalid mailbox name: it is not valid modified UTF-7 text.");
@@ -84,7 +85,7 @@ enum err imap_name_heard(struct imap_cmd *c, struct span said, bool to_make, con
 /* What other programs made and is no modified UTF-7 is told as it is. False then: nothing is appended. */
 static bool told(const struct imap_session *s, struct span name, struct buf *utf8)
 {
-	return s->hooks.utf8 && !is_plain(name) && imap_name_to_utf8(name, utf8);
+	return s->hooks.utf8 && !is_plain(name) && mutf7_to_utf8(name, utf8);
 }
 
 const char *imap_name_told(const struct imap_session *s, struct arena *arena, const char *name)

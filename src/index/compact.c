@@ -66,9 +66,9 @@ static bool pays(struct idx *i, MDB_txn *t)
 
 static int make_new(struct copy *c)
 {
-	char *path = mem_printf("%s/%s", c->i->dir, ENV_NEW);
+	char *path = mem_printf("%s/%s", c->i->dir, env_file(c->i, ENV_NEW));
 	MDB_envinfo info;
-	int rc = mdb_env_info(c->i->env, &info);
+	int rc = mdb_env_info(c->i->env, &info), fd;
 
 	if (!rc)
 		rc = mdb_env_create(&c->env);
@@ -77,7 +77,9 @@ static int make_new(struct copy *c)
 	if (!rc)
 		rc = mdb_env_set_maxdbs(c->env, REC_KINDS);
 	if (!rc)
-		rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
+		rc = mdb_env_open(c->env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, c->i->mode);
+	if (!rc && mdb_env_get_fd(c->env, &fd) == 0)
+		env_share(c->i, fd);
 	if (!rc)
 		rc = mdb_txn_begin(c->env, NULL, 0, &c->to);
 	free(path);
@@ -185,13 +187,13 @@ bool env_compact(struct idx *i)
 	if (i->memory || env_txn_start(i, false, &t))
 		return false;
 	guard_busy(&i->guard, true);
-	unlinkat(i->dirfd, ENV_NEW, 0);
+	unlinkat(i->dirfd, env_file(i, ENV_NEW), 0);
 	ok = pays(i, t) && write_new(i, t);
 	mdb_txn_abort(t);
 	guard_busy(&i->guard, false);
 	if (ok)
-		ok = renameat(i->dirfd, ENV_NEW, i->dirfd, "data.mdb") == 0;
+		ok = renameat(i->dirfd, env_file(i, ENV_NEW), i->dirfd, env_file(i, ENV_DATA)) == 0;
 	if (!ok)
-		unlinkat(i->dirfd, ENV_NEW, 0);
+		unlinkat(i->dirfd, env_file(i, ENV_NEW), 0);
 	return ok && fsync(i->dirfd) == 0;
 }

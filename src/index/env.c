@@ -93,6 +93,28 @@ enum err env_err(struct idx *i, int rc)
 
 /* --- attaching to the files ------------------------------------------------------------ */
 
+const char *env_file(const struct idx *i, enum env_file f)
+{
+	static const char *const own[] = { "data.mdb", "lock.mdb", "guard", "data.mdb.new", "data.mdb.bad" };
+	/* The second is LMDB's choice. */
+	static const char *const among_others[] = { "roost.index", "roost.index-lock", "roost.index-guard",
+						    "roost.index-new", "roost.index-bad" };
+
+	return (i->flat ? among_others : own)[f];
+}
+
+void env_share(const struct idx *i, int fd)
+{
+	struct stat dir, st;
+
+	if ((i->mode & 077) == 0 || fd < 0 || fstat(i->dirfd, &dir) < 0 || fstat(fd, &st) < 0)
+		return;
+	/* Who is not in the group leaves it as it is. */
+	if (st.st_gid != dir.st_gid && fchown(fd, (uid_t)-1, dir.st_gid) < 0)
+		return;
+	(void)fchmod(fd, i->mode);
+}
+
 static void detach(struct idx *i)
 {
 	if (i->env)
@@ -102,18 +124,18 @@ static void detach(struct idx *i)
 
 static void remove_files(struct idx *i, bool keep_aside)
 {
-	unlinkat(i->dirfd, ENV_NEW, 0);
+	unlinkat(i->dirfd, env_file(i, ENV_NEW), 0);
 	if (keep_aside)
-		renameat(i->dirfd, "data.mdb", i->dirfd, "data.mdb.bad");
-	unlinkat(i->dirfd, "data.mdb", 0);
-	unlinkat(i->dirfd, "lock.mdb", 0);
+		renameat(i->dirfd, env_file(i, ENV_DATA), i->dirfd, env_file(i, ENV_BAD));
+	unlinkat(i->dirfd, env_file(i, ENV_DATA), 0);
+	unlinkat(i->dirfd, env_file(i, ENV_LOCK), 0);
 }
 
 static uint64_t data_size(struct idx *i)
 {
 	struct stat st;
 
-	return fstatat(i->dirfd, "data.mdb", &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+	return fstatat(i->dirfd, env_file(i, ENV_DATA), &st, 0) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 /* Every page that the head speaks of must be in the file; LMDB would find out by SIGBUS. */
@@ -171,6 +193,27 @@ static int open_dbs(struct idx *i, bool create)
 	return mdb_txn_commit(t);
 }
 
+static int open_env(struct idx *i)
+{
+	unsigned flags = MDB_NOTLS | MDB_NOSYNC | MDB_NOMETASYNC;
+	char *path = mem_printf("%s/%s", i->dir, i->flat ? env_file(i, ENV_DATA) : "");
+	int rc = mdb_env_open(i->env, path, flags | (i->flat ? MDB_NOSUBDIR : 0), i->mode);
+
+	free(path);
+	return rc;
+}
+
+/* New files, which the umask may have kept from others. */
+static void share_files(const struct idx *i, int data)
+{
+	int lock = openat(i->dirfd, env_file(i, ENV_LOCK), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	env_share(i, data);
+	env_share(i, lock);
+	if (lock >= 0)
+		close(lock);
+}
+
 static int make_env(struct idx *i)
 {
 	uint64_t size = data_size(i), map = i->map_start;
@@ -185,11 +228,14 @@ static int make_env(struct idx *i)
 	if (!rc)
 		rc = mdb_env_set_maxdbs(i->env, REC_KINDS);
 	if (!rc)
-		rc = mdb_env_open(i->env, i->dir, MDB_NOTLS | MDB_NOSYNC | MDB_NOMETASYNC, 0600);
-	if (rc)
+		rc = open_env(i);
+	if (rc) {
 		detach(i);
-	else if (mdb_env_get_fd(i->env, &fd) == 0) /* LMDB 0.9.24 forgets this one */
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	} else if (mdb_env_get_fd(i->env, &fd) == 0) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC); /* LMDB 0.9.24 forgets this one */
+		if (!size)
+			share_files(i, fd);
+	}
 	return rc;
 }
 
@@ -267,13 +313,26 @@ out:
 
 /* --- opening and closing ------------------------------------------------------------------ */
 
+/* A new directory: who may read a file may search for it. The group is that of the directory above. */
+static void share_dir(const struct idx *i)
+{
+	char *above = mem_printf("%s/..", i->dir);
+	struct stat st;
+
+	if ((i->mode & 077) && stat(above, &st) == 0 && chown(i->dir, (uid_t)-1, st.st_gid) == 0)
+		(void)chmod(i->dir, 02000 | i->mode | (i->mode & 0444) >> 2);
+	free(above);
+}
+
 static enum err open_dir(struct idx *i, const struct idx_config *config, struct errtext *t)
 {
 	const char *parent = config->dir;
 
 	if (!config->memory) {
 		i->dir = mem_str(config->dir);
-		if (mkdir(i->dir, 0700) < 0 && errno != EEXIST)
+		if (!i->flat && mkdir(i->dir, 0700) == 0)
+			share_dir(i);
+		else if (!i->flat && errno != EEXIST)
 			return err_sys(t, "index directory %s", i->dir);
 	} else {
 		if (!parent)
@@ -297,7 +356,7 @@ static void remove_names(struct idx *i)
 {
 	if (i->dirfd >= 0) {
 		remove_files(i, false);
-		unlinkat(i->dirfd, "guard", 0);
+		unlinkat(i->dirfd, env_file(i, ENV_GUARD), 0);
 	}
 	rmdir(i->dir);
 }
@@ -347,13 +406,15 @@ enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebui
 
 	i->dirfd = -1;
 	i->memory = config->memory;
+	i->flat = config->flat && !config->memory;
+	i->mode = config->mode ? config->mode : 0600;
 	i->map_max = config->map_max ? config->map_max : default_max;
 	i->map_start = config->map_start ? config->map_start : default_start;
 	if (i->map_start < smallest_map)
 		i->map_start = smallest_map;
 	e = open_dir(i, config, t);
 	if (!e)
-		e = guard_open(&i->guard, i->dirfd, data_size(i) > 0, &verdict, t);
+		e = guard_open(&i->guard, i, data_size(i) > 0, &verdict, t);
 	if (e)
 		goto fail;
 	i->guard.nameless = i->memory;

@@ -16,7 +16,8 @@ struct MDB_cursor;
 struct idx {
 	char *dir; /* own */
 	int dirfd;
-	bool memory;
+	bool memory, flat;
+	mode_t mode;
 	uint64_t map_max, map_start;
 	struct guard guard;
 	struct MDB_env *env; /* own; NULL at rest and after a failed reopening */
@@ -68,8 +69,11 @@ struct idx_txn {
 	struct map_slot map[MAP_SLOTS];
 };
 
-/* The file that becomes data.mdb when it is complete; whatever else bears the name is a torn one. */
-#define ENV_NEW "data.mdb.new"
+/* NEW becomes DATA when it is complete; whatever else bears the name is a torn one. */
+enum env_file { ENV_DATA, ENV_LOCK, ENV_GUARD, ENV_NEW, ENV_BAD };
+const char *env_file(const struct idx *i, enum env_file f);
+/* A file that we made: readable for whom mode says, and in the group of the directory. */
+void env_share(const struct idx *i, int fd);
 
 const char *env_db_name(enum rec_kind kind);
 

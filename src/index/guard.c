@@ -1,7 +1,7 @@
 /* The guard file. Not here: what is in the environment, and when to discard it (env.c does). */
 #include "config.h"
 
-#include "guard.h"
+#include "env.h"
 
 #include "base/must.h"
 
@@ -111,12 +111,12 @@ static bool this_boot(const struct guard_page *p)
 }
 
 /* Opens and locks the file that bears the name now, not one that was removed while we waited. */
-static enum err open_file(struct guard *g, int dirfd, off_t *size_r, struct errtext *t)
+static enum err open_file(struct guard *g, const struct idx *idx, off_t *size_r, struct errtext *t)
 {
 	struct stat st;
 
 	for (int i = 0; i < 10; i++) {
-		g->fd = openat(dirfd, "guard", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		g->fd = openat(idx->dirfd, env_file(idx, ENV_GUARD), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (g->fd < 0)
 			return err_sys(t, "index guard file");
 		if (!guard_lock(g, true)) {
@@ -125,6 +125,8 @@ static enum err open_file(struct guard *g, int dirfd, off_t *size_r, struct errt
 		}
 		if (fstat(g->fd, &st) == 0 && st.st_nlink > 0) {
 			*size_r = st.st_size;
+			if (!st.st_size)
+				env_share(idx, g->fd);
 			return ERR_OK;
 		}
 		close(g->fd);
@@ -204,7 +206,7 @@ static enum guard_verdict judge(const struct guard_page *p, bool fresh, bool hav
 	return p->deaths >= DEATHS ? GUARD_ASIDE : GUARD_KEEP;
 }
 
-enum err guard_open(struct guard *g, int dirfd, bool have_data, enum guard_verdict *v_r,
+enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum guard_verdict *v_r,
 		    struct errtext *t)
 {
 	off_t size = 0;
@@ -212,7 +214,7 @@ enum err guard_open(struct guard *g, int dirfd, bool have_data, enum guard_verdi
 	enum err e;
 
 	*g = (struct guard){ .fd = -1, .slot = SLOTS };
-	e = open_file(g, dirfd, &size, t);
+	e = open_file(g, idx, &size, t);
 	if (e)
 		return e;
 	e = map_file(g, size, &fresh, t);

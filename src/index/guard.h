@@ -48,7 +48,9 @@ enum guard_verdict {
  * Registers this process and leaves the door locked. have_data: there is a data file. ERR_INUSE:
  * the door stayed locked for three seconds, or all slots are taken.
  */
-enum err guard_open(struct guard *g, int dirfd, bool have_data, enum guard_verdict *v_r,
+struct idx;
+/* In the directory of idx, by the name and for whom it says. */
+enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum guard_verdict *v_r,
 		    struct errtext *t);
 void guard_renew(struct guard *g);  /* door locked: discarded; clean, generation + 1 */
 void guard_settle(struct guard *g); /* opened: idle, unlocks the door */

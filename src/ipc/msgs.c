@@ -144,3 +144,17 @@ bool msg_extra_next(struct span *extra, struct span *key_r, struct span *value_r
 	*value_r = span_from(pair, eq == SIZE_MAX ? pair.n : eq + 1);
 	return true;
 }
+
+struct span msg_extra_location(struct span extra, const char *namespace)
+{
+	struct span key, value, name;
+
+	while (msg_extra_next(&extra, &key, &value)) {
+		if (!span_starts(key, SPAN("namespace/")) || !span_ends(key, SPAN("/location")))
+			continue;
+		name = span_cut(key, 10, key.n < 19 ? 0 : key.n - 19);
+		if (span_eq_str(name, namespace))
+			return value;
+	}
+	return SPAN("");
+}

@@ -3,6 +3,7 @@
 #include "room.h"
 
 #include "base/clock.h"
+#include "base/mutf7.h"
 #include "wire/imap_name.h"
 
 enum { BOX_ARENA = 64 << 20, NAME_MAX_TEXT = 4096 };
@@ -22,13 +23,13 @@ static const char *convert(struct arena *a, struct span name, bool (*fn)(struct 
 
 const char *job_name_in(struct arena *a, struct span utf8)
 {
-	return convert(a, utf8, imap_name_from_utf8);
+	return convert(a, utf8, mutf7_from_utf8);
 }
 
 /* What is no modified UTF-7 is shown as it is. */
 const char *job_name_out(struct arena *a, const char *mutf7)
 {
-	const char *out = convert(a, span_str(mutf7), imap_name_to_utf8);
+	const char *out = convert(a, span_str(mutf7), mutf7_to_utf8);
 
 	return out ? out : mutf7;
 }

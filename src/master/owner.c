@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "base/must.h"
-#include "conf/expand.h"
 #include "conf/location.h"
 
 #include <grp.h>
@@ -110,18 +109,15 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 			   struct errtext *e)
 {
 	struct arena *a = arena_new(ARENA_MAX);
-	struct expand_var vars[EXPAND_USER_VARS];
-	expand_user(vars, span_str(t->user), span_str(t->home));
+	const struct conf_owner owner = { t->user, t->home, t->mail };
+	const char *fallback = NULL;
 	size_t n;
 	const struct conf_namespace *ns = conf_namespaces(m->gen->conf, &n);
 	enum err err = ERR_OK;
 	for (size_t i = 0; err == ERR_OK && i < n; i++) {
-		const char *text = ns[i].location[0] != '\0' ? ns[i].location
-				   : t->mail[0] != '\0'
-					   ? t->mail
-					   : conf_str(m->gen->conf, CONF_MAIL_LOCATION);
+		struct span said = msg_extra_location(span_of(t->extra, t->extra_n), ns[i].name);
 		struct conf_location loc;
-		err = conf_location_parse(text, vars, t->home, a, &loc, e);
+		err = conf_namespace_location(m->gen->conf, &ns[i], &owner, said, a, &loc, e);
 		if (err != ERR_OK)
 			break;
 		add_root(o, loc.path);
@@ -129,8 +125,12 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 		if (ns[i].inbox && loc.driver == CONF_DRIVER_MBOX && loc.inbox != NULL && o->inbox == NULL)
 			o->inbox = mem_str(loc.inbox);
 		add_root(o, loc.index);
+		add_root(o, loc.index_memory ? "/dev/shm" : NULL);
 		add_root(o, loc.control);
 	}
+	if (err == ERR_OK)
+		err = conf_index_fallback(m->gen->conf, &owner, a, &fallback, e);
+	add_root(o, fallback);
 	arena_free(&a);
 	return err;
 }

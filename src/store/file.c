@@ -42,6 +42,45 @@ int file_open_dir(int dir_fd, const char *path)
 	return openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+const char *file_last(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* One level down from fd, which is closed. */
+static int open_level(int fd, const char *name, const struct file_make *make)
+{
+	enum err made = make ? file_mkdir(fd, name, make->mode) : ERR_OK;
+	int next = made ? -1 : file_open_dir(fd, name), saved;
+
+	if (next >= 0 && make && make->sync && file_sync_dir(fd)) {
+		close(next);
+		next = -1;
+		errno = EIO;
+	}
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return next;
+}
+
+int file_open_parent(int dir_fd, const char *path, const struct file_make *make)
+{
+	struct span rest = span_of(path, (size_t)(file_last(path) - path)), level;
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (fd >= 0 && span_split(&rest, '/', &level)) {
+		char *name = span_dup(level);
+
+		if (level.n)
+			fd = open_level(fd, name, make);
+		free(name);
+	}
+	return fd;
+}
+
 enum err file_open_read(int dir_fd, const char *name, int *fd_r, struct stat *st_r)
 {
 	struct stat st;

@@ -21,6 +21,17 @@ int file_open(int dir_fd, const char *name, int flags, mode_t mode);
  */
 int file_open_dir(int dir_fd, const char *path);
 
+/* How directories on the way are made. */
+struct file_make {
+	mode_t mode;
+	bool sync; /* and their names are on disk before it returns */
+};
+
+/* The directory that holds the last component of path; with make what is missing of it is made. -1 and errno. */
+int file_open_parent(int dir_fd, const char *path, const struct file_make *make);
+/* The last component. */
+const char *file_last(const char *path);
+
 /*
  * A configured directory, which may itself be a symbolic link; nothing below it may. With make it is made, and what is
  * missing above it.

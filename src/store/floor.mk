@@ -11,13 +11,17 @@ src_store_libstore_a_SOURCES = \
 	src/store/lines.h src/store/lines.c src/store/list_state.h \
 	src/store/maildir.h src/store/maildir.c \
 	src/store/maildir_find.c \
+	src/store/maildir_folders.h src/store/maildir_fs.c \
 	src/store/maildir_keywords.c \
-	src/store/maildir_list.c \
+	src/store/maildir_list.c src/store/maildir_listing.c \
+	src/store/maildir_make.c \
 	src/store/maildir_name.h src/store/maildir_name.c \
 	src/store/maildir_number.c \
 	src/store/maildir_pack.c \
+	src/store/maildir_path.c \
 	src/store/maildir_save.c \
 	src/store/maildir_scan.c \
+	src/store/maildir_trash.c \
 	src/store/maildir_uidlist.c \
 	src/store/mbox.h src/store/mbox.c \
 	src/store/mbox_base.c \
@@ -53,6 +57,7 @@ check_PROGRAMS += \
 	tests/unit/test_maildir \
 	tests/unit/test_maildir_find \
 	tests/unit/test_maildir_how \
+	tests/unit/test_maildir_fs \
 	tests/unit/test_maildir_keywords \
 	tests/unit/test_maildir_list \
 	tests/unit/test_maildir_name \
@@ -74,6 +79,7 @@ check_PROGRAMS += \
 tests_unit_test_maildir_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_find_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_how_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_maildir_fs_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_keywords_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_list_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_name_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)

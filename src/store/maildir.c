@@ -41,6 +41,10 @@ static void maildir_close(struct store *s)
 {
 	struct maildir *m = maildir_of(s);
 
+	if (m->work_fd >= 0 && m->work_fd != m->root_fd)
+		close(m->work_fd);
+	if (m->boxes_fd >= 0 && m->boxes_fd != m->root_fd)
+		close(m->boxes_fd);
 	if (m->control_fd >= 0 && m->control_fd != m->root_fd)
 		close(m->control_fd);
 	if (m->inbox_fd >= 0 && m->inbox_fd != m->root_fd)
@@ -50,6 +54,9 @@ static void maildir_close(struct store *s)
 	free(m->root);
 	free(m->inbox);
 	free(m->control);
+	free(m->boxes);
+	free(m->dirname);
+	free(m->subscriptions);
 	free(m->lock_host);
 	free(m);
 }
@@ -74,8 +81,13 @@ static enum err fds_open(struct maildir *m, const struct store_config *config, s
 	if (e)
 		return e;
 	modes_set(m, config->dir_mode);
-	m->inbox_fd = m->control_fd = m->root_fd;
-	if (m->inbox) {
+	m->inbox_fd = m->control_fd = m->boxes_fd = m->root_fd;
+	m->work_fd = m->fs ? -1 : m->root_fd;
+	if (config->boxdir && m->fs) {
+		m->boxes_fd = -1;
+		e = file_root(m->boxes, !m->readonly, m->dir_mode, &m->boxes_fd, t);
+	}
+	if (!e && m->inbox) {
 		m->inbox_fd = -1;
 		e = file_root(m->inbox, !m->readonly, m->dir_mode, &m->inbox_fd, t);
 	}
@@ -87,27 +99,39 @@ static enum err fds_open(struct maildir *m, const struct store_config *config, s
 	return e;
 }
 
-static enum err maildir_open(const struct store_config *config, struct store **s_r,
-			     struct errtext *t)
+static char *copy(const char *s)
 {
-	if (config->layout && strcmp(config->layout, "maildir++") != 0)
-		return err_say(t, ERR_CANNOT, "a Maildir's LAYOUT can only be maildir++, not %s",
-			       config->layout);
+	return s ? mem_str(s) : NULL;
+}
 
-	struct maildir *m = mem_alloc(sizeof(*m));
-	m->head.ops = &store_maildir;
+static void config_take(struct maildir *m, const struct store_config *config)
+{
 	m->root = mem_str(config->root);
-	m->inbox = config->inbox && strcmp(config->inbox, config->root) != 0
-			   ? mem_str(config->inbox)
-			   : NULL;
-	m->control = config->control ? mem_str(config->control) : NULL;
-	m->lock_host = mem_str(config->hostname ? config->hostname : "localhost");
-	maildir_name_host(m->host, sizeof(m->host), config->hostname);
+	m->inbox = config->inbox && strcmp(config->inbox, config->root) != 0 ? mem_str(config->inbox) : NULL;
+	m->control = copy(config->control);
+	m->boxes = config->boxdir && m->fs ? mem_printf("%s/%s", config->root, config->boxdir) : mem_str(config->root);
+	m->dirname = m->fs ? copy(config->dirname) : NULL;
+	m->subscriptions = mem_str(config->subscriptions ? config->subscriptions : "subscriptions");
+	m->utf8 = config->utf8;
+	m->prune = config->prune;
+	m->folders_only = config->folders_only;
+	m->dirname_control = config->dirname_control;
 	m->readonly = config->readonly;
 	m->sync = config->sync;
 	m->how = config->maildir;
+	m->lock_host = mem_str(config->hostname ? config->hostname : "localhost");
+	maildir_name_host(m->host, sizeof(m->host), config->hostname);
+}
+
+static enum err open_layout(const struct store_config *config, bool fs, struct store **s_r, struct errtext *t)
+{
+	struct maildir *m = mem_alloc(sizeof(*m));
+
+	m->head.ops = fs ? &store_maildir_fs : &store_maildir;
+	m->fs = fs;
+	config_take(m, config);
 	m->random = maildir_name_random();
-	m->root_fd = m->inbox_fd = m->control_fd = -1;
+	m->root_fd = m->boxes_fd = m->work_fd = m->inbox_fd = m->control_fd = -1;
 	enum err e = fds_open(m, config, t);
 	if (e) {
 		maildir_close(&m->head);
@@ -115,6 +139,16 @@ static enum err maildir_open(const struct store_config *config, struct store **s
 	}
 	*s_r = &m->head;
 	return ERR_OK;
+}
+
+static enum err maildir_open(const struct store_config *config, struct store **s_r, struct errtext *t)
+{
+	return open_layout(config, false, s_r, t);
+}
+
+static enum err maildir_fs_open(const struct store_config *config, struct store **s_r, struct errtext *t)
+{
+	return open_layout(config, true, s_r, t);
 }
 
 enum err maildir_root_control_make(struct maildir *m, struct errtext *t)
@@ -138,8 +172,9 @@ enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *
 static struct subs_file subs_of(const struct maildir *m)
 {
 	return (struct subs_file){ .dir_fd = m->control_fd,
-				   .name = "subscriptions",
-				   .separator = store_maildir.separator,
+				   .name = m->subscriptions,
+				   .separator = m->head.ops->separator,
+				   .utf8 = m->utf8,
 				   .mode = m->file_mode,
 				   .sync = m->sync != STORE_SYNC_NEVER };
 }
@@ -175,7 +210,7 @@ static void maildir_box_close(struct store_box *sb)
 {
 	struct maildir_box *b = maildir_box_of(sb);
 
-	if (b->control_fd >= 0 && b->control_fd != b->dir_fd && b->control_fd != b->m->control_fd)
+	if (b->control_fd >= 0 && b->control_fd != b->dir_fd)
 		close(b->control_fd);
 	if (b->cur_fd >= 0)
 		close(b->cur_fd);
@@ -209,13 +244,14 @@ static enum err message_dirs_open(struct maildir_box *b)
 static enum err control_open(struct maildir_box *b)
 {
 	struct maildir *m = b->m;
+	char path[MAILDIR_PATH_MAX];
 
 	if (!m->control) {
 		b->control_fd = b->dir_fd;
-	} else if (m->control_fd >= 0 && !*b->dirname) {
-		b->control_fd = m->control_fd;
 	} else if (m->control_fd >= 0) {
-		b->control_fd = file_open_dir(m->control_fd, b->dirname);
+		if (!maildir_control_path(m, b->name, path))
+			return ERR_NOTFOUND;
+		b->control_fd = file_open_dir(m->control_fd, path);
 		if (b->control_fd < 0 && errno != ENOENT)
 			return err_from_errno(errno);
 	}
@@ -227,7 +263,7 @@ static enum err dirs_open(struct maildir_box *b)
 	if (!*b->dirname)
 		b->dir_fd = b->m->inbox_fd;
 	else
-		b->dir_fd = file_open_dir(b->m->root_fd, b->dirname);
+		b->dir_fd = file_open_dir(b->m->boxes_fd, b->dirname);
 	if (b->dir_fd < 0)
 		return err_from_errno(errno);
 	enum err e = message_dirs_open(b);
@@ -237,9 +273,9 @@ static enum err dirs_open(struct maildir_box *b)
 static enum err maildir_box_open(struct store *s, const char *name, struct store_box **b_r,
 				 struct errtext *t)
 {
-	char dirname[MAILDIR_NAME_MAX + 2];
+	char dirname[MAILDIR_PATH_MAX];
 
-	if (!maildir_dirname(name, dirname))
+	if (!maildir_path(maildir_of(s), name, dirname))
 		return err_say(t, ERR_NOTFOUND, "no such mailbox");
 	struct maildir_box *b = mem_alloc(sizeof(*b));
 	b->head = (struct store_box){ .ops = s->ops, .store = s };
@@ -258,20 +294,37 @@ static enum err maildir_box_open(struct store *s, const char *name, struct store
 	return ERR_OK;
 }
 
+/* The directory and those above it. */
+static enum err control_dirs_make(struct maildir *m, const char *path, struct errtext *t)
+{
+	struct file_make make = { m->dir_mode, m->sync != STORE_SYNC_NEVER };
+	int parent = file_open_parent(m->control_fd, path, &make);
+	enum err e = parent < 0 ? err_sys(t, "%s in the control directory", path) : ERR_OK;
+
+	if (!e && file_mkdir(parent, file_last(path), m->dir_mode))
+		e = err_sys(t, "%s in the control directory", path);
+	if (!e && make.sync && file_sync_dir(parent))
+		e = err_say(t, ERR_IO, "the control directory cannot be synced");
+	if (parent >= 0)
+		close(parent);
+	return e;
+}
+
 enum err maildir_control_make(struct maildir_box *b, struct errtext *t)
 {
 	struct maildir *m = b->m;
+	char path[MAILDIR_PATH_MAX];
 	enum err e;
 
 	if (b->control_fd >= 0)
 		return ERR_OK;
 	e = maildir_root_control_make(m, t);
-	if (!e && *b->dirname && file_mkdir(m->control_fd, b->dirname, m->dir_mode))
-		e = err_sys(t, "%s in the control directory", b->dirname);
-	if (!e && m->sync != STORE_SYNC_NEVER && file_sync_dir(m->control_fd))
-		e = err_say(t, ERR_IO, "the control directory cannot be synced");
+	if (!e && !maildir_control_path(m, b->name, path))
+		e = err_say(t, ERR_NOTFOUND, "no such mailbox");
+	if (!e)
+		e = control_dirs_make(m, path, t);
 	if (!e && control_open(b))
-		e = err_sys(t, "%s in the control directory", b->dirname);
+		e = err_sys(t, "%s in the control directory", path);
 	return !e && b->control_fd < 0 ? err_say(t, ERR_IO, "%s has no control directory", b->name)
 				       : e;
 }
@@ -340,16 +393,16 @@ enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r)
 
 enum err maildir_stamp_at(struct maildir *m, const char *name, struct stamp *s_r)
 {
-	char path[MAILDIR_NAME_MAX + 8];
+	char path[MAILDIR_PATH_MAX + 8];
 	uint64_t now = clock_wall_us();
 	struct stat cur, new;
 	size_t n;
 	int fd;
 
-	if (!maildir_dirname(name, path))
+	if (!maildir_path(m, name, path))
 		return ERR_NOTFOUND;
 	n = strlen(path);
-	fd = n ? m->root_fd : m->inbox_fd;
+	fd = n ? m->boxes_fd : m->inbox_fd;
 	if (n)
 		path[n++] = '/';
 	memcpy(path + n, "cur", 4);
@@ -392,10 +445,15 @@ static bool same_dir(const char *path, int fd)
 	       named.st_dev == held.st_dev;
 }
 
+static const char *box_root(const struct maildir_box *b)
+{
+	return *b->dirname ? b->m->boxes : b->m->inbox ? b->m->inbox : b->m->root;
+}
+
 static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	const char *root = !*b->dirname && b->m->inbox ? b->m->inbox : b->m->root;
+	const char *root = box_root(b);
 
 	if (!b->cur_path) {
 		b->cur_path = mem_printf("%s/%s%scur", root, b->dirname, *b->dirname ? "/" : "");
@@ -408,54 +466,71 @@ static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 	return 2;
 }
 
-static const char *maildir_path(struct store_box *sb, struct arena *a)
+static const char *maildir_box_path(struct store_box *sb, struct arena *a)
 {
 	const struct maildir_box *b = maildir_box_of(sb);
-	const char *root = !*b->dirname && b->m->inbox ? b->m->inbox : b->m->root;
 
-	return arena_printf(a, "%s%s%s", root, *b->dirname ? "/" : "", b->dirname);
+	return arena_printf(a, "%s%s%s", box_root(b), *b->dirname ? "/" : "", b->dirname);
 }
+
+#define MAILDIR_SLOTS \
+	.probe = maildir_probe, \
+	.close = maildir_close, \
+	.watch_list = maildir_watch_list, \
+	.create = maildir_create, \
+	.subscriptions = maildir_subscriptions, \
+	.subscribe = maildir_subscribe, \
+	.box_open = maildir_box_open, \
+	.box_close = maildir_box_close, \
+	.identity = maildir_identity, \
+	.keywords = maildir_keywords, \
+	.keyword_add = maildir_keyword_add, \
+	.changed = maildir_changed, \
+	.glance = maildir_glance, \
+	.scan = maildir_scan, \
+	.scan_new = maildir_scan_new, \
+	.locate = maildir_locate, \
+	.stage = maildir_stage, \
+	.commit_many = maildir_commit_many, \
+	.place_many = maildir_place_many, \
+	.settle = maildir_settle, \
+	.abort = maildir_abort, \
+	.link = maildir_link, \
+	.number = maildir_number, \
+	.sync_numbers = maildir_sync_numbers, \
+	.expunge = maildir_expunge, \
+	.expunge_done = maildir_expunge_done, \
+	.set_flags = maildir_set_flags, \
+	.flags_done = maildir_flags_done, \
+	.set_modseq_floor = maildir_set_modseq_floor, \
+	.watch = maildir_watch, \
+	.path = maildir_box_path, \
+	.made = maildir_made, \
+	.dirs = maildir_dirs, \
+	.token = maildir_token
 
 const struct store_ops store_maildir = {
 	.driver = "maildir",
 	.separator = '.',
 	.bad_chars = "./",
-	.probe = maildir_probe,
 	.open = maildir_open,
-	.close = maildir_close,
 	.list = maildir_list,
-	.watch_list = maildir_watch_list,
-	.create = maildir_create,
 	.remove = maildir_remove,
 	.rename = maildir_rename,
-	.subscriptions = maildir_subscriptions,
-	.subscribe = maildir_subscribe,
-	.box_open = maildir_box_open,
-	.box_close = maildir_box_close,
-	.identity = maildir_identity,
-	.keywords = maildir_keywords,
-	.keyword_add = maildir_keyword_add,
-	.changed = maildir_changed,
-	.glance = maildir_glance,
-	.scan = maildir_scan,
-	.scan_new = maildir_scan_new,
-	.locate = maildir_locate,
-	.stage = maildir_stage,
-	.commit_many = maildir_commit_many,
-	.place_many = maildir_place_many,
-	.settle = maildir_settle,
-	.abort = maildir_abort,
-	.link = maildir_link,
-	.number = maildir_number,
-	.sync_numbers = maildir_sync_numbers,
-	.expunge = maildir_expunge,
-	.expunge_done = maildir_expunge_done,
-	.set_flags = maildir_set_flags,
-	.flags_done = maildir_flags_done,
-	.set_modseq_floor = maildir_set_modseq_floor,
-	.watch = maildir_watch,
-	.path = maildir_path,
-	.made = maildir_made,
-	.dirs = maildir_dirs,
-	.token = maildir_token,
+	MAILDIR_SLOTS,
+};
+
+static const char *const reserved[] = { "cur", "new", "tmp", NULL };
+
+const struct store_ops store_maildir_fs = {
+	.driver = "maildir-fs",
+	.separator = '/',
+	.bad_chars = "/",
+	.reserved = reserved,
+	.dots = true,
+	.open = maildir_fs_open,
+	.list = maildir_fs_list,
+	.remove = maildir_fs_remove,
+	.rename = maildir_fs_rename,
+	MAILDIR_SLOTS,
 };

@@ -1,9 +1,10 @@
 /*
  * The Maildir driver's own view of itself: what its files share. Not for other rooms.
  *
- * A mailbox is a directory with cur/, new/ and tmp/. INBOX is the mail root (or INBOX=), "A.B" is
- * the directory ".A.B" in the root (Maildir++). Control files (list of UIDs, keywords, roost-extra)
- * lie in the mailbox directory, or under CONTROL= in a directory of the same name.
+ * A mailbox is a directory with cur/, new/ and tmp/. INBOX is the mail root (or INBOX=). "A.B" is the directory ".A.B"
+ * in the root (Maildir++); "A/B" is A/B, or with DIRNAME= A/B/DIRNAME (LAYOUT=fs). Control files (list of UIDs,
+ * keywords, roost-extra) lie in the mailbox directory, or under CONTROL= in a directory named likewise; there INBOX has
+ * one, too. All that follows from a name is in maildir_path.c.
  */
 #ifndef STORE_MAILDIR_H
 #define STORE_MAILDIR_H
@@ -20,10 +21,18 @@
 struct extra;
 struct names;
 
+enum { MAILDIR_PATH_MAX = 1024 }; /* of a mailbox below its root, with the NUL */
+
 struct maildir {
 	struct store head;
 	char *root, *inbox, *control; /* own; inbox, control: NULL when in the root */
+	char *boxes;                  /* own: where the folders begin */
+	char *dirname, *subscriptions; /* own; dirname may be NULL */
+	bool fs, utf8, prune, folders_only, dirname_control; /* as configured; fs: LAYOUT=fs */
 	int root_fd;                  /* own */
+	int boxes_fd;                 /* own when not equal to root_fd */
+	int work_fd;                  /* own when not equal to root_fd: drafts and trash; -1: not there yet */
+	bool swept;                   /* trash of earlier processes has been seen to */
 	/* own when not equal to root_fd; control_fd -1: not made yet */
 	int inbox_fd, control_fd;
 	char *lock_host;              /* own; as in lock files */
@@ -68,7 +77,7 @@ struct maildir_box {
 	struct store_box head;
 	struct maildir *m;         /* borrowed: head.store */
 	char *name;                /* own; storage name */
-	char *dirname;             /* own; "" for INBOX */
+	char *dirname;             /* own; maildir_path: "" for INBOX */
 	int dir_fd, cur_fd, new_fd; /* own; dir_fd is the store's for INBOX */
 	int control_fd;            /* own when not dir_fd; -1: not made yet */
 	dev_t dev;                 /* of cur/; 0: not looked at yet */
@@ -110,6 +119,18 @@ bool maildir_stamp_same(const struct stamp *before, const struct stamp *after);
 enum err maildir_uidlist_lock(struct maildir_box *b, struct dotlock *l, struct errtext *t);
 void maildir_uidlist_unlock(struct maildir_box *b, struct dotlock *l);
 
+/* maildir_path.c */
+/* Is INBOX the root, or a directory of its own? */
+bool maildir_is_inbox(const struct maildir *m, const char *name);
+/* Where the mailbox lies, below boxes_fd; "" for the inbox. And where its control files lie, below control_fd. False: not a
+ * valid name. */
+bool maildir_path(const struct maildir *m, const char *name, char out[MAILDIR_PATH_MAX]);
+bool maildir_control_path(const struct maildir *m, const char *name, char out[MAILDIR_PATH_MAX]);
+/* The same without DIRNAME: what holds the folders below, too. */
+bool maildir_dir_path(const struct maildir *m, const char *name, char out[MAILDIR_PATH_MAX]);
+/* The level of a name that a directory shows (Maildir++: without its dot), appended; false: none. */
+bool maildir_level(const struct maildir *m, const char *dirname, struct buf *out);
+
 /* maildir_list.c */
 enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
 		      struct errtext *t);
@@ -117,8 +138,12 @@ enum err maildir_create(struct store *s, const char *name, const char *special_u
 size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name));
 enum err maildir_remove(struct store *s, const char *name, struct errtext *t);
 enum err maildir_rename(struct store *s, const char *from, const char *to, struct errtext *t);
-/* ".A.B"; "" for INBOX. False: not a valid name. */
-bool maildir_dirname(const char *name, char out[MAILDIR_NAME_MAX + 2]);
+
+/* maildir_fs.c */
+enum err maildir_fs_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
+			 struct errtext *t);
+enum err maildir_fs_remove(struct store *s, const char *name, struct errtext *t);
+enum err maildir_fs_rename(struct store *s, const char *from, const char *to, struct errtext *t);
 
 /* maildir.c: a UIDVALIDITY that no mailbox of this root had (uidvalidity.h). */
 enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r,

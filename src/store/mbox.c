@@ -91,8 +91,6 @@ static enum err root_control_make(struct mbox_root *r, struct errtext *t)
 
 static enum err mbox_open(const struct store_config *config, struct store **s_r, struct errtext *t)
 {
-	if (config->layout && strcmp(config->layout, "fs") != 0)
-		return err_say(t, ERR_CANNOT, "the LAYOUT of mboxes can only be fs, not %s", config->layout);
 
 	struct mbox_root *r = mem_alloc(sizeof(*r));
 	r->head.ops = &store_mbox;

@@ -27,43 +27,18 @@ bool mbox_is_inbox(const char *name)
 	return strcmp(name, "INBOX") == 0;
 }
 
-/* The directory of a name's last level, beneath root; made where it is missing. -1 and errno. */
-static int parent_open(int root, const char *name, bool make, mode_t mode)
+static int parent_open(const struct mbox_root *r, int root, const char *name, bool make)
 {
-	const char *slash = strrchr(name, '/');
-	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct span rest = span_of(name, slash ? (size_t)(slash - name) : 0), level;
+	struct file_make how = { r->dir_mode, r->sync != STORE_SYNC_NEVER };
 
-	while (fd >= 0 && span_split(&rest, '/', &level)) {
-		char *dir = span_dup(level);
-		int next;
-
-		if (make && mkdirat(fd, dir, mode) < 0 && errno != EEXIST) {
-			next = -1;
-		} else {
-			next = file_open_dir(fd, dir);
-		}
-		int saved = errno;
-		close(fd);
-		free(dir);
-		errno = saved;
-		fd = next;
-	}
-	return fd;
-}
-
-static const char *last_level(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	return slash ? slash + 1 : name;
+	return file_open_parent(root, name, make ? &how : NULL);
 }
 
 enum err mbox_dir_open(struct mbox_root *r, const char *name, int *dir_r, struct errtext *t)
 {
 	if (!store_name_valid(&store_mbox, name))
 		return err_say(t, ERR_NOTFOUND, "no such mailbox");
-	*dir_r = parent_open(r->root_fd, name, false, 0);
+	*dir_r = parent_open(r, r->root_fd, name, false);
 	if (*dir_r < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
 			       ? err_say(t, ERR_NOTFOUND, "no such mailbox")
@@ -203,7 +178,7 @@ static enum err may_change(const struct mbox_root *r, const char *name, struct e
 
 static enum err parent_make(struct mbox_root *r, const char *name, int *dir_r, struct errtext *t)
 {
-	*dir_r = parent_open(r->root_fd, name, true, r->dir_mode);
+	*dir_r = parent_open(r, r->root_fd, name, true);
 	if (*dir_r >= 0)
 		return ERR_OK;
 	if (errno == ENOTDIR || errno == ELOOP)
@@ -231,10 +206,10 @@ static void control_remove(struct mbox_root *r, const char *name)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlinkat(dir, files[i], 0);
 	close(dir);
-	parent = parent_open(r->control_fd, name, false, 0);
+	parent = parent_open(r, r->control_fd, name, false);
 	if (parent < 0)
 		return;
-	unlinkat(parent, last_level(name), AT_REMOVEDIR);
+	unlinkat(parent, file_last(name), AT_REMOVEDIR);
 	close(parent);
 }
 
@@ -256,9 +231,9 @@ static enum err use_write(struct mbox_root *r, const char *name, const char *spe
 	control_remove(r, name);
 	if (!special_use)
 		return ERR_OK;
-	parent = parent_open(r->control_fd, name, true, r->dir_mode);
-	if (parent >= 0 && (mkdirat(parent, last_level(name), r->dir_mode) == 0 || errno == EEXIST))
-		dir = file_open_dir(parent, last_level(name));
+	parent = parent_open(r, r->control_fd, name, true);
+	if (parent >= 0 && (mkdirat(parent, file_last(name), r->dir_mode) == 0 || errno == EEXIST))
+		dir = file_open_dir(parent, file_last(name));
 	e = dir < 0 ? err_sys(t, "%s", name)
 		    : special_use_write(dir, special_use, r->file_mode, r->sync != STORE_SYNC_NEVER, t);
 	if (dir >= 0)
@@ -286,7 +261,7 @@ enum err mbox_create(struct store *s, const char *name, const char *special_use,
 		e = parent_make(r, name, &dir, t);
 	if (e)
 		return e;
-	e = file_create(r, dir, last_level(name), t);
+	e = file_create(r, dir, file_last(name), t);
 	close(dir);
 	return e;
 }
@@ -302,9 +277,9 @@ enum err mbox_remove(struct store *s, const char *name, struct errtext *t)
 		e = mbox_dir_open(r, name, &dir, t);
 	if (e)
 		return e;
-	if (fstatat(dir, last_level(name), &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir, file_last(name), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		e = errno == ENOENT ? err_say(t, ERR_NOTFOUND, "no such mailbox") : err_sys(t, "%s", name);
-	else if (unlinkat(dir, last_level(name), S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+	else if (unlinkat(dir, file_last(name), S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
 		e = errno == ENOTEMPTY || errno == EEXIST ? err_say(t, ERR_CANNOT, "%s has mailboxes below it", name)
 							  : err_sys(t, "%s", name);
 	if (!e) {
@@ -334,12 +309,12 @@ static int move(int from_dir, const char *from, int to_dir, const char *to)
 /* What the mailbox could not carry itself goes with it. */
 static void control_move(struct mbox_root *r, const char *from, const char *to)
 {
-	int old = r->control_fd < 0 ? -1 : parent_open(r->control_fd, from, false, 0);
-	int new = old < 0 ? -1 : parent_open(r->control_fd, to, true, r->dir_mode);
+	int old = r->control_fd < 0 ? -1 : parent_open(r, r->control_fd, from, false);
+	int new = old < 0 ? -1 : parent_open(r, r->control_fd, to, true);
 
 	if (new >= 0) {
 		control_remove(r, to); /* of a mailbox that another program removed */
-		(void)move(old, last_level(from), new, last_level(to));
+		(void)move(old, file_last(from), new, file_last(to));
 		(void)synced(r, new, NULL);
 		close(new);
 	}
@@ -354,7 +329,7 @@ static enum err move_named(struct mbox_root *r, const char *from, const char *to
 
 	if (e)
 		return e;
-	if (move(old, last_level(from), new, last_level(to)) < 0)
+	if (move(old, file_last(from), new, file_last(to)) < 0)
 		e = errno == EEXIST   ? err_say(t, ERR_EXISTS, "it exists")
 		    : errno == ENOENT ? err_say(t, ERR_NOTFOUND, "no such mailbox")
 				      : err_sys(t, "%s", from);

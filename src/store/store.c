@@ -8,6 +8,7 @@
 
 static const struct store_ops *const drivers[] = {
 	&store_maildir,
+	&store_maildir_fs,
 	&store_mbox,
 };
 
@@ -21,8 +22,12 @@ const struct store_ops *store_driver(const char *name)
 
 static bool level_valid(const struct store_ops *ops, struct span level)
 {
-	if (level.n == 0 || level.p[0] == '~' || level.p[0] == '.')
+	if (level.n == 0 || level.p[0] == '~' || (level.p[0] == '.' && !ops->dots) ||
+	    span_eq(level, SPAN(".")) || span_eq(level, SPAN("..")))
 		return false;
+	for (size_t i = 0; ops->reserved && ops->reserved[i]; i++)
+		if (span_eq_str(level, ops->reserved[i]))
+			return false;
 	for (size_t i = 0; i < level.n; i++) {
 		unsigned char c = (unsigned char)level.p[i];
 

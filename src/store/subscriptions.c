@@ -15,6 +15,8 @@
 
 #include "store/dotlock.h"
 
+#include "base/mutf7.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -182,7 +184,22 @@ static size_t line_count(struct span text)
 	return n;
 }
 
-static enum err subs_give(struct span text, char separator, struct arena *a, const char ***names_r,
+/* The storage name of what the file says; NULL: it has none. */
+static const char *subs_storage(const struct subs_file *f, struct span said, struct arena *a, bool *full)
+{
+	struct buf name;
+	const char *copy = NULL;
+
+	buf_init(&name, 4096);
+	if (!f->utf8 || mutf7_from_utf8(said, &name)) {
+		copy = arena_span(a, f->utf8 ? buf_span(&name) : said);
+		*full |= !copy;
+	}
+	buf_free(&name);
+	return copy;
+}
+
+static enum err subs_give(const struct subs_file *f, struct span text, struct arena *a, const char ***names_r,
 			  size_t *n_r)
 {
 	int version = subs_begin(&text);
@@ -194,15 +211,15 @@ static enum err subs_give(struct span text, char separator, struct arena *a, con
 	if (!names)
 		return ERR_LIMIT;
 	buf_init(&said, 4096);
-	bool ok = true;
-	while (ok && span_split(&text, '\n', &line)) {
-		if (line.n == 0 || !subs_name(line, version, separator, &said))
+	bool full = false;
+	while (!full && span_split(&text, '\n', &line)) {
+		if (line.n == 0 || !subs_name(line, version, f->separator, &said))
 			continue;
-		names[n] = arena_span(a, buf_span(&said));
-		ok = names[n++] != NULL;
+		names[n] = subs_storage(f, buf_span(&said), a, &full);
+		n += names[n] != NULL;
 	}
 	buf_free(&said);
-	if (!ok)
+	if (full)
 		return ERR_LIMIT;
 	*names_r = names;
 	*n_r = n;
@@ -216,7 +233,7 @@ enum err subs_read(const struct subs_file *f, struct arena *a, const char ***nam
 
 	buf_init(&text, SUBS_FILE_MAX);
 	e = subs_load(f, &text, t);
-	if (!e && subs_give(buf_span(&text), f->separator, a, names_r, n_r))
+	if (!e && subs_give(f, buf_span(&text), a, names_r, n_r))
 		e = err_say(t, ERR_LIMIT, "%s is too long for one command", f->name);
 	buf_free(&text);
 	return e;
@@ -238,8 +255,8 @@ static enum err subs_save(const struct subs_file *f, struct dotlock *lock, struc
 enum err subs_change(const struct subs_file *f, const char *name, bool on, struct errtext *t)
 {
 	struct dotlock lock = DOTLOCK_NONE;
-	struct buf text, out;
-	char lock_name[32];
+	struct buf text, out, said;
+	char lock_name[300];
 	struct dotlock_want want = { .name = lock_name, .stale = SUBS_STALE, .mode = f->mode };
 	enum err e;
 
@@ -249,12 +266,16 @@ enum err subs_change(const struct subs_file *f, const char *name, bool on, struc
 		return e;
 	buf_init(&text, SUBS_FILE_MAX);
 	buf_init(&out, SUBS_FILE_MAX + 4096);
+	buf_init(&said, 4096);
+	if (!f->utf8 || !mutf7_to_utf8(span_str(name), &said))
+		buf_add_str(&said, name);
 	e = subs_load(f, &text, t);
-	if (!e && subs_rewrite(buf_span(&text), f->separator, name, on, &out))
+	if (!e && subs_rewrite(buf_span(&text), f->separator, buf_cstr(&said), on, &out))
 		e = out.failed ? err_say(t, ERR_LIMIT, "%s is full", f->name)
 			       : subs_save(f, &lock, buf_span(&out), t);
 	dotlock_drop(&lock);
 	buf_free(&text);
 	buf_free(&out);
+	buf_free(&said);
 	return e;
 }

@@ -12,6 +12,7 @@ struct subs_file {
 	int dir_fd;       /* borrowed; -1: there is no file, nor can there be one */
 	const char *name; /* "subscriptions"; ".subscriptions" beside mboxes */
 	char separator;
+	bool utf8;        /* the names in it, where storage names are modified UTF-7 */
 	mode_t mode;
 	bool sync;
 };

@@ -1,6 +1,7 @@
 /* Spelling of responses. The content decides the form; see the door for the promises. */
 #include "wire/imap_write.h"
 #include "base/must.h"
+#include "base/mutf7.h"
 #include "wire/imap_name.h"
 
 enum { W_ATOM = 1, W_QUOTED = 2, W_TEXT = 4, W_ALL = W_ATOM | W_QUOTED | W_TEXT };
@@ -135,7 +136,7 @@ void imap_write_mailbox(struct buf *b, struct span name, bool utf8)
 		return;
 	}
 	buf_init(&wire, name.n * 5 + 16); /* worst case: a control character becomes "&AAE-" */
-	if (imap_name_from_utf8(name, &wire))
+	if (mutf7_from_utf8(name, &wire))
 		imap_write_astring(b, buf_span(&wire));
 	else
 		imap_write_astring(b, name); /* not UTF-8: shown as it is, as a literal */

@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/mutf7.h"
 #include "conf/location.h"
-#include "wire/imap_name.h"
 
 #include <stdlib.h>
 
@@ -26,7 +26,7 @@ static const char *mutf7(struct arena *ar, const char *utf8)
 	struct buf b;
 	buf_init(&b, 4096);
 	const char *name =
-		imap_name_from_utf8(span_str(utf8), &b) ? arena_span(ar, buf_span(&b)) : NULL;
+		mutf7_from_utf8(span_str(utf8), &b) ? arena_span(ar, buf_span(&b)) : NULL;
 	buf_free(&b);
 	return name;
 }
@@ -151,21 +151,17 @@ static struct store_maildir_how maildir_config(const struct conf *c)
 	return how;
 }
 
-static enum err namespace_config(struct account *a, const struct conf_namespace *n,
+static enum err namespace_config(struct account *a, const struct conf_namespace *n, struct span extra,
 				 struct acct_ns *ns, struct conf_location *loc, struct errtext *t)
 {
-	struct expand_var vars[EXPAND_USER_VARS];
-	const char *text = n->location[0] != '\0' ? n->location
-			   : a->mail[0] != '\0'   ? a->mail
-						  : conf_str(a->w->conf, CONF_MAIL_LOCATION);
-	expand_user(vars, span_str(a->user), span_str(a->home));
-	enum err e = conf_location_parse(text, vars, a->home, a->arena, loc, t);
+	struct conf_owner owner = { a->user, a->home, a->mail };
+	enum err e = conf_namespace_location(a->w->conf, n, &owner, msg_extra_location(extra, n->name),
+					     a->arena, loc, t);
 	if (e != ERR_OK)
 		return e;
-	ns->ops = store_driver(loc->driver == CONF_DRIVER_MAILDIR ? "maildir" : "mbox");
-	if (ns->ops == NULL)
-		return err_say(t, ERR_CANNOT, "mail_location: this build has no such driver: %s",
-			       text);
+	ns->ops = store_driver(loc->driver == CONF_DRIVER_MBOX ? "mbox"
+			       : loc->layout == CONF_LAYOUT_FS ? "maildir-fs"
+							       : "maildir");
 	ns->prefix = arena_str(a->arena, n->prefix);
 	ns->separator = n->separator[0];
 	ns->inbox = n->inbox;
@@ -181,7 +177,13 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 		.root = loc->path,
 		.inbox = loc->inbox,
 		.control = loc->control,
-		.layout = loc->layout == CONF_LAYOUT_FS ? "fs" : "maildir++",
+		.subscriptions = loc->subscriptions,
+		.dirname = loc->dirname,
+		.dirname_control = loc->dirname_control,
+		.boxdir = loc->boxdir,
+		.utf8 = loc->utf8,
+		.prune = loc->prune,
+		.folders_only = !n->inbox,
 		.hostname = a->w->hostname,
 		.sync = sync_mode(a->w->conf),
 	};
@@ -218,9 +220,28 @@ static uint64_t watcher_count(void *ctx, void *handle)
 	return watch_count(handle);
 }
 
-/* The namespaces of the settings, with this user's directories. The index lies with the inbox. */
-static enum err account_config(struct account *a, struct errtext *t)
+/* Where Dovecot does not list it as a mailbox. */
+static void index_place(struct account *a, const struct conf_location *loc)
 {
+	a->config.index_memory = loc->index_memory;
+	a->config.scratch_dir = loc->index_memory ? loc->path : NULL;
+	if (loc->index_memory)
+		a->config.index_dir = NULL;
+	else if (loc->index != NULL)
+		a->config.index_dir = loc->index;
+	else if (loc->driver == CONF_DRIVER_MBOX)
+		a->config.index_dir = arena_printf(a->arena, "%s/.imap/roost.index", loc->path);
+	else if (loc->layout == CONF_LAYOUT_FS)
+		a->config.index_dir = loc->path;
+	else
+		a->config.index_dir = arena_printf(a->arena, "%s/roost.index", loc->path);
+	a->config.index_flat = loc->index == NULL && loc->layout == CONF_LAYOUT_FS && loc->driver == CONF_DRIVER_MAILDIR;
+}
+
+/* The namespaces of the settings, with this user's directories. The index lies with the inbox. */
+static enum err account_config(struct account *a, struct span extra, struct errtext *t)
+{
+	const struct conf_owner owner = { a->user, a->home, a->mail };
 	size_t n;
 	const struct conf_namespace *c = conf_namespaces(a->w->conf, &n);
 	struct acct_ns *ns = arena_array(a->arena, n, sizeof(*ns));
@@ -228,18 +249,12 @@ static enum err account_config(struct account *a, struct errtext *t)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < n; i++) {
 		struct conf_location loc;
-		enum err e = namespace_config(a, &c[i], &ns[i], &loc, t);
+		enum err e = namespace_config(a, &c[i], extra, &ns[i], &loc, t);
 		if (e != ERR_OK)
 			return e;
 		if (!ns[i].inbox)
 			continue;
-		a->config.index_dir = loc.index != NULL
-					      ? loc.index
-					      : arena_printf(a->arena, "%s/%sroost.index", loc.path,
-							     loc.driver == CONF_DRIVER_MBOX ? ".imap/" : "");
-		a->config.index_memory = loc.index_memory;
-		if (loc.index_memory)
-			a->config.scratch_dir = loc.path;
+		index_place(a, &loc);
 	}
 	if (a->w->watches != NULL)
 		a->config.watcher = (struct acct_watcher){ watcher_add, watcher_remove, watcher_count, a->w->watches };
@@ -247,7 +262,7 @@ static enum err account_config(struct account *a, struct errtext *t)
 	a->config.ns = ns;
 	a->config.namespaces = n;
 	a->config.max_keyword_length = (unsigned)conf_u64(a->w->conf, CONF_MAIL_MAX_KEYWORD_LENGTH);
-	return ERR_OK;
+	return conf_index_fallback(a->w->conf, &owner, a->arena, &a->config.index_fallback, t);
 }
 
 enum err account_location(const struct account *a, const char *text, struct arena *ar, struct acct_config *config_r,
@@ -314,7 +329,7 @@ enum err account_get(struct worker *w, const struct msg_user *u, struct account 
 		a->home = span_dup(u->home);
 		a->mail = span_dup(u->mail);
 		a->arena = arena_new(CONFIG_MAX);
-		enum err e = account_config(a, t);
+		enum err e = account_config(a, u->extra, t);
 		if (e == ERR_OK)
 			e = acct_open(&a->config, &a->acct, t);
 		if (e != ERR_OK) {

@@ -1,5 +1,6 @@
 """Alternation: Dovecot 2.3 opens the mail that Roost served and shows the same; it changes some; Roost sees those
 changes and renumbers nothing. Several rounds; with the index kept and with the index deleted in between."""
+import glob
 import imaplib
 import os
 import random
@@ -118,7 +119,7 @@ def compare(a, b, when):
 
 
 def alternate(location, index):
-    """location: as in mail_location; index: the index directory beneath the home."""
+    """location: as in mail_location; index: the index directory, or a pattern of its files, beneath the home."""
     if not os.path.exists(PROGRAM):
         skip("Dovecot is not installed")
     rng = random.Random(7)
@@ -145,7 +146,8 @@ def alternate(location, index):
             theirs = state(other)
             other.logout()
             if number % 3 == 2:
-                shutil.rmtree(f"{site.home(USER)}/{index}")
+                for path in glob.glob(f"{site.home(USER)}/{index}"):
+                    (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
             site.start()
             imap = site.imap(USER)
             compare(theirs, state(imap), f"round {number}: Roost after Dovecot")

@@ -95,7 +95,7 @@ static void test_location(void **state)
 	assert_string_equal(l.path, "/srv/me/Maildir");
 	assert_int_equal(l.driver, CONF_DRIVER_MAILDIR);
 	assert_int_equal(l.layout, CONF_LAYOUT_MAILDIRPP);
-	assert_string_equal(l.subscriptions, "subscriptions");
+	assert_null(l.subscriptions);
 	assert_null(l.inbox);
 	assert_int_equal(locate("maildir:/m/%d/%n:LAYOUT=fs:INDEX=MEMORY:CONTROL=/c/"
 				"%u:SUBSCRIPTIONS=subs:INBOX=~/in",
@@ -112,6 +112,15 @@ static void test_location(void **state)
 		ERR_OK);
 	assert_int_equal(l.driver, CONF_DRIVER_MBOX);
 	assert_string_equal(l.index, "/i:x");
+	assert_int_equal(locate("maildir:~/m:LAYOUT=fs:UTF-8:NO-NOSELECT:FULLDIRNAME=mAil:MAILBOXDIR=boxes/:INDEXPVT=~/p:ALT=/a:"
+				"VOLATILEDIR=/v:INDEXCACHE=/x:LISTINDEX=l:ITERINDEX:BROKENCHAR=_",
+				"me", "/h", a, &l, &t),
+			 ERR_OK);
+	assert_true(l.utf8 && l.prune && l.dirname_control);
+	assert_string_equal(l.dirname, "mAil");
+	assert_string_equal(l.boxdir, "boxes");
+	assert_string_equal(l.index_private, "/h/p");
+	assert_null(l.index);
 	/* A user name adds neither keys nor directories. */
 	assert_int_equal(locate("maildir:/m/%u", "a:INDEX=/etc", "/h", a, &l, &t), ERR_CANNOT);
 	assert_int_equal(locate("maildir:/m/%u", "a:INDEX=MEMORY", "/h", a, &l, &t), ERR_OK);
@@ -131,8 +140,14 @@ static void test_bad_location(void **state)
 		{ "maildir:~/M", "", "no home" },
 		{ "dbox:~/M", "/h", "dbox" },
 		{ "maildir:~/M:INDX=/x", "/h", "INDX" },
-		{ "maildir:~/M:ALT=/x", "/h", "ALT" },
-		{ "maildir:~/M:LAYOUT=index", "/h", "LAYOUT" },
+		{ "maildir:~/M:ALT", "/h", "ALT needs a value" },
+		{ "maildir:~/M:UTF-8=yes", "/h", "UTF-8 takes no value" },
+		{ "maildir:~/M:LAYOUT=index", "/h", "LAYOUT=index" },
+		{ "maildir:~/M:DIRNAME=x", "/h", "DIRNAME" },
+		{ "maildir:~/M:LAYOUT=fs:DIRNAME=a/b", "/h", "DIRNAME" },
+		{ "maildir:~/M:LAYOUT=fs:MAILBOXDIR=../b", "/h", "MAILBOXDIR" },
+		{ "mbox:~/M:LAYOUT=Maildir++", "/h", "LAYOUT" },
+		{ "mbox:~/M:UTF-8", "/h", "UTF-8" },
 		{ "maildir:~/M:SUBSCRIPTIONS=a/b", "/h", "SUBSCRIPTIONS" },
 		{ "maildir:~/%x", "/h", "%x" },
 	};

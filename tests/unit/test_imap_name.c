@@ -1,4 +1,5 @@
 /* Modified UTF-7, valid names, LIST patterns. */
+#include "base/mutf7.h"
 #include "wire/imap_name.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,10 +10,10 @@ static void both_ways(const char *wire, const char *utf8)
 	struct buf b;
 
 	buf_init(&b, 4096);
-	assert_true(imap_name_to_utf8(span_str(wire), &b));
+	assert_true(mutf7_to_utf8(span_str(wire), &b));
 	assert_string_equal(buf_cstr(&b), utf8);
 	buf_clear(&b);
-	assert_true(imap_name_from_utf8(span_str(utf8), &b));
+	assert_true(mutf7_from_utf8(span_str(utf8), &b));
 	assert_string_equal(buf_cstr(&b), wire);
 	buf_free(&b);
 }
@@ -43,12 +44,12 @@ static void test_utf7_strict(void **state)
 	buf_init(&b, 4096);
 	buf_add_str(&b, "kept");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		if (imap_name_to_utf8(span_str(bad[i]), &b))
+		if (mutf7_to_utf8(span_str(bad[i]), &b))
 			fail_msg("accepted %s", bad[i]);
 		assert_string_equal(buf_cstr(&b), "kept");
 	}
-	assert_false(imap_name_from_utf8(SPAN("\xff"), &b));
-	assert_false(imap_name_from_utf8(SPAN("a\xed\xa0\x80"), &b));
+	assert_false(mutf7_from_utf8(SPAN("\xff"), &b));
+	assert_false(mutf7_from_utf8(SPAN("a\xed\xa0\x80"), &b));
 	assert_string_equal(buf_cstr(&b), "kept");
 	buf_free(&b);
 }

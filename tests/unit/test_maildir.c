@@ -14,9 +14,6 @@ static void test_probe_and_open(void **state)
 	c.readonly = true;
 	assert_int_equal(store_maildir.open(&c, &s, &r->text), ERR_NOTFOUND);
 	c.readonly = false;
-	c.layout = "fs";
-	assert_int_equal(store_maildir.open(&c, &s, &r->text), ERR_CANNOT);
-	c.layout = NULL;
 	assert_int_equal(store_maildir.open(&c, &s, &r->text), ERR_OK);
 	assert_int_equal(s->ops->box_open(s, "INBOX", &b, &r->text), ERR_NOTFOUND);
 	assert_int_equal(s->ops->create(s, "INBOX", NULL, &r->text), ERR_OK);
