@@ -10,6 +10,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/keytab.h src/store/keytab.c \
 	src/store/lines.h src/store/lines.c src/store/list_state.h \
 	src/store/maildir.h src/store/maildir.c \
+	src/store/maildir_courier.c \
 	src/store/maildir_find.c \
 	src/store/maildir_folders.h src/store/maildir_fs.c \
 	src/store/maildir_keywords.c \
@@ -55,6 +56,7 @@ tests_fault_mbox_cut_LDADD = $(STORE_LIBS)
 if CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_maildir \
+	tests/unit/test_maildir_courier \
 	tests/unit/test_maildir_find \
 	tests/unit/test_maildir_how \
 	tests/unit/test_maildir_fs \
@@ -77,6 +79,7 @@ check_PROGRAMS += \
 	tests/unit/test_store_subscriptions \
 	tests/unit/test_store_uidlist
 tests_unit_test_maildir_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_maildir_courier_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_find_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_how_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_fs_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -102,6 +105,7 @@ endif
 
 if FUZZ
 EXTRA_PROGRAMS += \
+	tests/fuzz/fuzz_maildir_courier \
 	tests/fuzz/fuzz_maildir_extra \
 	tests/fuzz/fuzz_maildir_keywords \
 	tests/fuzz/fuzz_store_special_use \
@@ -111,6 +115,8 @@ EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_mbox
 tests_fuzz_fuzz_mbox_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_mbox_LDADD = $(STORE_LIBS)
+tests_fuzz_fuzz_maildir_courier_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_maildir_courier_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_extra_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_store_special_use_LDFLAGS = $(FUZZ_LINK)

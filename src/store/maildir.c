@@ -184,6 +184,7 @@ static enum err maildir_subscriptions(struct store *s, struct arena *a, const ch
 {
 	struct subs_file f = subs_of(maildir_of(s));
 
+	(void)maildir_courier_subscriptions(maildir_of(s), &f, NULL); /* where it cannot be written there are none */
 	return subs_read(&f, a, names_r, n_r, t);
 }
 
@@ -201,7 +202,8 @@ static enum err maildir_subscribe(struct store *s, const char *name, bool on, st
 	if (e)
 		return e;
 	f = subs_of(m);
-	return subs_change(&f, name, on, t);
+	e = maildir_courier_subscriptions(m, &f, t);
+	return e ? e : subs_change(&f, name, on, t);
 }
 
 /* --- mailboxes --- */

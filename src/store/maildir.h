@@ -173,6 +173,18 @@ enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **na
 enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r,
 			     struct errtext *t);
 
+/* maildir_courier.c: what Courier left, taken over when a folder is opened for the first time */
+struct subs_file;
+/*
+ * Of a folder without dovecot-uidlist: its header but for the GUID, and its records in version 3. ERR_NOTFOUND: nothing
+ * of use.
+ */
+enum err maildir_courier_uids(struct maildir_box *b, struct uidlist_header *h_r, struct buf *records, size_t *n_r);
+enum err maildir_courier_keywords(struct maildir_box *b, struct errtext *t); /* before the UIDs; may be done twice */
+/* For fuzzing: how many keywords these name, the text of :list and of one message's file. */
+unsigned maildir_courier_names(struct span list, struct span message);
+enum err maildir_courier_subscriptions(struct maildir *m, const struct subs_file *f, struct errtext *t);
+
 /* maildir_scan.c */
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r);
 enum err maildir_glance(struct store *s, const char *name, struct span token, bool *changed_r);

@@ -19,6 +19,7 @@
 
 enum {
 	LIST_MAX_APPEND = 64 << 20, /* bytes of records added at once */
+	LIST_MAX_ADOPT = 1 << 30,
 	LIST_DEAD_MIN = 64,         /* dead records that are not worth a rewrite */
 	LIST_LOST_PER_UID = 6,      /* bytes that a record has at least: "1 :a" LF, and some */
 	LIST_IN_PLAY_MAX = 100000,
@@ -31,12 +32,24 @@ static enum err list_fail(struct maildir_box *b, enum err e, struct errtext *t)
 	return err_say(t, e, "%s/" LIST_NAME " cannot be written: %s", b->name, err_name(e));
 }
 
+static enum err list_begin(struct list_state *u, struct uidlist_header h)
+{
+	h.version = 3;
+	h.more = SPAN("");
+	h.has_guid = getrandom(h.guid, sizeof(h.guid), 0) == sizeof(h.guid);
+	list_forget(u);
+	u->known = true;
+	u->head = h;
+	u->mend = true;
+	return h.has_guid ? ERR_OK : ERR_IO;
+}
+
 /* A fresh identity, when there is no list or its header is lost. */
 static enum err list_renew(struct maildir_box *b, struct errtext *t)
 {
 	struct list_state *u = &b->list;
 	uint32_t above = u->present ? u->head.uidvalidity : 0;
-	struct uidlist_header h = { .version = 3, .next = 1, .has_guid = true };
+	struct uidlist_header h = { .next = 1 };
 
 	if (u->damaged &&
 	    renameat(b->control_fd, LIST_NAME, b->control_fd, LIST_NAME ".broken") < 0 &&
@@ -44,15 +57,9 @@ static enum err list_renew(struct maildir_box *b, struct errtext *t)
 		return err_sys(t, "%s/" LIST_NAME, b->name);
 	enum err e =
 		maildir_uidvalidity_claim(b->m, above < INT32_MAX ? above : 0, &h.uidvalidity, t);
-	if (e)
-		return e;
-	if (getrandom(h.guid, sizeof(h.guid), 0) != sizeof(h.guid))
-		return err_say(t, ERR_IO, "no random numbers");
-	list_forget(u);
-	u->known = true;
-	u->head = h;
-	u->mend = true;
-	return ERR_OK;
+	if (!e && list_begin(u, h))
+		e = err_say(t, ERR_IO, "no random numbers");
+	return e;
 }
 
 struct rewrite {
@@ -294,6 +301,26 @@ static const char *list_complaint(const struct list_state *u)
 			  : "dovecot-uidlist was of an older kind";
 }
 
+/* ERR_NOTFOUND: Courier left nothing. */
+static enum err list_from_courier(struct maildir_box *b, struct store_identity *id, struct errtext *t)
+{
+	struct uidlist_header h;
+	struct buf records;
+	size_t n;
+	enum err e;
+
+	buf_init(&records, LIST_MAX_ADOPT);
+	e = maildir_courier_uids(b, &h, &records, &n);
+	if (!e)
+		e = list_begin(&b->list, h);
+	if (!e)
+		e = list_rewrite(b, buf_span(&records), n, false, t);
+	if (!e)
+		id->note = "the UIDs that Courier gave were taken over";
+	buf_free(&records);
+	return e;
+}
+
 static enum err list_adopt(struct maildir_box *b, struct store_identity *id, struct errtext *t)
 {
 	struct list_state *u = &b->list;
@@ -301,6 +328,9 @@ static enum err list_adopt(struct maildir_box *b, struct store_identity *id, str
 
 	if (e || list_usable(u))
 		return e;
+	if (!u->present && (e = list_from_courier(b, id, t)) != ERR_NOTFOUND)
+		return e;
+	e = ERR_OK;
 	id->note = list_complaint(u);
 	id->missing = !u->present;
 	if (!u->present || u->damaged) {
@@ -325,7 +355,9 @@ static enum err list_adopt_locked(struct maildir_box *b, struct store_identity *
 	if (b->m->readonly)
 		return err_say(t, ERR_READONLY, "%s has no " LIST_NAME " and is read-only",
 			       b->name);
-	e = maildir_uidlist_lock(b, &lock, t);
+	e = b->list.present ? ERR_OK : maildir_courier_keywords(b, t);
+	if (!e)
+		e = maildir_uidlist_lock(b, &lock, t);
 	if (e)
 		return e;
 	e = list_adopt(b, id, t);

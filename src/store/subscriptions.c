@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <unistd.h>
+#include <fcntl.h>
 
 #define SUBS_HEADER "V\t2"
 enum { SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
@@ -252,16 +253,21 @@ static enum err subs_save(const struct subs_file *f, struct dotlock *lock, struc
 	return e ? err_say(t, e, "%s cannot be written: %s", f->name, err_name(e)) : ERR_OK;
 }
 
+static enum err subs_lock(const struct subs_file *f, struct dotlock *lock, struct errtext *t)
+{
+	char name[300];
+	struct dotlock_want want = { .name = name, .stale = SUBS_STALE, .mode = f->mode };
+
+	snprintf(name, sizeof(name), "%s.lock", f->name);
+	return dotlock_take(lock, f->dir_fd, &want, t);
+}
+
 enum err subs_change(const struct subs_file *f, const char *name, bool on, struct errtext *t)
 {
 	struct dotlock lock = DOTLOCK_NONE;
 	struct buf text, out, said;
-	char lock_name[300];
-	struct dotlock_want want = { .name = lock_name, .stale = SUBS_STALE, .mode = f->mode };
-	enum err e;
+	enum err e = subs_lock(f, &lock, t);
 
-	snprintf(lock_name, sizeof(lock_name), "%s.lock", f->name);
-	e = dotlock_take(&lock, f->dir_fd, &want, t);
 	if (e)
 		return e;
 	buf_init(&text, SUBS_FILE_MAX);
@@ -277,5 +283,25 @@ enum err subs_change(const struct subs_file *f, const char *name, bool on, struc
 	buf_free(&text);
 	buf_free(&out);
 	buf_free(&said);
+	return e;
+}
+
+void subs_put(struct buf *out, char separator, const char *name)
+{
+	if (name)
+		put_line(out, 2, separator, name);
+	else
+		buf_add_str(out, SUBS_HEADER "\n\n");
+}
+
+enum err subs_make(const struct subs_file *f, struct span text, struct errtext *t)
+{
+	struct dotlock lock = DOTLOCK_NONE;
+	struct stat st;
+	enum err e = subs_lock(f, &lock, t);
+
+	if (!e && fstatat(f->dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		e = subs_save(f, &lock, text, t);
+	dotlock_drop(&lock);
 	return e;
 }

@@ -22,7 +22,13 @@ enum err subs_read(const struct subs_file *f, struct arena *a, const char ***nam
 /* Durable when sync says so. ERR_INUSE while another program writes. */
 enum err subs_change(const struct subs_file *f, const char *name, bool on, struct errtext *t);
 
+/* The file with this text, when there is none. */
+enum err subs_make(const struct subs_file *f, struct span text, struct errtext *t);
+
 /* The text, without the file. */
+
+/* A line of a new file; name NULL: what stands in front of the first. */
+void subs_put(struct buf *out, char separator, const char *name);
 
 /* The version, 1 or 2; *text moves behind the header. */
 int subs_begin(struct span *text);
