@@ -85,6 +85,11 @@ void intern_free(struct intern *t)
 	buf_free(&t->text);
 }
 
+size_t intern_octets(const struct intern *t)
+{
+	return t->slots * sizeof(*t->slot) + t->cap * sizeof(*t->of) + t->text.cap;
+}
+
 static void place(struct intern *t, uint32_t number)
 {
 	size_t at = t->of[number].hash & (t->slots - 1);

@@ -22,6 +22,7 @@ struct intern {
 
 void intern_init(struct intern *t, size_t text_max);
 void intern_free(struct intern *t);
+size_t intern_octets(const struct intern *t);
 /* The number of s, new ones counted from 0; UINT32_MAX beyond text_max. */
 uint32_t intern_get(struct intern *t, struct span s);
 

@@ -88,6 +88,7 @@ void thread_kept_put(const struct thread_run *r)
 
 void threads_rest(struct acct *a)
 {
+	learnt_rest(a);
 	if (a->threads && octets(&a->threads->uids, a->threads->items) > REST_MAX)
 		forget(&a->threads);
 }
@@ -95,4 +96,5 @@ void threads_rest(struct acct *a)
 void threads_forget(struct acct *a)
 {
 	forget(&a->threads);
+	thread_learnt_free(&a->learnt);
 }

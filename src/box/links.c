@@ -34,84 +34,92 @@ static bool next_id(struct thread_run *r, struct span *rest)
 	return mime_msgid_next(rest, &r->text);
 }
 
-/* Where the node of the id in r->text is noted; NULL: too many. */
-static uint32_t *place_of(struct thread_run *r)
+/* The number of the id in r->text. */
+static enum err add_reference(struct thread_run *r, struct thread_input *in)
 {
-	uint32_t id = intern_get(&r->ids, buf_span(&r->text));
+	struct thread_learnt *l = r->l;
+	uint32_t id = intern_get(&l->ids, buf_span(&r->text));
 
-	if (id == UINT32_MAX || r->forest.n >= THREAD_NODES_MAX)
-		return NULL;
-	r->node_of = grown(r->node_of, (size_t)id + 1, &r->node_of_cap, sizeof(*r->node_of));
-	return &r->node_of[id];
-}
-
-static bool add_reference(struct thread_run *r)
-{
-	uint32_t *place = place_of(r);
-
-	if (!place)
-		return false;
-	if (!*place)
-		*place = thread_node_new(r, NOBODY);
-	r->reference =
-		grown(r->reference, r->references + 1, &r->references_cap, sizeof(*r->reference));
-	r->reference[r->references++] = *place;
-	return true;
-}
-
-static enum err take_references(struct thread_run *r, struct span references,
-				struct span in_reply_to)
-{
-	r->references = 0;
-	while (next_id(r, &references))
-		if (!add_reference(r))
-			return ERR_LIMIT;
-	if (!r->references && next_id(r, &in_reply_to) && !add_reference(r))
+	if (id == UINT32_MAX || l->refs >= THREAD_REFS_MAX)
 		return ERR_LIMIT;
+	l->ref = grown(l->ref, l->refs + 1, &l->refs_cap, sizeof(*l->ref));
+	l->ref[l->refs++] = id;
+	in->refs++;
 	return ERR_OK;
 }
 
-/* The message's node: that of its id, unless an earlier message has it, or it has none. */
-static enum err take_id(struct thread_run *r, uint32_t i, struct span id)
+/* Of too many the last ones: those before have no part in the tree. */
+static void keep_last(struct thread_learnt *l, struct thread_input *in)
 {
-	uint32_t *place = NULL;
+	size_t more = in->refs > THREAD_REFERENCES_MAX ? in->refs - THREAD_REFERENCES_MAX : 0;
 
-	if (next_id(r, &id)) {
-		place = place_of(r);
-		if (!place)
-			return ERR_LIMIT;
-	}
+	if (!more)
+		return;
+	in->refs = THREAD_REFERENCES_MAX;
+	memmove(l->ref + in->ref, l->ref + in->ref + more, in->refs * sizeof(*l->ref));
+	l->refs -= more;
+}
+
+enum err thread_learn(struct thread_run *r, struct thread_input *in, struct span id, struct span references,
+		      struct span in_reply_to)
+{
+	enum err e = ERR_OK;
+
+	in->ref = (uint32_t)r->l->refs;
+	while (!e && next_id(r, &references))
+		e = add_reference(r, in);
+	if (!e && !in->refs && next_id(r, &in_reply_to))
+		e = add_reference(r, in);
+	keep_last(r->l, in);
+	in->id = NOBODY;
+	if (e || !next_id(r, &id))
+		return e;
+	in->id = intern_get(&r->l->ids, buf_span(&r->text));
+	return in->id == NOBODY ? ERR_LIMIT : ERR_OK;
+}
+
+/* The message's node: that of its id, unless an earlier message has it, or it has none. */
+static void take_id(struct thread_run *r, uint32_t i, uint32_t id)
+{
+	uint32_t *place = id == NOBODY ? NULL : &r->node_of[id];
+
 	if (place && *place && r->node[*place].message == NOBODY) {
 		r->node[*place].message = i;
 		r->message[i].node = *place;
-		return ERR_OK;
+		return;
 	}
 	r->message[i].node = thread_node_new(r, i);
 	if (place && !*place)
 		*place = r->message[i].node;
-	return ERR_OK;
 }
 
-enum err thread_link(struct thread_run *r, uint32_t i, struct span id, struct span references,
-		     struct span in_reply_to)
+static const uint32_t *nodes_of_references(struct thread_run *r, const struct thread_input *in)
+{
+	for (size_t k = 0; k < in->refs; k++) {
+		uint32_t *place = &r->node_of[r->l->ref[in->ref + k]];
+
+		if (!*place)
+			*place = thread_node_new(r, NOBODY);
+		r->reference[k] = *place;
+	}
+	return r->reference;
+}
+
+enum err thread_link(struct thread_run *r, uint32_t i, const struct thread_input *in)
 {
 	const uint32_t *ref;
 	uint32_t node, parent = 0;
-	size_t from;
-	enum err e = take_references(r, references, in_reply_to);
 
-	if (!e)
-		e = take_id(r, i, id);
-	if (e)
-		return e;
-	ref = r->reference;
-	from = r->references > THREAD_REFERENCES_MAX ? r->references - THREAD_REFERENCES_MAX : 0;
-	for (size_t k = from; k + 1 < r->references; k++)
+	if (r->forest.n + in->refs >= THREAD_NODES_MAX)
+		return ERR_LIMIT;
+	ref = nodes_of_references(r, in);
+	take_id(r, i, in->id);
+	for (size_t k = 0; k + 1 < in->refs; k++)
 		if (!r->forest.node[ref[k + 1]].parent)
 			forest_link(&r->forest, ref[k + 1], ref[k]);
 	node = r->message[i].node;
-	if (r->references)
-		parent = ref[r->references - 1];
+	if (in->refs)
+		parent = ref[in->refs - 1];
 	if (parent && r->forest.node[node].parent == parent)
 		return ERR_OK;
 	forest_cut(&r->forest, node);

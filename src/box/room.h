@@ -48,6 +48,7 @@ struct mailbox;
 struct view_walk;
 struct mime_charsets;
 struct thread_kept;
+struct thread_learnt;
 struct aging;
 
 struct acct {
@@ -63,6 +64,7 @@ struct acct {
 	char asked[8][65];                /* names of header fields that were searched for lately and are not cached */
 	unsigned asked_n;                 /* how many ever: the next goes to this place, modulo 8 */
 	struct thread_kept *threads;      /* own: the last result of THREAD */
+	struct thread_learnt *learnt;     /* own: what it was made of */
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* static sentence for the log, or NULL */
 	bool closing;
@@ -304,7 +306,7 @@ void acct_pause_walks(struct acct *a);
 
 /* --- kept.c --------------------------------------------------------------------- */
 
-void threads_rest(struct acct *a);   /* forgets a large result */
+void threads_rest(struct acct *a);   /* forgets a large result, and much that was learnt */
 void threads_forget(struct acct *a);
 
 /* --- todo.c --------------------------------------------------------------------- */

@@ -7,11 +7,11 @@
 
 void thread_by_subject(struct thread_run *r)
 {
-	uint32_t *first = mem_array(r->subjects.n + 1, sizeof(*first));
+	uint32_t *first = mem_array(r->l->subjects.n + 1, sizeof(*first));
 
 	for (size_t k = 0; k < r->n; k++) {
 		const struct thread_message *m = &r->message[r->sort.a[k]];
-		uint32_t *at = &first[m->subject == NOBODY ? r->subjects.n : m->subject];
+		uint32_t *at = &first[m->subject == NOBODY ? r->l->subjects.n : m->subject];
 
 		if (*at)
 			r->node[m->node].up = *at;
@@ -99,7 +99,7 @@ void thread_merge_subjects(struct thread_run *r)
 	size_t nodes = r->forest.n;
 
 	g.top = mem_array(r->n + 1, sizeof(*g.top));
-	g.table = mem_array(r->subjects.n + 1, sizeof(*g.table));
+	g.table = mem_array(r->l->subjects.n + 1, sizeof(*g.table));
 	g.alias = mem_array(nodes, sizeof(*g.alias));
 	collect(&g);
 	fill_table(&g);

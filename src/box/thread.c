@@ -11,9 +11,10 @@
 enum {
 	HEADERS_MAX = 16 << 20, /* of a message whose fields were too long to be cached */
 	SORT_WORK = 2000,
+	LINK_WORK = 100,
 };
 
-enum phase { TAKE, SORT, TREE, SUBJECTS, LISTS, ITEMS, DONE };
+enum phase { LEARN, LINK, SORT, TREE, SUBJECTS, LISTS, ITEMS, DONE };
 
 /* --- taking messages ------------------------------------------------------------------ */
 
@@ -56,47 +57,51 @@ static struct span headers_from_bytes(struct thread_run *r, uint32_t uid)
 	return buf_span(&r->headers);
 }
 
-static enum err take_subject(struct thread_run *r, struct thread_message *m, struct span subject)
+static enum err take_subject(struct thread_run *r, struct thread_input *in, struct span subject)
 {
 	buf_clear(&r->text);
-	m->reply = mime_subject_base(subject, &r->text);
-	m->subject = NOBODY;
+	in->reply = mime_subject_base(subject, &r->text);
+	in->subject = NOBODY;
 	if (!r->text.n)
 		return ERR_OK;
 	buf_clear(&r->fold);
 	utf8_fold(buf_span(&r->text), &r->fold);
-	m->subject = intern_get(&r->subjects, buf_span(&r->fold));
-	return m->subject == NOBODY ? ERR_LIMIT : ERR_OK;
+	in->subject = intern_get(&r->l->subjects, buf_span(&r->fold));
+	return in->subject == NOBODY ? ERR_LIMIT : ERR_OK;
 }
 
-static enum err take_message(struct thread_run *r, const struct message_facts *f)
+static enum err learn_message(struct thread_run *r, const struct message_facts *f)
 {
-	struct thread_message *m = &r->message[r->n];
+	struct thread_input in = { .uid = f->uid, .date = f->internaldate };
 	struct span headers = f->headers;
+	struct thread_learnt *l = r->l;
 	struct fields fields;
 	struct mime_date d;
 	enum err e;
 
-	*m = (struct thread_message){ .uid = f->uid, .date = f->internaldate };
 	if (!headers.p)
-		headers = headers_from_bytes(r, m->uid);
+		headers = headers_from_bytes(r, in.uid);
 	read_fields(headers, &fields);
 	if (sent_date(f->sent, &d))
-		m->date = d.utc;
-	e = take_subject(r, m, fields.subject);
-	if (!e && r->how == THREAD_ORDEREDSUBJECT)
-		m->node = thread_node_new(r, (uint32_t)r->n);
-	else if (!e)
-		e = thread_link(r, (uint32_t)r->n, fields.id, fields.references,
-				fields.in_reply_to);
-	r->n++;
-	return e;
+		in.date = d.utc;
+	e = take_subject(r, &in, fields.subject);
+	if (!e)
+		e = thread_learn(r, &in, fields.id, fields.references, fields.in_reply_to);
+	if (e)
+		return e;
+	if (l->n == l->cap) {
+		l->cap = l->cap ? 2 * l->cap : 64;
+		l->in = mem_grow(l->in, l->cap, sizeof(*l->in));
+	}
+	l->in[l->n++] = in;
+	return ERR_OK;
 }
 
-static enum err take(struct thread_run *r, struct errtext *t)
+/* The next message of the walk. ERR_NOTFOUND: there is none. */
+static enum err learn(struct thread_run *r, struct errtext *t)
 {
 	struct message_facts f;
-	enum err e = view_walk_next(r->w, &f, t);
+	enum err e = r->w ? view_walk_next(r->w, &f, t) : ERR_NOTFOUND;
 
 	if (view_err_passes(e)) {
 		f.headers = SPAN("");
@@ -104,8 +109,35 @@ static enum err take(struct thread_run *r, struct errtext *t)
 	} else if (e) {
 		return e;
 	}
-	e = take_message(r, &f);
+	e = learn_message(r, &f);
 	return e ? err_say(t, e, "Too much to thread") : ERR_OK;
+}
+
+static void learnt_all(struct thread_run *r)
+{
+	view_walk_end(&r->w);
+	thread_learnt_sort(r->l);
+	r->node_of = mem_array(r->l->ids.n + 1, sizeof(*r->node_of));
+	r->reference = mem_array(THREAD_REFERENCES_MAX, sizeof(*r->reference));
+}
+
+/* Some of what was learnt, as far as it is of messages that are threaded. ERR_NOTFOUND: that was all. */
+static enum err link_some(struct thread_run *r, struct errtext *t)
+{
+	for (unsigned k = 0; k < LINK_WORK && r->at < r->l->n; k++, r->at++) {
+		const struct thread_input *in = &r->l->in[r->at];
+		struct thread_message *m = &r->message[r->n];
+
+		if (!set_has(&r->uids, in->uid))
+			continue;
+		*m = (struct thread_message){ .uid = in->uid, .date = in->date, .subject = in->subject, .reply = in->reply };
+		if (r->how == THREAD_ORDEREDSUBJECT)
+			m->node = thread_node_new(r, (uint32_t)r->n);
+		else if (thread_link(r, (uint32_t)r->n, in))
+			return err_say(t, ERR_LIMIT, "Too much to thread");
+		r->n++;
+	}
+	return r->at < r->l->n ? ERR_OK : ERR_NOTFOUND;
 }
 
 /* --- order, lists ------------------------------------------------------------------------ */
@@ -213,7 +245,8 @@ enum err thread_start(struct view *v, const struct set *uids, enum thread_algori
 		      struct thread_run **r_r, struct errtext *t)
 {
 	struct thread_run *r = mem_alloc(sizeof(*r));
-	enum err e;
+	struct set unknown = SET_EMPTY, known = SET_EMPTY;
+	enum err e = ERR_OK;
 
 	r->v = v;
 	r->how = how;
@@ -225,12 +258,18 @@ enum err thread_start(struct view *v, const struct set *uids, enum thread_algori
 	}
 	r->message = mem_array((size_t)set_count(uids) + 1, sizeof(*r->message));
 	forest_init(&r->forest);
-	intern_init(&r->ids, THREAD_TEXT_MAX);
-	intern_init(&r->subjects, THREAD_TEXT_MAX);
 	buf_init(&r->headers, HEADERS_MAX);
 	buf_init(&r->text, HEADERS_MAX);
 	buf_init(&r->fold, 8 * (size_t)HEADERS_MAX);
-	e = view_walk_begin(v, uids, WANT_HEADERS | WANT_DATES | WANT_SENT, &r->w, t);
+	r->l = thread_learnt_take(v);
+	set_copy(&unknown, uids);
+	for (size_t i = 0; i < r->l->n; i++)
+		set_add(&known, r->l->in[i].uid);
+	set_remove_set(&unknown, &known);
+	if (unknown.n)
+		e = view_walk_begin(v, &unknown, WANT_HEADERS | WANT_DATES | WANT_SENT, &r->w, t);
+	set_free(&unknown);
+	set_free(&known);
 	if (e)
 		thread_end(&r);
 	else
@@ -247,8 +286,7 @@ void thread_end(struct thread_run **r)
 	view_walk_end(&c->w);
 	set_free(&c->uids);
 	forest_free(&c->forest);
-	intern_free(&c->ids);
-	intern_free(&c->subjects);
+	thread_learnt_free(&c->l);
 	buf_free(&c->headers);
 	buf_free(&c->text);
 	buf_free(&c->fold);
@@ -266,12 +304,18 @@ void thread_end(struct thread_run **r)
 static bool work(struct thread_run *r, enum err *e, struct errtext *t)
 {
 	switch ((enum phase)r->phase) {
-	case TAKE:
-		*e = take(r, t);
+	case LEARN:
+		*e = learn(r, t);
 		if (*e != ERR_NOTFOUND)
 			return false;
 		*e = ERR_OK;
-		view_walk_end(&r->w);
+		learnt_all(r);
+		break;
+	case LINK:
+		*e = link_some(r, t);
+		if (*e != ERR_NOTFOUND)
+			return false;
+		*e = ERR_OK;
 		msort_init(&r->sort, r->n);
 		break;
 	case SORT:
@@ -295,8 +339,10 @@ static bool work(struct thread_run *r, enum err *e, struct errtext *t)
 		break;
 	case ITEMS:
 		make_items(r);
-		if (!r->lacking)
-			thread_kept_put(r);
+		if (r->lacking)
+			break;
+		thread_kept_put(r);
+		thread_learnt_put(r->v->mb->acct, &r->l);
 		break;
 	case DONE:
 		return false;

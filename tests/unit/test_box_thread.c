@@ -8,6 +8,7 @@
 #include "src/box/forest.h"
 #include "src/box/intern.h"
 #include "src/box/msort.h"
+#include "src/box/room.h"
 
 static int by_key(const void *ctx, uint32_t x, uint32_t y)
 {
@@ -108,9 +109,9 @@ static void test_long_forest(void **state)
 	forest_free(&f);
 }
 
-static const char *threads(struct view *v, enum thread_algorithm how)
+static const char *threads_of(struct view *v, const struct set *uids, enum thread_algorithm how)
 {
-	static char text[1000];
+	static char text[4000];
 	const struct thread_item *item;
 	struct thread_run *r;
 	struct errtext t;
@@ -118,7 +119,7 @@ static const char *threads(struct view *v, enum thread_algorithm how)
 	size_t n;
 
 	text[0] = '\0';
-	assert_int_equal(thread_start(v, view_uids(v), how, &r, &t), ERR_OK);
+	assert_int_equal(thread_start(v, uids, how, &r, &t), ERR_OK);
 	while (thread_step(r, &e, &t) != STEP_DONE)
 		;
 	assert_int_equal(e, ERR_OK);
@@ -128,6 +129,68 @@ static const char *threads(struct view *v, enum thread_algorithm how)
 			 item[i].parent == UINT32_MAX ? -1 : (int)item[i].parent, item[i].split ? "s" : "");
 	thread_end(&r);
 	return text;
+}
+
+static const char *threads(struct view *v, enum thread_algorithm how)
+{
+	return threads_of(v, view_uids(v), how);
+}
+
+static uint32_t draw(uint32_t *seed, uint32_t below)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 8) % below;
+}
+
+static void append_random(struct house *h, uint32_t *seed)
+{
+	char text[400];
+	int n = snprintf(text, sizeof(text), "Subject: %s%u\n", draw(seed, 2) ? "Re: " : "", draw(seed, 4));
+
+	if (draw(seed, 8))
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "Message-ID: <%u@x>\n", draw(seed, 30));
+	for (uint32_t refs = draw(seed, 4), i = 0; i < refs; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, "%s<%u@x>\n", i ? " " : "References: ", draw(seed, 30));
+	snprintf(text + n, sizeof(text) - (size_t)n, "Date: %u Jan 2020 00:00:00 +0000\n\n", 1 + draw(seed, 28));
+	house_append(h, "INBOX", text, 0, NULL);
+}
+
+/* Runs over other messages each time: what earlier ones learnt, and in which order, changes nothing. */
+static void test_learnt(void **state)
+{
+	enum { MESSAGES = 40, RUNS = 60 };
+	static char *alone[RUNS];
+	struct house h;
+	struct view *v;
+	uint32_t seed = 1;
+
+	house_begin(&h, &store_maildir);
+	v = house_view(&h, "INBOX", false);
+	for (int i = 0; i < MESSAGES; i++)
+		append_random(&h, &seed);
+	view_quiet(&h, v);
+	for (int pass = 0; pass < 2; pass++) {
+		seed = 2;
+		for (int i = 0; i < RUNS; i++) {
+			enum thread_algorithm how = draw(&seed, 3);
+			struct set uids = SET_EMPTY;
+
+			for (uint32_t uid = 1; uid <= MESSAGES; uid++)
+				if (draw(&seed, RUNS) <= (uint32_t)i)
+					set_add(&uids, uid);
+			if (pass == 0) {
+				threads_forget(h.a);
+				alone[i] = mem_str(threads_of(v, &uids, how));
+			} else {
+				assert_string_equal(threads_of(v, &uids, how), alone[i]);
+				free(alone[i]);
+			}
+			set_free(&uids);
+		}
+		threads_forget(h.a);
+	}
+	view_close(&v);
+	house_end(&h);
 }
 
 static void test_threads(void **state)
@@ -179,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_forest),
 		cmocka_unit_test(test_long_forest),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_learnt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
