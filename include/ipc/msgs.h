@@ -29,6 +29,7 @@ enum msg_type {
 	MSG_READY,     /* child: start-up done, sandboxed, takes work. () */
 	MSG_QUIT,      /* master: finish what runs, take nothing new, exit. () */
 	MSG_PEER,      /* master: fd is your channel to another child. (u32 child, u8 role) */
+	MSG_PEER_LOST, /* login, control, authworker: the channel to auth has closed; another PEER, if auth lives. () */
 	MSG_LISTEN,    /* master to login and control: fd is a listening socket.
 			* (str protocol "imap" "lmtp" "control", bool ssl from the first byte) */
 

@@ -216,6 +216,7 @@ static void auth_closed(void *ctx, struct chan *ch, enum err why)
 		log_error("channel to auth: %s", chan_why(ch));
 	forget_all(w);
 	chan_free(&w->auth);
+	chan_send_empty(w->h.master, MSG_PEER_LOST, 0);
 }
 
 /* --- life -------------------------------------------------------------------------------- */

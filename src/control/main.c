@@ -317,6 +317,7 @@ static void auth_closed(void *ctx, struct chan *ch, enum err why)
 {
 	struct control *k = ctx;
 	chan_free(&k->auth);
+	chan_send_empty(k->h.master, MSG_PEER_LOST, 0);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 enum {
 	FRONTS = ROLE_LOGIN | ROLE_CONTROL, /* those who bring work from outside */
+	AUTHS_PEERS = FRONTS | ROLE_AUTHWORKER,
 	BEGINNERS = ROLE_LOGIN | ROLE_AUTH | ROLE_AUTHWORKER | ROLE_CONTROL | ROLE_DOTLOCK,
 	ANY_CHILD = BEGINNERS | ROLE_WORKER,
 	BODY_MAX = MSG_MAX - MSG_HEAD,
@@ -19,6 +20,7 @@ static const struct msg_row msg_rows[MSG_TYPES] = {
 	[MSG_READY] =          { "READY",          ANY_CHILD,       ROLE_MASTER,     0, 0 },
 	[MSG_QUIT] =           { "QUIT",           ROLE_MASTER,     ANY_CHILD,       0, 0 },
 	[MSG_PEER] =           { "PEER",           ROLE_MASTER,     ANY_CHILD,       1, SMALL },
+	[MSG_PEER_LOST] =      { "PEER_LOST",      AUTHS_PEERS,     ROLE_MASTER,     0, 0 },
 	[MSG_AUTH_START] =     { "AUTH_START",     ROLE_LOGIN,      ROLE_AUTH,       0, TALK },
 	[MSG_AUTH_CONT] =      { "AUTH_CONT",      ROLE_LOGIN,      ROLE_AUTH,       0, TALK },
 	[MSG_AUTH_ABORT] =     { "AUTH_ABORT",     ROLE_LOGIN,      ROLE_AUTH,       0, 0 },

@@ -59,6 +59,8 @@ static void on_auth_closed(void *ctx, struct chan *chan, enum err why)
 	if (!l->quitting && why != ERR_CLOSED)
 		log_error("channel to auth: %s", chan_why(chan));
 	drop_auth(l);
+	if (l->master && !l->quitting)
+		chan_send_empty(l->master, MSG_PEER_LOST, 0);
 }
 
 void login_set_auth(struct login *l, int fd_take)

@@ -84,11 +84,56 @@ static enum err on_ctl(void *ctx, struct chan *ch, struct msg_in *in)
 	return ctl_request(c->m, c, in);
 }
 
+static bool are_peers(const struct child *a, const struct child *b)
+{
+	return a != b && a->gen == b->gen && !b->quitting &&
+	       (proc_rows[a->row].peers & proc_rows[b->row].role) != 0 &&
+	       (proc_rows[b->row].peers & proc_rows[a->row].role) != 0;
+}
+
+static void join_peers(struct child *a, struct child *b)
+{
+	int fd[2];
+	if (chan_pair(fd) != ERR_OK) {
+		log_error("cannot join %s and %s: %s", row_name(a), row_name(b), strerror(errno));
+		return;
+	}
+	struct child *end[2] = { a, b };
+	for (int i = 0; i < 2; i++) {
+		struct msg msg;
+		msg_init(&msg, MSG_PEER, 0);
+		msg_put_u32(&msg, end[1 - i]->number);
+		msg_put_u8(&msg, (uint8_t)proc_rows[end[1 - i]->row].role);
+		chan_send_fds(end[i]->chan, &msg, &fd[i], 1);
+	}
+}
+
+static void connect_peers(struct master *m, struct child *a)
+{
+	struct child *b;
+	DL_FOREACH (m->children, b)
+		if (are_peers(a, b))
+			join_peers(a, b);
+}
+
+/* One of the two closed it, over a message that it did not like, or too many of them. An auth that is dying is none. */
+static enum err on_peer_lost(void *ctx, struct chan *ch, struct msg_in *in)
+{
+	struct child *c = ctx, *auth;
+	if (!msg_end(in))
+		return ERR_PROTO;
+	DL_FOREACH (c->m->children, auth)
+		if (auth->row == PROC_AUTH && are_peers(c, auth) && !loop_timer_armed(&auth->end))
+			join_peers(c, auth);
+	return ERR_OK;
+}
+
 /* The rows of ipc/msgs say who may send which of these. */
 static const struct chan_row rows[] = {
 	{ MSG_READY, on_ready },         { MSG_TICKET, on_ticket },
 	{ MSG_HANDOFF, on_handoff },     { MSG_SESSION_END, on_session_end },
 	{ MSG_IDLE_EXIT, on_idle_exit }, { MSG_CTL_REQUEST, on_ctl },
+	{ MSG_PEER_LOST, on_peer_lost },
 };
 
 /* --- end ------------------------------------------------------------------------------ */
@@ -190,31 +235,6 @@ static void chan_closed(void *ctx, struct chan *ch, enum err why)
 }
 
 /* --- start ------------------------------------------------------------------------------ */
-
-static void connect_peers(struct master *m, struct child *a)
-{
-	struct child *b;
-	DL_FOREACH (m->children, b) {
-		if (b == a || b->gen != a->gen || b->quitting ||
-		    (proc_rows[a->row].peers & proc_rows[b->row].role) == 0 ||
-		    (proc_rows[b->row].peers & proc_rows[a->row].role) == 0)
-			continue;
-		int fd[2];
-		if (chan_pair(fd) != ERR_OK) {
-			log_error("cannot join %s and %s: %s", row_name(a), row_name(b),
-				  strerror(errno));
-			continue;
-		}
-		struct child *end[2] = { a, b };
-		for (int i = 0; i < 2; i++) {
-			struct msg msg;
-			msg_init(&msg, MSG_PEER, 0);
-			msg_put_u32(&msg, end[1 - i]->number);
-			msg_put_u8(&msg, (uint8_t)proc_rows[end[1 - i]->row].role);
-			chan_send_fds(end[i]->chan, &msg, &fd[i], 1);
-		}
-	}
-}
 
 static void send_begin(struct master *m, struct child *c)
 {

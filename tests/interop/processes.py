@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # Also runs against the sanitize build.
 """The processes as an administrator sees them: start, restart of a killed helper, reload, who, kick, status, reindex, stop."""
+import contextlib
+import ctypes
 import imaplib
 import os
 import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -143,6 +146,54 @@ def test_limits(site):
         imap.logout()
 
 
+def test_login_killed_in_relay(site):
+    """A login process that dies in the middle of a large answer: the client's connection is closed, the worker ends the
+    session, keeps nothing of it, and serves the next."""
+    def ended():
+        return site.log().count("imap(anna@example.org)<")
+
+    with site.imap(USER) as imap:
+        imap.append("INBOX", None, None, b"Subject: large\r\n\r\n" + (b"y" * 70 + b"\r\n") * 300000)
+        imap.select("INBOX")
+        workers = {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in site.kids("roost-worker")}
+        relayed, before, left = site.imap(USER, tls=True), ended(), 0
+        relayed.select("INBOX")
+        relayed.send(b"x FETCH * BODY.PEEK[]\r\n")
+        assert len(relayed.read(100000)) == 100000
+        for pid in site.kids("roost-login"):
+            os.kill(pid, 9)
+        with contextlib.suppress(OSError):
+            while chunk := relayed.sock.recv(1 << 20):
+                left += len(chunk)
+        assert left < 20_000_000, "it was not in the middle"
+        wait_for(lambda: ended() > before, 20)
+        assert imap.noop()[0] == "OK", "who was not relayed stays"
+        wait_for(lambda: all(len(os.listdir(f"/proc/{pid}/fd")) <= n for pid, n in workers.items()), 20)
+    wait_for(lambda: can_login(site))
+
+
+def test_lost_channels(site):
+    """Auth closes its channels and lives: the others get new ones. We do that to it by shutting down its sockets."""
+    (auth,) = site.kids("roost-auth")
+    process = os.pidfd_open(auth)
+    libc = ctypes.CDLL(None, use_errno=True)
+    shut = 0
+    for fd in sorted(map(int, os.listdir(f"/proc/{auth}/fd"))):
+        if fd > 3 and os.readlink(f"/proc/{auth}/fd/{fd}").startswith("socket:"):
+            copy = libc.syscall(438, process, fd, 0)  # pidfd_getfd
+            assert copy >= 0, os.strerror(ctypes.get_errno())
+            with socket.socket(fileno=copy) as channel, contextlib.suppress(OSError):
+                if channel.type == socket.SOCK_SEQPACKET:
+                    channel.shutdown(socket.SHUT_RDWR)
+                    shut += 1
+    os.close(process)
+    assert shut >= 3, shut
+    wait_for(lambda: can_login(site))
+    answer = site.adm("reindex", "-u", USER)
+    assert answer.returncode == 0, answer
+    assert site.kids("roost-auth") == [auth], "it has not been started again"
+
+
 with Site({USER: "secret"}) as site:
     site.deliver(USER, b"Subject: one\r\n\r\nbody\r\n")
     test_restart(site)
@@ -153,6 +204,9 @@ with Site({USER: "secret"}) as site:
     if ROOT:
         test_template(site)
     test_template_mute(site)
+    test_login_killed_in_relay(site)
+    if ROOT:
+        test_lost_channels(site)
     imap = site.imap(USER)
     stopped = site.adm("stop")
     assert stopped.returncode == 0, stopped

@@ -264,8 +264,18 @@ static enum err master_handoff(void *ctx, struct chan *c, struct msg_in *in)
 	return ERR_OK;
 }
 
+static enum err master_peer_lost(void *ctx, struct chan *c, struct msg_in *in)
+{
+	struct fake *f = ctx;
+
+	must(msg_end(in));
+	f->peers_lost++;
+	return ERR_OK;
+}
+
 static const struct chan_row master_rows[] = {
 	{ MSG_HANDOFF, master_handoff },
+	{ MSG_PEER_LOST, master_peer_lost },
 };
 
 static enum err on_login_answer(void *ctx, struct chan *c, struct msg_in *m)

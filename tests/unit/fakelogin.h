@@ -41,6 +41,7 @@ struct fake {
 	bool slow;                 /* auth answers no lookup until fake_answer_late */
 	uint32_t late_id;          /* the last lookup that waits so */
 	unsigned aborted;          /* AUTH_ABORTs that auth has had */
+	unsigned peers_lost;       /* PEER_LOSTs that the master has had */
 };
 
 void fake_start(struct fake *f, const char *settings); /* lines of configuration, over what the tests want */

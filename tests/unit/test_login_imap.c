@@ -111,6 +111,7 @@ static void test_auth_dies(void **state)
 	chan_free(&f.auth);
 	fake_run(&f);
 	assert_string_equal(fake_say(&f, ""), "");
+	assert_int_equal(f.peers_lost, 1); /* the master is to give another, if it can */
 	expect("b LOGIN u secret\r\n", "b NO [UNAVAILABLE] Temporary authentication failure.\r\n");
 }
 
