@@ -66,6 +66,7 @@ struct acct_config {
 	/* Where the index goes when index_dir is on a network file system or may not be written; NULL: nowhere, it fails. */
 	const char *index_fallback;
 	const char *scratch_dir;  /* for nameless files: what is too large to be unpacked in memory; NULL: index_dir */
+	uint64_t index_cache_max; /* bytes, as in idx_config */
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
 	struct acct_watcher watcher; /* zeroed: none */
 };

@@ -137,6 +137,9 @@
 	  "Which writes reach the disk before they are acknowledged.") \
 	X(MAIL_GID, "mail_gid", NULL, STRING, "", M | A, 0, NULL, \
 	  "Group of mail users whose userdb names none: name or number.") \
+	X(MAIL_CACHE_MAX_SIZE, "mail_cache_max_size", NULL, SIZE, "1 G", W, 0, NULL, \
+	  "Most bytes that envelopes, structures and header fields take in a user's index; older messages make room for " \
+	  "newer ones.") \
 	X(MAIL_HOME, "mail_home", NULL, STRING, "", M | A, 0, NULL, \
 	  "Home of mail users whose userdb names none; % variables.") \
 	X(MAIL_INDEX_FALLBACK, "mail_index_fallback", NULL, STRING, "", M | W, 0, NULL, \

@@ -43,6 +43,7 @@ struct idx_config {
 	bool memory;        /* INDEX=MEMORY: nameless files below dir (NULL: /dev/shm, else /tmp), gone with the process */
 	uint64_t map_max;   /* bytes; 0: 64 GiB */
 	uint64_t map_start; /* bytes; 0: 64 MiB. Address space only; doubles when full */
+	uint64_t cache_max; /* bytes that cache records may take; 0: 1 GiB. Beyond it new messages displace old ones */
 };
 
 /* rebuilt_r: the environment is empty: new, or the old one was discarded. ERR_CANNOT: a network file system. */
@@ -185,7 +186,10 @@ struct idx_cache {
 enum err idx_cache_get(struct idx_txn *x, uint32_t box, uint32_t uid, struct idx_cache *c_r); /* ERR_NOTFOUND */
 /* Of idx_walk_to. want: bits of enum idx_field; only these are checked and given out. */
 enum err idx_cache_decode(struct span raw, unsigned want, struct idx_cache *c_r);
-/* Writes exactly these fields (others of the message are kept when merge). ERR_NOTFOUND: no such message. */
+/*
+ * Writes exactly these fields (others of the message are kept when merge). ERR_NOTFOUND: no such message. Nothing is written
+ * when the cache is as large as it may be and all that is in it is of newer messages.
+ */
 enum err idx_cache_put(struct idx_txn *x, uint32_t box, uint32_t uid, const struct idx_cache *c, bool merge);
 
 /* --- to-do ---------------------------------------------------------------------- */

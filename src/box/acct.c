@@ -21,8 +21,9 @@ enum {
 static enum err open_somewhere(struct acct *a, bool *rebuilt_r, struct errtext *t)
 {
 	const struct acct_config *c = a->config;
-	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat };
-	struct idx_config instead = { .dir = c->index_fallback };
+	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat,
+				    .cache_max = c->index_cache_max };
+	struct idx_config instead = { .dir = c->index_fallback, .cache_max = c->index_cache_max };
 	enum err e = idx_open(&there, &a->idx, rebuilt_r, t);
 
 	if (!c->index_fallback || (e != ERR_CANNOT && e != ERR_READONLY && e != ERR_PERM))

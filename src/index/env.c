@@ -28,6 +28,7 @@
 
 static const uint64_t default_start = 64ull << 20;
 static const uint64_t default_max = 64ull << 30;
+static const uint64_t default_cache_max = 1ull << 30;
 static const uint64_t smallest_map = 64ull << 10;
 static const uint64_t huge_map = 16ull << 30;
 
@@ -409,6 +410,7 @@ enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebui
 	i->flat = config->flat && !config->memory;
 	i->mode = config->mode ? config->mode : 0600;
 	i->map_max = config->map_max ? config->map_max : default_max;
+	i->cache_max = config->cache_max ? config->cache_max : default_cache_max;
 	i->map_start = config->map_start ? config->map_start : default_start;
 	if (i->map_start < smallest_map)
 		i->map_start = smallest_map;

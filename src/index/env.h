@@ -18,7 +18,7 @@ struct idx {
 	int dirfd;
 	bool memory, flat;
 	mode_t mode;
-	uint64_t map_max, map_start;
+	uint64_t map_max, map_start, cache_max;
 	struct guard guard;
 	struct MDB_env *env; /* own; NULL at rest and after a failed reopening */
 	unsigned db[REC_KINDS];

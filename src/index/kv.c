@@ -195,3 +195,12 @@ enum err kv_purge(struct idx_txn *x, enum rec_kind kind, uint32_t prefix,
 	*done_r = false;
 	return e;
 }
+
+uint64_t kv_size(struct idx_txn *x, enum rec_kind kind)
+{
+	MDB_stat s;
+
+	if (mdb_stat(x->t, x->i->db[kind], &s))
+		return 0;
+	return (s.ms_branch_pages + s.ms_leaf_pages + s.ms_overflow_pages) * (uint64_t)s.ms_psize;
+}

@@ -32,6 +32,8 @@ enum err kv_open(struct idx_txn *x, enum rec_kind kind, const struct rec_key *ke
 enum err kv_purge(struct idx_txn *x, enum rec_kind kind, uint32_t prefix,
 		  const struct rec_key *last, size_t *budget, bool *done_r);
 
+uint64_t kv_size(struct idx_txn *x, enum rec_kind kind); /* bytes of the pages that hold these records */
+
 void kv_close(struct idx_txn *x); /* all cursors */
 
 #endif

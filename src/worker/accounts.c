@@ -261,6 +261,7 @@ static enum err account_config(struct account *a, struct span extra, struct errt
 	a->config.user = a->user;
 	a->config.ns = ns;
 	a->config.namespaces = n;
+	a->config.index_cache_max = conf_u64(a->w->conf, CONF_MAIL_CACHE_MAX_SIZE);
 	a->config.max_keyword_length = (unsigned)conf_u64(a->w->conf, CONF_MAIL_MAX_KEYWORD_LENGTH);
 	return conf_index_fallback(a->w->conf, &owner, a->arena, &a->config.index_fallback, t);
 }

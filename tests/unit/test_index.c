@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "index/index.h"
+#include "src/index/kv.h"
 
 #include "base/mem.h"
 
@@ -636,6 +637,63 @@ static void removal(void **state)
 	set_free(&got);
 }
 
+/* --- the size of the cache */
+
+enum { CACHED = 400 };
+
+/* Caches a kilobyte of each. */
+static void cache_all(struct idx_txn *x, uint32_t box, uint32_t from, uint32_t to)
+{
+	static char text[1000];
+	struct idx_cache c = { .field[IDX_ENVELOPE] = span_of(text, sizeof(text)) };
+
+	for (uint32_t uid = from; uid <= to; uid++)
+		OK(idx_cache_put(x, box, uid, &c, true));
+}
+
+static unsigned cached(struct idx_txn *x, uint32_t box, uint32_t from, uint32_t to)
+{
+	struct idx_cache c;
+	unsigned n = 0;
+
+	for (uint32_t uid = from; uid <= to; uid++)
+		n += idx_cache_get(x, box, uid, &c) == ERR_OK;
+	return n;
+}
+
+/* New messages displace old ones, of another mailbox where their own has none; never the reverse. */
+static void cache_bounded(void **state)
+{
+	struct fix *f = *state;
+	struct idx_txn *x;
+	uint32_t a, b;
+	unsigned most;
+
+	idx_close(&f->i);
+	f->config.cache_max = 256 << 10;
+	reopen(f, false);
+	x = begin_write(f);
+	a = make_box(x, "1a");
+	b = make_box(x, "1b");
+	for (uint32_t uid = 1; uid <= CACHED; uid++) {
+		put(x, a, uid, 0);
+		put(x, b, uid, 0);
+	}
+	cache_all(x, a, 1, CACHED);
+	assert_true(kv_size(x, REC_CACHE) <= (256 << 10) + 8192);
+	most = cached(x, a, 1, CACHED);
+	assert_in_range(most, 100, 260); /* two or three fit in a page */
+	assert_int_equal(cached(x, a, CACHED - most + 1, CACHED), most);
+	cache_all(x, a, 1, 10);
+	assert_int_equal(cached(x, a, 1, 10), 0);
+	assert_int_equal(cached(x, a, 1, CACHED), most);
+	cache_all(x, b, 1, CACHED); /* the first finds a place at a's cost; then b keeps to what it has */
+	assert_int_equal(cached(x, b, CACHED, CACHED), 1);
+	assert_int_equal(cached(x, a, CACHED, CACHED), 1);
+	assert_true(kv_size(x, REC_CACHE) <= (256 << 10) + 8192);
+	OK(idx_commit(&x, NULL));
+}
+
 /* --- growth, two processes, life cycle
  * -------------------------------------------------------------- */
 
@@ -910,7 +968,7 @@ int main(void)
 		T(boxes),    T(box_put_keeps),   T(names),
 		T(messages), T(message_limits),  T(uids),
 		T(walk),     T(changes),         T(cache),
-		T(todo),     T(removal),         T(growth),
+		T(todo),     T(removal),         T(cache_bounded), T(growth),
 		T(sticky),   T(grown_elsewhere), T(destroyed_elsewhere),
 		T(destroy),  T(directory_gone),  T(memory),
 		T(views),
