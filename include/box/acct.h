@@ -114,7 +114,7 @@ struct folder {
 	unsigned flags;          /* enum folder_flag */
 	const char *special_use; /* or NULL */
 	const struct acct_ns *ns;
-	uint64_t id;             /* as store_folder's */
+	uint64_t id, seen;       /* as store_folder's */
 };
 
 /*
@@ -150,6 +150,7 @@ enum err acct_path(struct acct *a, const char *name, enum acct_path_kind kind, s
 /* STATUS without selecting. A step: the folder may have to be scanned. */
 struct acct_status {
 	const char *name; /* borrowed */
+	uint64_t seen;    /* folder.seen, of a list that is not older than a moment; or 0 */
 	bool sizes;       /* size is wanted: messages whose size is not known yet are looked at */
 	enum err err;     /* out, as all below */
 	struct errtext text;

@@ -178,6 +178,7 @@ struct store_folder {
 	const char *name; /* storage name */
 	bool selectable;  /* false: exists only as a level above others */
 	const char *special_use; /* as it was made with; NULL: none */
+	uint64_t seen;    /* what glance need not look at again a moment later; 0: nothing */
 	uint64_t id;      /* stays the same when it is renamed; no other has it, sooner or later. 0: not known */
 };
 
@@ -257,8 +258,8 @@ struct store_ops {
 	 * Cheap: can the folder differ from what token (of an earlier scan) saw? Empty token: true.
 	 */
 	enum err (*changed)(struct store_box *b, struct span token, bool *changed_r);
-	/* May be NULL. The same of a mailbox that is not open, without opening it. */
-	enum err (*glance)(struct store *s, const char *name, struct span token, bool *changed_r);
+	/* May be NULL. The same of a mailbox that is not open, without opening it. seen: as the list just told, or 0. */
+	enum err (*glance)(struct store *s, const char *name, uint64_t seen, struct span token, bool *changed_r);
 
 	/*
 	 * Everything in the mailbox now. New mail in new/ is reported where it is; adopt moves

@@ -27,7 +27,7 @@ struct entry {
 	const char *storage;     /* arena; NULL: not a mailbox */
 	const char *use;         /* arena: special uses that it was made with; NULL: none */
 	unsigned flags;
-	uint64_t id;             /* store_folder's */
+	uint64_t id, seen;       /* store_folder's */
 };
 
 struct listing {
@@ -51,7 +51,7 @@ static void add(struct listing *l, struct space *s, struct span name, const char
 		l->cap = l->cap ? l->cap * 2 : 64;
 		l->e = mem_grow(l->e, l->cap, sizeof(*l->e));
 	}
-	l->e[l->n++] = (struct entry){ copy, s, storage, NULL, flags, 0 };
+	l->e[l->n++] = (struct entry){ copy, s, storage, NULL, flags, 0, 0 };
 }
 
 /* An entry and the levels above it; those of a mere subscription exist for nobody. */
@@ -67,6 +67,7 @@ static void add_with_levels(struct listing *l, struct space *s, const struct sto
 	if (!l->err) {
 		l->e[l->n - 1].use = f->special_use;
 		l->e[l->n - 1].id = f->id;
+		l->e[l->n - 1].seen = f->seen;
 		l->uses |= f->special_use != NULL;
 	}
 	for (size_t i = 1; i + 1 < name.n; i++)
@@ -142,6 +143,7 @@ static void merge(struct listing *l)
 			last->use = l->e[i].use;
 			last->space = l->e[i].space;
 			last->id = l->e[i].id;
+			last->seen = l->e[i].seen;
 		}
 	}
 	l->n = n;
@@ -245,6 +247,7 @@ static void to_folder(const struct listing *l, const struct entry *e, struct fol
 	f->separator = e->space->sep;
 	f->ns = e->space->ns;
 	f->id = e->id;
+	f->seen = e->seen;
 	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(l, e) : NULL;
 	if (!(e->flags & ENTRY_MAILBOX))
 		f->flags |= e->flags & ENTRY_LEVEL ? FOLDER_NOSELECT : FOLDER_NONEXISTENT;

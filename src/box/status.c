@@ -63,7 +63,7 @@ static enum err glance_run(struct idx_txn *x, void *arg, struct errtext *t)
 	if (!e && (b.flags & (BOX_ADOPTING | BOX_UNSYNCED) || (g->job->sizes && b.unsized)))
 		return ERR_OK;
 	if (!e)
-		e = s->ns->ops->glance(s->store, g->name->storage, b.token, &changed);
+		e = s->ns->ops->glance(s->store, g->name->storage, g->job->seen, b.token, &changed);
 	if (!e && !changed) {
 		e = g->job->err = answer(x, &b, g->job);
 		g->done = !e;

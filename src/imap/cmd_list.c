@@ -368,6 +368,7 @@ static enum step start(struct imap_cmd *c, enum imap_list_kind kind)
 		return STEP_DONE;
 	if (root)
 		return write_root(l, reference, done_text(l));
+	l->listed_ms = loop_now(c->s->cfg.loop);
 	e = acct_folders(c->s->cfg.acct, c->arena, &l->folder, &l->folders, &t);
 	if (!e)
 		e = tell_names(l);

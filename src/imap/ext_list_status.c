@@ -6,7 +6,10 @@
 #include "list.h"
 #include "status.h"
 
-enum { PATIENCE_MS = 3000 }; /* with a locked folder */
+enum {
+	PATIENCE_MS = 3000, /* with a locked folder */
+	FRESH_MS = 500,     /* how long what the list saw of a folder holds for its STATUS */
+};
 
 struct list_status {
 	struct imap_status_ask ask;
@@ -41,7 +44,11 @@ static enum step look(struct imap_list *l, struct folder *f)
 	if (f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT))
 		return STEP_DONE;
 	if (!ls->asking)
-		ls->job = (struct acct_status){ .name = f->name, .sizes = ls->ask.size };
+		ls->job = (struct acct_status){
+			.name = f->name,
+			.seen = loop_now(l->c->s->cfg.loop) - l->listed_ms < FRESH_MS ? f->seen : 0,
+			.sizes = ls->ask.size,
+		};
 	ls->asking = true;
 	step = acct_status(l->c->s->cfg.acct, &ls->job);
 	if (step != STEP_DONE && !(step == STEP_WAITING && locked_too_long(l, ls)))

@@ -17,6 +17,7 @@ struct imap_list {
 	unsigned need;               /* enum folder_flag */
 	bool need_special;
 	bool recursive;              /* so are parents of such folders; CHILDINFO tells (RFC 5258 section 3.5) */
+	uint64_t listed_ms;          /* loop_now of the list */
 	/*
 	 * An option's own answer to each folder that meets the criteria: look finds out before its line is written (it may turn
 	 * out that the folder is FOLDER_NOSELECT), show writes behind the line.

@@ -51,6 +51,7 @@ static void maildir_close(struct store *s)
 		close(m->inbox_fd);
 	if (m->root_fd >= 0)
 		close(m->root_fd);
+	keymap_free(&m->plain);
 	free(m->root);
 	free(m->inbox);
 	free(m->control);
@@ -393,11 +394,22 @@ enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r)
 	return ERR_OK;
 }
 
-enum err maildir_stamp_at(struct maildir *m, const char *name, struct stamp *s_r)
+enum { NSEC = 1000000000 };
+
+uint64_t maildir_seen(int64_t sec, uint32_t nsec)
+{
+	struct timespec time = { sec, nsec };
+
+	if (sec <= 0 || sec > INT64_MAX / NSEC - 1 || stamp_young(&time, clock_wall_us()))
+		return 0;
+	return (uint64_t)sec * NSEC + nsec;
+}
+
+enum err maildir_stamp_at(struct maildir *m, const char *name, uint64_t seen, struct stamp *s_r)
 {
 	char path[MAILDIR_PATH_MAX + 8];
 	uint64_t now = clock_wall_us();
-	struct stat cur, new;
+	struct stat cur = { .st_mode = S_IFDIR, .st_mtim = { (time_t)(seen / NSEC), (long)(seen % NSEC) } }, new;
 	size_t n;
 	int fd;
 
@@ -408,7 +420,7 @@ enum err maildir_stamp_at(struct maildir *m, const char *name, struct stamp *s_r
 	if (n)
 		path[n++] = '/';
 	memcpy(path + n, "cur", 4);
-	if (fstatat(fd, path, &cur, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!seen && fstatat(fd, path, &cur, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_from_errno(errno);
 	memcpy(path + n, "new", 4);
 	if (fstatat(fd, path, &new, AT_SYMLINK_NOFOLLOW) < 0)

@@ -43,6 +43,7 @@ struct maildir {
 	struct store_maildir_how how;
 	uint32_t counter;             /* of names made by this process */
 	uint64_t random;              /* likewise */
+	struct keymap plain;          /* own: folders (store_folder.id) that were found to have no special use */
 };
 
 /* What is known of dovecot-uidlist, up to the offset end. */
@@ -112,7 +113,10 @@ static inline struct maildir_box *maildir_box_of(struct store_box *b)
 enum err maildir_control_make(struct maildir_box *b, struct errtext *t);
 enum err maildir_root_control_make(struct maildir *m, struct errtext *t);
 enum err maildir_stamp(struct maildir_box *b, struct stamp *s_r);
-enum err maildir_stamp_at(struct maildir *m, const char *name, struct stamp *s_r); /* of a mailbox that need not be open */
+/* Of a mailbox that need not be open. seen: maildir_seen of its cur/ a moment ago, or 0. */
+enum err maildir_stamp_at(struct maildir *m, const char *name, uint64_t seen, struct stamp *s_r);
+/* A time in one number; 0: too young, or too strange, to be relied on. */
+uint64_t maildir_seen(int64_t sec, uint32_t nsec);
 bool maildir_stamp_same(const struct stamp *before, const struct stamp *after);
 
 /* maildir_number.c: dovecot-uidlist.lock, tried once. b->lock points to l until the unlock. */
@@ -187,7 +191,7 @@ enum err maildir_courier_subscriptions(struct maildir *m, const struct subs_file
 
 /* maildir_scan.c */
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r);
-enum err maildir_glance(struct store *s, const char *name, struct span token, bool *changed_r);
+enum err maildir_glance(struct store *s, const char *name, uint64_t seen, struct span token, bool *changed_r);
 enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r,
 		      struct errtext *t);
 enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r);

@@ -46,7 +46,7 @@ void control_drop(struct maildir *m, const char *name);
 
 struct listed {
 	bool selectable;
-	uint64_t id;
+	uint64_t id, seen;
 	struct span use;
 };
 
@@ -65,7 +65,9 @@ void listing_init(struct listing *l);
 void listing_add(struct listing *l, struct span name, struct listed f);
 enum err listing_give(const struct listing *l, struct arena *a, struct store_folder **f_r, size_t *n_r);
 void listing_free(struct listing *l);
-/* Is there a cur/ in root/dirname, and what is the folder known by? */
-bool listing_cur(int root, const char *dirname, uint64_t *id_r);
+/* Is there a cur/ in root/dirname, and what is the folder known by? But for its use. */
+bool listing_cur(int root, const char *dirname, struct listed *f_r);
+/* The special uses of that folder, in l->use. */
+struct span listing_use(struct maildir *m, struct listing *l, int root, const char *dirname, uint64_t id);
 
 #endif

@@ -9,7 +9,6 @@
 #include "maildir_folders.h"
 
 #include "file.h"
-#include "special_use.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,11 +67,8 @@ static void visit_folder(struct visit *v)
 
 	if (v->m->dirname ? !v->has_dirname : !v->has_cur)
 		return;
-	f.selectable = listing_cur(v->fd, messages, &f.id);
-	buf_clear(&v->l->use);
-	if (f.selectable && (v->has_use || v->m->dirname))
-		special_use_read(v->fd, messages, &v->l->use);
-	f.use = buf_span(&v->l->use);
+	if (listing_cur(v->fd, messages, &f) && (v->has_use || v->m->dirname))
+		f.use = listing_use(v->m, v->l, v->fd, messages, f.id);
 	if (f.selectable)
 		listing_add(v->l, span_str(v->name), f);
 }
@@ -212,7 +208,7 @@ static enum err remove_folder(struct maildir *m, const char *name, struct errtex
 {
 	char path[MAILDIR_PATH_MAX], dir[MAILDIR_PATH_MAX];
 	int parent, above;
-	uint64_t id;
+	struct listed there;
 	bool mailbox;
 	enum err e;
 
@@ -225,7 +221,7 @@ static enum err remove_folder(struct maildir *m, const char *name, struct errtex
 		return err_say(t, ERR_NOTFOUND, "%s does not exist", name);
 	}
 	parent = folder_parent(m, path, false);
-	mailbox = parent >= 0 && listing_cur(parent, file_last(path), &id);
+	mailbox = parent >= 0 && listing_cur(parent, file_last(path), &there);
 	/* With DIRNAME a level has nothing of its own. */
 	e = parent < 0		  ? err_from_errno(errno)
 	    : mailbox || !m->dirname ? take_away(m, parent, file_last(path), mailbox)

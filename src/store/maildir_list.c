@@ -10,7 +10,6 @@
 #include "maildir_folders.h"
 
 #include "file.h"
-#include "special_use.h"
 
 #include "base/mem.h"
 
@@ -34,11 +33,8 @@ static void listing_dir(struct maildir *m, struct listing *l, const char *dirnam
 {
 	struct listed f = { .id = 0 };
 
-	f.selectable = listing_cur(m->root_fd, dirname, &f.id);
-	buf_clear(&l->use);
-	if (f.selectable)
-		special_use_read(m->root_fd, dirname, &l->use);
-	f.use = buf_span(&l->use);
+	if (listing_cur(m->root_fd, dirname, &f))
+		f.use = listing_use(m, l, m->root_fd, dirname, f.id);
 	buf_clear(&l->name);
 	if (maildir_level(m, dirname, &l->name) && store_name_valid(&store_maildir, buf_cstr(&l->name)))
 		listing_folder(l, buf_cstr(&l->name), f);

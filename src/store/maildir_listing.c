@@ -33,19 +33,39 @@ void listing_add(struct listing *l, struct span name, struct listed f)
 }
 
 /* A folder is known by its cur/, when that was made and where: it stays what it is when the folder gets another name. */
-bool listing_cur(int root, const char *dirname, uint64_t *id_r)
+bool listing_cur(int root, const char *dirname, struct listed *f_r)
 {
 	char path[MAILDIR_PATH_MAX + 8];
 	struct statx st;
 
 	snprintf(path, sizeof(path), "%s/cur", dirname);
-	if (statx(root, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME, &st) < 0 ||
+	if (statx(root, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_MTIME | STATX_BTIME, &st) < 0 ||
 	    !S_ISDIR(st.stx_mode))
 		return false;
-	*id_r = 0;
+	*f_r = (struct listed){ .selectable = true, .seen = maildir_seen(st.stx_mtime.tv_sec, st.stx_mtime.tv_nsec) };
 	if (st.stx_mask & STATX_BTIME)
-		*id_r = st.stx_ino ^ (uint64_t)st.stx_btime.tv_sec << 32 ^ (uint64_t)st.stx_btime.tv_nsec << 2;
+		f_r->id = st.stx_ino ^ (uint64_t)st.stx_btime.tv_sec << 32 ^ (uint64_t)st.stx_btime.tv_nsec << 2;
 	return true;
+}
+
+/*
+ * They are written before cur/ is made, and never again: what was found to have none has none as long as its cur/ is the
+ * same.
+ */
+struct span listing_use(struct maildir *m, struct listing *l, int root, const char *dirname, uint64_t id)
+{
+	struct span key = span_of(&id, sizeof(id));
+	uint32_t ignored;
+
+	buf_clear(&l->use);
+	if (id && keymap_get(&m->plain, key, &ignored))
+		return buf_span(&l->use);
+	special_use_read(root, dirname, &l->use);
+	if (m->plain.n > LIST_FOLDERS_MAX)
+		keymap_free(&m->plain);
+	if (id && !l->use.n)
+		keymap_set(&m->plain, key, 0);
+	return buf_span(&l->use);
 }
 
 enum err listing_give(const struct listing *l, struct arena *a, struct store_folder **f_r,
@@ -57,6 +77,7 @@ enum err listing_give(const struct listing *l, struct arena *a, struct store_fol
 		f[i].name = arena_span(a, l->tab.key[i]);
 		f[i].selectable = l->folder[i].selectable;
 		f[i].id = l->folder[i].id;
+		f[i].seen = l->folder[i].seen;
 		if (l->folder[i].use.n)
 			f[i].special_use = arena_span(a, l->folder[i].use);
 		if (!f[i].name || (l->folder[i].use.n && !f[i].special_use))

@@ -101,14 +101,14 @@ static enum err folder_make(struct maildir *m, const char *name, const char *pat
 {
 	int parent = folder_parent(m, path, true);
 	const char *last = file_last(path);
-	uint64_t id;
+	struct listed there;
 	enum err e;
 
 	if (parent < 0) /* a link or a file in the way: no folder can lie below it */
 		return errno == ELOOP || errno == ENOTDIR ? ERR_CANNOT : err_from_errno(errno);
 	if (!folder_is_dir(parent, last))
 		e = draft_make(m, parent, name, path, use, t);
-	else if (listing_cur(parent, last, &id))
+	else if (listing_cur(parent, last, &there))
 		e = ERR_EXISTS;
 	else /* a level, or half a mailbox */
 		e = folder_fill(m, parent, last, use, t);

@@ -95,10 +95,10 @@ static bool token_stale(const struct maildir *m, struct span token, const struct
 	       !maildir_stamp_same(&then, now);
 }
 
-enum err maildir_glance(struct store *s, const char *name, struct span token, bool *changed_r)
+enum err maildir_glance(struct store *s, const char *name, uint64_t seen, struct span token, bool *changed_r)
 {
 	struct stamp now;
-	enum err e = maildir_stamp_at(maildir_of(s), name, &now);
+	enum err e = maildir_stamp_at(maildir_of(s), name, seen, &now);
 
 	if (!e)
 		*changed_r = token_stale(maildir_of(s), token, &now);

@@ -191,7 +191,7 @@ static void test_very_dirty(void **state)
 	how(r)->very_dirty = true;
 	assert_int_equal(ops->changed(r->box, token, &changed), ERR_OK);
 	assert_false(changed);
-	assert_int_equal(ops->glance(r->store, "INBOX", token, &changed), ERR_OK);
+	assert_int_equal(ops->glance(r->store, "INBOX", 0, token, &changed), ERR_OK);
 	assert_false(changed);
 	room_write(r, "new/3.a", "x");
 	token = room_scan(r).token;

@@ -150,12 +150,85 @@ static void test_long_names(void **state)
 	assert_int_equal(selectable(r, "p.child"), 1);
 }
 
+static struct store_folder folder_of(struct room *r, const char *name)
+{
+	struct store_folder *f;
+	size_t n;
+
+	assert_int_equal(r->store->ops->list(r->store, r->arena, &f, &n, &r->text), ERR_OK);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(f[i].name, name) == 0)
+			return f[i];
+	return (struct store_folder){ .name = NULL };
+}
+
+/* A folder that has none is not asked again; another one of its name is. */
+static void test_use_known(void **state)
+{
+	struct room *r = *state;
+	const struct store_ops *ops = r->store->ops;
+
+	assert_int_equal(ops->create(r->store, "P", NULL, &r->text), ERR_OK);
+	for (int i = 0; i < 2; i++)
+		assert_null(folder_of(r, "P").special_use);
+	assert_int_equal(ops->remove(r->store, "P", &r->text), ERR_OK);
+	assert_null(folder_of(r, "P").name);
+	assert_int_equal(ops->create(r->store, "P", "\\Drafts", &r->text), ERR_OK);
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(folder_of(r, "P").special_use, "\\Drafts");
+	assert_int_equal(ops->rename(r->store, "P", "Q", &r->text), ERR_OK);
+	assert_string_equal(folder_of(r, "Q").special_use, "\\Drafts");
+}
+
+static void make_old(struct room *r, const char *path)
+{
+	struct timeval past[2] = { { time(NULL) - 3600, 7 }, { time(NULL) - 3600, 7 } };
+
+	assert_int_equal(utimes(room_path(r, path), past), 0);
+}
+
+static bool changed(struct room *r, uint64_t seen, struct span token)
+{
+	bool yes = true;
+
+	assert_int_equal(r->store->ops->glance(r->store, "P", seen, token, &yes), ERR_OK);
+	return yes;
+}
+
+/* What the list saw of cur/ saves a look at it; what is too young to be relied on, it has not seen. */
+static void test_glance_seen(void **state)
+{
+	struct room *r = *state;
+	struct store_box *box;
+	struct store_scan s;
+	uint64_t seen;
+
+	assert_int_equal(r->store->ops->create(r->store, "P", NULL, &r->text), ERR_OK);
+	assert_true(folder_of(r, "P").seen == 0);
+	make_old(r, ".P/cur");
+	make_old(r, ".P/new");
+	assert_int_equal(r->store->ops->box_open(r->store, "P", &box, &r->text), ERR_OK);
+	assert_int_equal(box->ops->scan(box, r->arena, &s, &r->text), ERR_OK);
+	seen = folder_of(r, "P").seen;
+	assert_true(seen != 0);
+	assert_false(changed(r, seen, s.token) || changed(r, 0, s.token));
+	room_write(r, ".P/cur/1.a:2,", "x");
+	assert_true(changed(r, 0, s.token));
+	assert_false(changed(r, seen, s.token));
+	assert_true(folder_of(r, "P").seen == 0);
+	make_old(r, ".P/cur");
+	room_write(r, ".P/new/2.a", "x");
+	assert_true(changed(r, seen, s.token));
+	box->ops->box_close(box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_create_and_list), ROOM_TEST(test_remove),
 		ROOM_TEST(test_leftovers),       ROOM_TEST(test_rename),
 		ROOM_TEST(test_long_names),
+		ROOM_TEST(test_use_known), ROOM_TEST(test_glance_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
