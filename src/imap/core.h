@@ -76,6 +76,7 @@ struct imap_session {
 	void *followed;              /* of hooks.follow */
 	struct set saved;            /* own: "$", the last saved search result, as UIDs (RFC 5182) */
 	struct set held;             /* own: UIDs whose flags changed when the client did not want to hear it */
+	struct binary_mark *binary;  /* own: where a part that is fetched in pieces was left, or NULL */
 	struct set own;              /* own: UIDs that the client itself added to the selected mailbox */
 	unsigned asked;              /* enum imap_heard: of what the present command does it must be told in any case */
 	void *noticed;               /* of hooks.notice */
@@ -118,6 +119,10 @@ void imap_session_unselect(struct imap_session *s);
 /* Does what can be done now; what it answers is what the session waits for (STEP_DONE: it is ending). */
 enum step imap_dispatch(struct imap_session *s);
 void imap_dispatch_drop(struct imap_session *s); /* forgets the present command without an answer */
+
+/* ---- ext_binary.c ---- */
+
+void imap_binary_forget(struct imap_session *s);
 
 /* ---- ext_inprogress.c ---- */
 

@@ -3,12 +3,14 @@
  * APPEND takes literal8 (binary.c).
  *
  * The size stands before the bytes, so a part is decoded twice: once to count and to look for a NUL (which only a
- * literal8 may hold), once to be sent. Nothing is held but a piece. A partial fetch counts no further than it reads.
+ * literal8 may hold), once to be sent. Nothing is held but a piece. A partial fetch counts no further than it reads, and begins
+ * where the one before it was about to read its last piece: so fetching a part in chunks decodes it twice, not once a chunk.
  * Multiparts and messages inside have no encoding of their own (RFC 2045 section 6.4), nor has the message as a whole.
  */
 #include "args.h"
 #include "fetch.h"
 
+#include "base/mem.h"
 #include "mime/decode.h"
 #include "mime/header.h"
 #include "mime/section.h"
@@ -17,6 +19,15 @@
 enum {
 	PIECE = 48 << 10,
 	HEADER_MAX = 1 << 20, /* of a part: enough to find two fields */
+};
+
+/* Before a piece of a part: that much was read, that much had come out. */
+struct binary_mark {
+	uint32_t uid; /* of the selected mailbox; 0: of nothing */
+	struct mime_section section;
+	uint64_t at, out;
+	uint64_t bytes_at, bytes_stored; /* where the reading of the part stood, not behind at */
+	struct mime_decoder decoder;     /* own */
 };
 
 enum binary_phase { BINARY_BEGIN, BINARY_COUNT, BINARY_SEND };
@@ -117,12 +128,62 @@ static enum err find_cte(struct imap_fetch *f, struct binary_op *o)
 
 /* ---- decoding ---- */
 
-static void restart(struct binary_op *o, enum binary_phase phase)
+void imap_binary_forget(struct imap_session *s)
 {
+	if (s->binary)
+		buf_free(&s->binary->decoder.tail);
+	free(s->binary);
+	s->binary = NULL;
+}
+
+static void copy_decoder(struct mime_decoder *to, const struct mime_decoder *from)
+{
+	struct buf tail = to->tail;
+
+	buf_clear(&tail);
+	buf_add_span(&tail, buf_span(&from->tail));
+	*to = *from;
+	to->tail = tail;
+}
+
+/* Notes where the sending of a partial fetch stands. */
+static void set_mark(struct imap_fetch *f, const struct binary_op *o)
+{
+	struct binary_mark *m = f->c->s->binary;
+
+	if (!m) {
+		m = f->c->s->binary = mem_alloc(sizeof(*m));
+		mime_decoder_init(&m->decoder, o->cte);
+	}
+	m->section = o->section;
+	m->at = o->at;
+	m->out = o->out;
+	m->bytes_at = o->bytes.at;
+	m->bytes_stored = o->bytes.at_stored;
+	copy_decoder(&m->decoder, &o->decoder);
+	m->uid = m->decoder.tail.failed ? 0 : f->m.uid;
+}
+
+static bool same_part(const struct mime_section *a, const struct mime_section *b)
+{
+	return a->depth == b->depth && memcmp(a->path, b->path, a->depth * sizeof(*a->path)) == 0;
+}
+
+static void restart(struct imap_fetch *f, struct binary_op *o, enum binary_phase phase)
+{
+	const struct binary_mark *m = f->c->s->binary;
+
 	buf_free(&o->decoder.tail);
 	mime_decoder_init(&o->decoder, o->cte);
 	o->phase = phase;
 	o->at = o->out = 0;
+	if (!o->partial || !m || m->uid != f->m.uid || !same_part(&m->section, &o->section) || m->out > o->from)
+		return;
+	copy_decoder(&o->decoder, &m->decoder);
+	o->at = m->at;
+	o->out = m->out;
+	o->bytes.at = m->bytes_at;
+	o->bytes.at_stored = m->bytes_stored;
 }
 
 /* The next decoded bytes into o->plain; *end_r: there are no more. */
@@ -191,7 +252,7 @@ static enum step begin(struct imap_fetch *f, struct binary_op *o)
 	o->from = o->partial ? o->origin : 0;
 	o->to = o->partial && o->length < UINT64_MAX - o->origin ? o->origin + o->length : UINT64_MAX;
 	o->nul = false;
-	restart(o, BINARY_COUNT);
+	restart(f, o, BINARY_COUNT);
 	return STEP_SLICE;
 }
 
@@ -214,7 +275,7 @@ static enum step announce(struct imap_fetch *f, struct binary_op *o)
 	st->body_count++;
 	st->body_bytes += o->to - o->from;
 	(o->nul ? imap_write_literal8_head : imap_write_literal_head)(out, o->to - o->from);
-	restart(o, BINARY_SEND);
+	restart(f, o, BINARY_SEND);
 	return STEP_SLICE;
 }
 
@@ -230,6 +291,8 @@ static enum step one_piece(struct imap_fetch *f, struct binary_op *o)
 	struct span plain;
 	bool end;
 
+	if (o->phase == BINARY_SEND && o->partial)
+		set_mark(f, o);
 	if (next_plain(f, o, &end))
 		return broken(f, o);
 	plain = window(o);

@@ -57,6 +57,7 @@ void imap_session_unselect(struct imap_session *s)
 	s->hooks.follow = NULL;
 	set_clear(&s->held);
 	set_clear(&s->own);
+	imap_binary_forget(s);
 	view_close(&s->view);
 	s->told_exists = s->told_recent = 0;
 	s->changed = s->look = false;
