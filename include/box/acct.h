@@ -68,6 +68,7 @@ struct acct_config {
 	const char *scratch_dir;  /* for nameless files: what is too large to be unpacked in memory; NULL: index_dir */
 	uint64_t index_cache_max; /* bytes, as in idx_config */
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
+	uint64_t lock_wait_ms;    /* most that another program's lock is waited for; 0: as long as is usual */
 	struct acct_watcher watcher; /* zeroed: none */
 };
 

@@ -176,8 +176,18 @@
 	  "An mbox that has grown is read from its old end on only.") \
 	X(MBOX_DOTLOCK_CHANGE_TIMEOUT, "mbox_dotlock_change_timeout", NULL, TIME, "2 mins", W | D, 0, NULL, \
 	  "How long a lock file is respected while the mbox does not change.") \
+	X(MBOX_LAZY_WRITES, "mbox_lazy_writes", NULL, BOOL, "yes", W, 0, NULL, \
+	  "Flags reach an mbox within a second; no: before they are acknowledged.") \
+	X(MBOX_LOCK_TIMEOUT, "mbox_lock_timeout", NULL, TIME, "5 mins", W, 0, NULL, \
+	  "How long an mbox that another program has locked is waited for; never more than half a minute.") \
+	X(MBOX_MD5, "mbox_md5", NULL, STRING, "apop3d", W, NOEFFECT, NULL, \
+	  "Which headers make the checksum of a POP3 UIDL.") \
+	X(MBOX_MIN_INDEX_SIZE, "mbox_min_index_size", NULL, SIZE, "0", W, 0, NULL, \
+	  "Smaller mboxes need no index in Dovecot; here an index costs nothing worth saving, and all have one.") \
 	X(MBOX_READ_LOCKS, "mbox_read_locks", NULL, WORDS, "fcntl", W, 0, NULL, \
 	  "Locks for reading an mbox, in this order: fcntl, flock, lockf, dotlock, dotlock_try.") \
+	X(MBOX_VERY_DIRTY_SYNCS, "mbox_very_dirty_syncs", NULL, BOOL, "no", W, 0, NULL, \
+	  "mbox_dirty_syncs, whatever that says: here it holds whenever a mailbox is opened, too.") \
 	X(MBOX_WRITE_LOCKS, "mbox_write_locks", NULL, WORDS, "fcntl dotlock", W, 0, NULL, \
 	  "Locks for writing to an mbox, in this order.") \
 	X(MESSAGE_SIZE_MAX, "message_size_max", NULL, SIZE, "100 M", L | W, PEER, NULL, \

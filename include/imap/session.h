@@ -87,6 +87,7 @@ struct imap_config {
 	/* May be NULL: what settings.id_log wants of the client's ID, quoted for the log. */
 	void (*on_id)(void *ctx, struct span fields);
 	void *ctx;
+	uint64_t lock_wait_ms;    /* most that another program's lock is waited for; 0: half a minute, which is never exceeded */
 };
 
 /* ERR_MEMORY; then on_end is not called. */

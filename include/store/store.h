@@ -65,6 +65,7 @@ struct store_mbox {
 	const enum mbox_lock_kind *read_locks, *write_locks; /* must outlive the store; NULL: the defaults */
 	int dotlock_change_timeout; /* seconds that a lock file may stand while the mbox does not change */
 	bool dirty_syncs; /* a file that has grown is taken to be the same as before but for that */
+	bool write_now;   /* flags reach the file before they are acknowledged: the caller's business */
 	struct store_locker locker; /* zeroed: none */
 };
 

@@ -562,6 +562,13 @@ static enum step done(enum err e, enum err *err_r)
 }
 
 /* How long another program's lock has kept us waiting. */
+static uint64_t patience(const struct arrivals *r)
+{
+	uint64_t most = r->mb->acct->config->lock_wait_ms;
+
+	return most && most < COMMIT_PATIENCE_MS ? most : COMMIT_PATIENCE_MS;
+}
+
 static uint64_t locked_for(struct arrivals *r)
 {
 	uint64_t now = clock_ms();
@@ -591,7 +598,7 @@ enum step arrivals_step(struct arrivals *r, enum err *err_r, struct errtext *t)
 		e = commit_some(r, &more, t);
 		if (more)
 			return STEP_SLICE;
-		if (e == ERR_INUSE && locked_for(r) < COMMIT_PATIENCE_MS)
+		if (e == ERR_INUSE && locked_for(r) < patience(r))
 			return STEP_WAITING;
 		r->since = 0;
 		if (e || !r->n)

@@ -193,7 +193,7 @@ static enum err store_durably(struct mailbox *mb, struct errtext *t)
 {
 	enum err e = ERR_OK;
 
-	if (mb->space->ns->store.sync != STORE_SYNC_ALWAYS)
+	if (mb->space->ns->store.sync != STORE_SYNC_ALWAYS && !mb->space->ns->store.mbox.write_now)
 		return ERR_OK;
 	while (todo_drain(mb->acct, mb, &e, t) == STEP_SLICE)
 		;

@@ -296,11 +296,11 @@ static enum step do_tell(struct imap_session *s)
 /* A lock that another program holds: try again for half a minute, then say so. */
 static enum step waited(struct imap_session *s)
 {
-	uint64_t now = loop_now(s->cfg.loop);
+	uint64_t now = loop_now(s->cfg.loop), most = s->cfg.lock_wait_ms;
 
 	if (!s->waiting_since)
 		s->waiting_since = now ? now : 1;
-	if (now - s->waiting_since < IMAP_WAIT_MS)
+	if (now - s->waiting_since < (most && most < IMAP_WAIT_MS ? most : IMAP_WAIT_MS))
 		return STEP_WAITING;
 	s->waiting_since = 0;
 	if (s->phase == IMAP_LITERAL)

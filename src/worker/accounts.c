@@ -103,7 +103,9 @@ static struct store_mbox mbox_config(struct account *a)
 		.read_locks = lock_kinds(a, CONF_MBOX_READ_LOCKS),
 		.write_locks = lock_kinds(a, CONF_MBOX_WRITE_LOCKS),
 		.dotlock_change_timeout = (int)(conf_u64(a->w->conf, CONF_MBOX_DOTLOCK_CHANGE_TIMEOUT) / 1000),
-		.dirty_syncs = conf_bool(a->w->conf, CONF_MBOX_DIRTY_SYNCS),
+		.dirty_syncs = conf_bool(a->w->conf, CONF_MBOX_DIRTY_SYNCS) ||
+			       conf_bool(a->w->conf, CONF_MBOX_VERY_DIRTY_SYNCS),
+		.write_now = !conf_bool(a->w->conf, CONF_MBOX_LAZY_WRITES),
 		.locker = doors_locker(a->w),
 	};
 }
@@ -187,8 +189,10 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 		.hostname = a->w->hostname,
 		.sync = sync_mode(a->w->conf),
 	};
-	if (loc->driver == CONF_DRIVER_MBOX)
+	if (loc->driver == CONF_DRIVER_MBOX) {
 		ns->store.mbox = mbox_config(a);
+		a->config.lock_wait_ms = conf_u64(a->w->conf, CONF_MBOX_LOCK_TIMEOUT);
+	}
 	else
 		ns->store.maildir = maildir_config(a->w->conf);
 	ns->empty_new = conf_bool(a->w->conf, CONF_MAILDIR_EMPTY_NEW);

@@ -49,6 +49,7 @@ enum err imap_attach(struct job *j, const struct msg_conn *conn, struct span tag
 	struct worker *w = j->w;
 	struct imap_config c = {
 		.acct = j->a->acct,
+		.lock_wait_ms = j->a->config.lock_wait_ms,
 		.loop = w->h.loop,
 		.stream = stream_new(w->h.loop, fd_take, &limits, &none, NULL),
 		.user = j->a->user,

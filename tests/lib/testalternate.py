@@ -16,26 +16,33 @@ PROGRAM = "/usr/lib/dovecot/imap"
 class Stdio(imaplib.IMAP4_stream):
     """Dovecot's imap process on a pair of pipes: PREAUTH."""
 
-    def __init__(self, site, location):
+    def __init__(self, site, location, user=USER, settings=()):
         self._site = site
+        self._user = user
+        self._settings = settings
         self._location = location
         super().__init__("dovecot")
 
     def open(self, host=None, port=None, timeout=None):
-        home = self._site.home(USER)
+        home = self._site.home(self._user)
         conf = f"{self._site.dir}/dovecot.conf"
         if not os.path.exists(conf):
             with open(conf, "w") as f:
                 f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {self._site.dir}/dc\n"
                         "namespace inbox {\n  inbox = yes\n}\n")
-        argv = [PROGRAM, "-c", conf, "-o", f"mail_location={self._location.replace('~', home)}"]
-        ids = {"user": UID, "group": GID, "extra_groups": []} if ROOT else {}
+        argv = [PROGRAM, "-c", conf]
+        for setting in (f"mail_location={self._location.replace('~', home)}", *self._settings):
+            argv += ["-o", setting]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(f"{self._site.dir}/dovecot.log", "ab"),
-                                        env={"HOME": home, "USER": USER, "PATH": os.environ["PATH"]}, cwd="/", **ids)
+                                        env={"HOME": home, "USER": self._user, "PATH": os.environ["PATH"]}, cwd="/", **self.ids())
         self.writefile = self.process.stdin
         self.readfile = self.process.stdout
         self.sock = None
         self.host = self.port = None
+
+    def ids(self):
+        """Of whom it runs as, for Popen."""
+        return {"user": UID, "group": GID, "extra_groups": []} if ROOT else {}
 
     def shutdown(self):
         self.writefile.close()
