@@ -42,6 +42,10 @@ BOX_LIBS = src/box/libbox.a $(INDEX_LIBS) $(STORE_LIBS) $(MIME_LIBS) $(XXHASH_LI
 
 if CMOCKA
 BOX_HOUSE = tests/unit/box_house.h tests/unit/box_house.c
+# Driven by the script of the same name in tests/fault.
+noinst_PROGRAMS += tests/fault/maildir_churn
+tests_fault_maildir_churn_SOURCES = tests/fault/maildir_churn.c $(BOX_HOUSE)
+tests_fault_maildir_churn_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/test_box_add \
 	tests/unit/test_box_aging \
