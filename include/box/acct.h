@@ -175,6 +175,35 @@ struct acct_reindex {
 enum step acct_reindex(struct acct *a, struct acct_reindex *job);
 void acct_reindex_free(struct acct_reindex *job);
 
+/*
+ * Compares what the index has of a mailbox with the folder and the messages' bytes: roostadm verify. Owed work is done and
+ * the folder looked at first; nothing is mended. found is told each difference that stays; uid 0: of the mailbox itself.
+ */
+struct acct_verify {
+	const char *name;
+	void (*found)(void *ctx, uint32_t uid, const char *what);
+	void *ctx;
+	enum err err; /* out, as all below */
+	struct errtext text;
+	uint64_t differences;
+	uint64_t done, goal; /* messages */
+	void *priv;
+};
+enum step acct_verify(struct acct *a, struct acct_verify *job);
+void acct_verify_free(struct acct_verify *job);
+
+/* What the folder says by itself; nothing is adopted, nothing written. */
+struct acct_survey {
+	const char *name;
+	void (*message)(void *ctx, const struct store_msg *m); /* may be NULL */
+	void *ctx;
+	uint32_t messages, unnumbered, last_uid; /* out, as all below */
+	uint32_t uidvalidity, uidnext;           /* 0: it has none that a message has been numbered under */
+	unsigned keywords;
+	const char *note;                        /* as store_identity's */
+};
+enum err acct_survey(struct acct *a, struct acct_survey *s, struct errtext *t);
+
 /* --- adding --------------------------------------------------------------------- */
 
 /*

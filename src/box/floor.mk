@@ -36,6 +36,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/sync.h src/box/sync.c \
 	src/box/threadid.c \
 	src/box/todo.c \
+	src/box/verify.c \
 	src/box/walk.c
 src_box_libbox_a_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 BOX_LIBS = src/box/libbox.a $(INDEX_LIBS) $(STORE_LIBS) $(MIME_LIBS) $(XXHASH_LIBS)

@@ -3,7 +3,11 @@
 #define QUERY "SEARCH_QUERY"
 
 const struct mailcmd mailcmds[] = {
+	{ "adopt", "c", "[--check] [MAILBOX_MASK...]", 0, -1, 0,
+	  "tell what clients will notice when this server takes over from another" },
 	{ "copy", "", "DESTINATION " QUERY, 2, -1, MAILCMD_CHANGES, "copy messages to a mailbox" },
+	{ "dump", "t:", "[-t index|uidlist|mbox] MAILBOX_MASK", 1, 1, 0,
+	  "print what the index, or the folder itself, has of each message" },
 	{ "expunge", "d", "[-d] " QUERY, 1, -1, MAILCMD_CHANGES, "remove messages (-d: then the mailbox, if empty)" },
 	{ "fetch", "", "FIELDS " QUERY, 2, -1, MAILCMD_PAGER, "print messages, or what is known of them" },
 	{ "flags add", "", "FLAGS " QUERY, 2, -1, MAILCMD_CHANGES, "give flags and keywords to messages" },
@@ -24,9 +28,12 @@ const struct mailcmd mailcmds[] = {
 	{ "mailbox unsubscribe", "", "MAILBOX...", 1, -1, MAILCMD_CHANGES, "end subscriptions" },
 	{ "move", "", "DESTINATION " QUERY, 2, -1, MAILCMD_CHANGES, "move messages to a mailbox" },
 	{ "reindex", "", "[MAILBOX_MASK...]", 0, -1, MAILCMD_CHANGES, "build the index anew from the mail folders" },
+	{ "release", "", "[MAILBOX_MASK...]", 0, -1, 0,
+	  "tell what clients will notice when Dovecot takes over, and what to give it" },
 	{ "save", "m:", "[-m MAILBOX] [FILE]", 0, 1, MAILCMD_CHANGES | MAILCMD_DATA,
 	  "save a message, read from FILE or standard input" },
 	{ "search", "", QUERY, 1, -1, 0, "list the messages that match" },
+	{ "verify", "", "[MAILBOX_MASK...]", 0, -1, 0, "compare the index with the folders; status 65: they differ" },
 	{ 0 },
 };
 

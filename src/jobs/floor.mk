@@ -10,6 +10,7 @@ src_jobs_libjobs_a_SOURCES = \
 	src/jobs/mailbox.c \
 	src/jobs/query.h src/jobs/query.c \
 	src/jobs/refile.c \
+	src/jobs/report.c \
 	src/jobs/save.c
 JOBS_LIBS = src/jobs/libjobs.a $(BOX_LIBS) $(WIRE_LIBS) $(IPC_LIBS)
 

@@ -256,7 +256,7 @@ static enum step one_step(struct jobs *j)
 	}
 	if (j->phase == BOX_BEFORE) {
 		step = j->row->before ? j->row->before(j) : STEP_DONE;
-		if (step != STEP_DONE)
+		if (step != STEP_DONE || !j->row->mailbox)
 			return step;
 		arena_reset(j->box_arena);
 		j->name = job_name_out(j->box_arena, j->folder[j->at].name);

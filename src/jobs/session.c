@@ -19,7 +19,7 @@ enum {
 };
 
 static const struct job_row *const row_lists[] = {
-	job_rows_mailbox, job_rows_fetch, job_rows_change, job_rows_save, job_rows_index,
+	job_rows_mailbox, job_rows_fetch, job_rows_change, job_rows_save, job_rows_index, job_rows_dump,
 };
 
 /* --- records ------------------------------------------------------------------------------- */

@@ -4,15 +4,13 @@
 what changes mail, with the server running and stopped, and interrupted."""
 import json
 import os
-import re
-import shutil
-import signal
+import shlex
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from testsite import GID, ROOT, UID, Site, need, skip, wait_for  # noqa: E402
+from testsite import GID, ROOT, UID, Site, need  # noqa: E402
 
 need("doveadm")
 ANNA, BOB = "anna@example.org", "bob@example.org"
@@ -305,6 +303,74 @@ def test_index(both):
     assert both.ours("reindex", "nope").returncode == 68
 
 
+def named(both, part):
+    """The file of INBOX whose name has part."""
+    folder = f"{both.site.maildir(ANNA)}/cur"
+    return next(f"{folder}/{name}" for name in os.listdir(folder) if part in name)
+
+
+def test_verify(both):
+    """A message that was changed behind everybody's back; mended by reindex."""
+    assert both.ours("index", "*").returncode == 0
+    r = both.ours("verify")
+    assert r.returncode == 0 and r.stdout == b"", r
+    path = named(both, ".M2P1.")
+    st = os.stat(path)
+    with open(path, "r+b") as f:
+        data = f.read()
+        f.seek(data.index(b"Bert"))
+        f.write(b"Fred")
+    os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+    r = both.ours("verify", "INBOX")
+    assert r.returncode == 65 and b"INBOX 2 cached ENVELOPE differs" in r.stdout, r
+    assert both.ours("verify", "Work.Sub").returncode == 65  # its copy is a link to the same file
+    assert both.ours("verify", "Restored*").returncode == 0
+    assert both.ours("reindex", "INBOX", "Work.Sub").returncode == 0
+    r = both.ours("verify")
+    assert r.returncode == 0 and r.stdout == b"", r
+    with open(named(both, ".M5P1."), "ab") as f:
+        f.write(b"more\n")
+    r = both.ours("-f", "json", "verify", "INBOX")
+    told = {row["difference"] for row in json.loads(r.stdout)}
+    assert r.returncode == 65 and {"RFC822.SIZE differs", "INTERNALDATE differs"} <= told, r
+    assert both.ours("reindex", "INBOX", "Work.Sub").returncode == 0 and both.ours("verify").returncode == 0
+    os.truncate(named(both, ".M5P1."), os.path.getsize(named(both, ".M5P1.")) - 5)  # as Dovecot's caches have it
+    os.utime(named(both, ".M5P1."), (1650000000, 1650000000))
+    with open(path, "r+b") as f:
+        f.write(data)
+    os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+    assert both.ours("reindex", "INBOX", "Work.Sub").returncode == 0 and both.ours("verify").returncode == 0
+    assert both.ours("verify", "nope").returncode == 68
+
+
+def test_reports(both):
+    r = both.ours("-f", "json", "adopt", "--check")
+    rows = {row["mailbox"]: row for row in json.loads(r.stdout)}
+    status = json.loads(both.theirs("-f", "json", "mailbox", "status", "uidvalidity messages", "INBOX").stdout)[0]
+    status = [status["uidvalidity"], status["messages"]]
+    assert r.returncode == 0 and rows["INBOX"]["clientswill"] == "notice nothing", r
+    assert [rows["INBOX"]["uidvalidity"], rows["INBOX"]["messages"]] == status, (rows, status)
+    assert both.ours("adopt").returncode == 65
+    fill(f"{both.site.maildir(ANNA)}/.Fresh", MAILS[:2])
+    give(f"{both.site.maildir(ANNA)}/.Fresh")
+    r = both.ours("-f", "json", "adopt", "--check", "Fresh")
+    assert "everything is new" in json.loads(r.stdout)[0]["clientswill"], r
+    assert not os.path.exists(f"{both.site.maildir(ANNA)}/.Fresh/dovecot-uidlist")
+    r = both.ours("-f", "json", "release")
+    rows = {row["mailbox"]: row for row in json.loads(r.stdout)}
+    assert r.returncode == 0 and [rows["INBOX"]["uidvalidity"], rows["INBOX"]["messages"]] == status, (rows, status)
+    modseq = int(rows["INBOX"]["highestmodseq"])
+    argv = shlex.split(rows["INBOX"]["command"])
+    assert argv[:5] == ["doveadm", "mailbox", "update", "-u", ANNA] and argv[-1] == "INBOX", argv
+    assert both.theirs("mailbox", "update", *argv[5:]).returncode == 0
+    theirs = both.theirs("mailbox", "status", "highestmodseq", "INBOX").stdout.decode()
+    assert int(theirs.split("highestmodseq=")[1]) >= modseq, (theirs, modseq)
+    r = both.ours("-f", "tab", "dump", "INBOX")
+    assert r.returncode == 0 and len(r.stdout.splitlines()) == int(status[1]) + 1, r
+    r = both.ours("-f", "tab", "dump", "-t", "uidlist", "INBOX")
+    assert r.returncode == 0 and len(r.stdout.splitlines()) == int(status[1]) + 1, r
+
+
 def main():
     with Site(users={ANNA: "secret", BOB: "secret"}) as site:
         os.environ["TZ"] = "Europe/Berlin"
@@ -318,10 +384,11 @@ def main():
             for test in (test_names, test_search, test_fetch):
                 test(both)
             if running:
-                for test in (test_changes, test_save, test_users, test_index):
+                for test in (test_changes, test_save, test_users, test_index, test_verify, test_reports):
                     test(both)
                 site.stop()
         test_index(both)
+        assert both.ours("verify").returncode == 0
         print("roostadm: well")
 
 
