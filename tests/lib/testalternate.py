@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 
 from testsite import GID, ROOT, UID, Site, skip
 
@@ -126,7 +127,8 @@ def compare(a, b, when):
 
 
 def alternate(location, index):
-    """location: as in mail_location; index: the index directory, or a pattern of its files, beneath the home."""
+    """location: as in mail_location; index: the index directory, or a pattern of its files, beneath the home.
+    The program's argument is the number of rounds."""
     if not os.path.exists(PROGRAM):
         skip("Dovecot is not installed")
     rng = random.Random(7)
@@ -136,7 +138,7 @@ def alternate(location, index):
         imap.logout()
         for n in range(12):
             site.deliver(USER, f"Subject: first {n}\r\n\r\nbody {n}\r\n".encode())
-        for number in range(8):
+        for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else 8):
             imap = site.imap(USER)
             change(imap, rng, "roost", number)
             imap.logout()

@@ -307,6 +307,77 @@ static void test_map_follows(void **state)
 	}
 }
 
+/* The file is another one, or shorter, without a word to us. */
+static void test_replaced_and_cut(void **state)
+{
+	static const char third[] = FROM "Subject: 3\n\nthree\n";
+	struct mroom *r = *state;
+	char *aside = arena_printf(r->arena, "%s.new", r->inbox);
+	struct store_scan s;
+
+	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
+	s = scan(r);
+	char *text = arena_str(r->arena, read_file(r)), *second = strstr(text + 1, FROM);
+	int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	assert_int_equal(write(fd, third, strlen(third)), (ssize_t)strlen(third));
+	close(fd);
+	assert_int_equal(rename(aside, r->inbox), 0);
+	s = scan(r);
+	assert_true(s.n == 3 && s.msg[1].uid == 2);
+	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\nthree\n");
+	assert_int_equal(truncate(r->inbox, second - text), 0);
+	s = scan(r);
+	assert_true(s.n == 1 && s.msg[0].uid == 1);
+	assert_string_equal(message(r, &s.msg[0]), "Subject: 1\n\none\n");
+	assert_int_equal(unlink(r->inbox), 0);
+	assert_int_equal(scan(r).n, 0);
+}
+
+/* A mailbox that may only be read: numbers by place, and nothing is written. */
+static void test_read_only(void **state)
+{
+	static const char text[] = FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n";
+	struct mroom *r = *state;
+	struct store_config c = { .root = r->root, .inbox = r->inbox, .hostname = "h", .readonly = true };
+	struct mroom ro = *r;
+	struct store_scan s;
+	struct span hint;
+
+	write_file(r, O_TRUNC, text);
+	assert_int_equal(store_mbox.open(&c, &ro.store, &ro.text), ERR_OK);
+	assert_int_equal(store_mbox.box_open(ro.store, "INBOX", &ro.box, &ro.text), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		s = scan(&ro);
+		assert_true(s.n == 2 && s.msg[0].uid == 1 && s.msg[1].uid == 2);
+		assert_string_equal(message(&ro, &s.msg[1]), "Subject: 2\n\ntwo\n");
+	}
+	assert_int_equal(store_mbox.expunge(ro.box, s.msg[0].key, s.msg[0].hint, &ro.text), ERR_READONLY);
+	assert_int_equal(store_mbox.set_flags(ro.box, s.msg[0].key, s.msg[0].hint, (struct mail_flags){ MAIL_SEEN, 0 },
+					      ro.arena, &hint, &ro.text),
+			 ERR_READONLY);
+	box_close(&ro);
+	assert_string_equal(read_file(r), text);
+}
+
+/* Longer than what a lock's name had room for once. */
+static void test_long_name(void **state)
+{
+	struct mroom *r = *state;
+	char *name = arena_alloc(r->arena, 256);
+	struct store_identity id;
+	struct store_box *box;
+	unsigned bit;
+
+	memset(name, 'x', 240);
+	name[240] = '\0';
+	assert_int_equal(store_mbox.create(r->store, name, NULL, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.box_open(r->store, name, &box, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.identity(box, &id, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.keyword_add(box, "work", &bit, &r->text), ERR_OK);
+	store_mbox.box_close(box);
+}
+
 static void test_locked_by_others(void **state)
 {
 	struct mroom *r = *state;
@@ -356,6 +427,9 @@ int main(void)
 		MROOM_TEST(test_grown),
 		MROOM_TEST(test_recent_ends),
 		MROOM_TEST(test_map_follows),
+		MROOM_TEST(test_replaced_and_cut),
+		MROOM_TEST(test_read_only),
+		MROOM_TEST(test_long_name),
 		MROOM_TEST(test_locked_by_others),
 	};
 
