@@ -30,6 +30,11 @@ ACTS = ((8, "store", "", True), (6, "store_own", "", True), (4, "if_unchanged", 
         (1, "drop", "", False), (1, "small_talk", "", False))
 
 
+class Anything:
+    def __contains__(self, name):
+        return True
+
+
 class Client(Model):
     def __init__(self, world, number):
         self.world, self.truth, self.number = world, world.truth, number
@@ -41,6 +46,7 @@ class Client(Model):
         self.folders, self.subscribed, self.sure = set(), set(), True
         self.tag, self.generation, self.wire, self.busy = 0, 0, None, False
         self.enabled, self.capable, self.commands = set(), set(), 0
+        self.watched, self.told_of, self.at_once = (), {}, False
         self.forget()
 
     # --- the connection
@@ -48,6 +54,7 @@ class Client(Model):
     async def connect(self):
         self.wire = Wire(*await self.world.connect(self.user, self.rng.random() < 0.5), self.world.log_of(self.number))
         self.enabled, self.busy_contexts = set(), {}
+        self.watched, self.told_of, self.at_once = (), {}, False  # NOTIFY: mailboxes; what STATUS said of them; EXPUNGE at any time
         self.generation = self.world.next_generation()
         self.forget()
         greeting = await self.wire.line()
@@ -179,6 +186,7 @@ class Client(Model):
             self.forget()
             return
         self.name = name
+        self.told_of.pop(name, None)  # what happens while it is selected is not told by STATUS
         if name in STABLE:
             self.box.name = name
         if more:
@@ -242,7 +250,7 @@ class Client(Model):
     async def do_store(self):
         if self.readonly:
             return
-        uid = self.rng.random() < 0.5
+        uid = self.at_once or self.rng.random() < 0.5
         which, uids = self.some(uid)
         if not which:
             return
@@ -310,6 +318,7 @@ class Client(Model):
 
     async def added(self, command, name, tokens, flags):
         """APPENDUID."""
+        self.told_of.pop(name, None)  # of its own changes a client may not be told (RFC 5465 5)
         m = re.match(r"(\d+) (\S+)", command.codes.get("APPENDUID") or "")
         if command.cond != "OK":
             if name in STABLE:
@@ -401,7 +410,7 @@ class Client(Model):
             await self.say(f"UID EXPUNGE {which}")
 
     async def do_copy(self, verb="COPY"):
-        uid, name, box = self.rng.random() < 0.6, self.mailbox(), self.box
+        uid, name, box = self.at_once or self.rng.random() < 0.6, self.mailbox(), self.box
         which, uids = self.some(uid, 12)
         if not which or None in uids:
             return
@@ -418,6 +427,7 @@ class Client(Model):
             command = await self.say(f"UID {verb} {as_set(uids)} {name}", ("OK", "NO"))
         else:
             command = await self.say(f"COPY {which} {name}", ("OK", "NO"))
+        self.told_of.pop(name, None)
         m = re.match(r"(\d+) (\S+) (\S+)", command.codes.get("COPYUID") or "")
         if m:
             self.truth.copies.remove(copy)
@@ -449,7 +459,7 @@ class Client(Model):
         await self.say(self.rng.choice(("NOOP", "NOOP", "CHECK")))
 
     async def do_fetch(self):
-        uid = self.rng.random() < 0.5
+        uid = self.at_once or self.rng.random() < 0.5
         which, uids = self.some(uid)
         if not which:
             await self.say("FETCH 1:* (UID FLAGS)", ("OK", "NO"))
@@ -491,7 +501,7 @@ class Client(Model):
         return key
 
     async def do_search(self):
-        uid = self.rng.random() < 0.5
+        uid = self.at_once or self.rng.random() < 0.5
         before = len(self.msgs)
         command = await self.say(f"{'UID ' if uid else ''}SEARCH {self.search_key()}")
         if uid:
@@ -561,16 +571,20 @@ class Client(Model):
         """The client's own folders are as it made them."""
         more = " RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES UIDNEXT))" if "LIST-STATUS" in self.capable and self.rng.random() < 0.7 else ""
         command = await self.say(f'LIST "" "T{self.number:03}*"{more}')
-        found = {self.text_of(entry[3]) for entry in command.lists if not {w.lower() for w in entry[1]} & {"\\noselect", "\\nonexistent"}}
+        found = {self.text_of(entry[3]) for entry in self.mine(command) if not {w.lower() for w in entry[1]} & {"\\noselect", "\\nonexistent"}}
         if self.sure and found != self.folders:
             raise Wrong(f"LIST tells of {sorted(found)}; made were {sorted(self.folders)}")
         self.folders, self.sure = found, True
         if more:
-            told = {self.text_of(e[3]) for e in command.lists if "\\subscribed" in {w.lower() for w in e[1]}}
-            if self.subscribed is not None and told != self.subscribed & {self.text_of(e[3]) for e in command.lists}:
+            told = {self.text_of(e[3]) for e in self.mine(command) if "\\subscribed" in {w.lower() for w in e[1]}}
+            if self.subscribed is not None and told != self.subscribed & {self.text_of(e[3]) for e in self.mine(command)}:
                 raise Wrong(f"LIST tells of subscriptions {sorted(told)}; made were {sorted(self.subscribed)}")
             if found - set(command.status):
                 raise Wrong(f"no STATUS of {sorted(found - set(command.status))}")
+
+    def mine(self, command):
+        """The lines about folders of this client: NOTIFY tells of others."""
+        return [e for e in command.lists if self.text_of(e[3]).startswith(f"T{self.number:03}")]
 
     @staticmethod
     def text_of(name):
@@ -645,9 +659,32 @@ class Client(Model):
             del self.contexts[command.tag]
 
     async def do_notify(self):
-        """Only the kind that keeps to the rules of the base: selected-delayed (RFC 5465 6.2)."""
-        await self.say("NOTIFY SET (selected-delayed (MessageNew (UID FLAGS) MessageExpunge FlagChange)) "
-                       "(personal (MessageNew MessageExpunge FlagChange))", ("OK", "NO"))
+        """The selected mailbox as ever, or at once, which allows EXPUNGE at any time: by UID alone, then; and others by STATUS."""
+        kind = self.rng.choice(("selected-delayed", "selected"))
+        where, names = self.rng.choice((("personal", None), ("mailboxes (INBOX Other Deep.Er)", STABLE), ("inboxes", None), ("subtree Deep", STABLE[2:])))
+        events = "MessageNew MessageExpunge" + self.rng.choice(("", " FlagChange", " FlagChange MailboxName SubscriptionChange"))
+        self.watched, self.told_of, self.at_once = Anything(), {}, self.at_once or kind == "selected"  # what is under way may still come
+        command = await self.say(f"NOTIFY SET STATUS ({kind} (MessageNew (UID FLAGS) MessageExpunge FlagChange)) ({where} ({events}))", ("OK", "NO"))
+        self.at_once, self.watched = kind == "selected", names or Anything()
+        self.told_of = {name: found for name, found in self.told_of.items() if name in self.watched}
+        missing = set(names or STABLE) - set(self.told_of) - {self.name}
+        if command.cond == "OK" and missing:
+            raise Wrong(f"{command.text} does not tell of {sorted(missing)}")
+        if command.cond == "NO":
+            self.watched, self.told_of = (), {}
+
+    async def all_told(self):
+        """What was asked for is told by now, or soon: a folder that is not watched is looked at now and then."""
+        for name in sorted(set(self.told_of) & set(STABLE) - {self.name}):
+            for attempt in range(200):
+                found = (await self.say(f"STATUS {name} (MESSAGES UIDNEXT UNSEEN RECENT)")).status[name]  # NOTIFY never tells of the last
+                wrong = {i: v for i, v in found.items() if self.told_of.get(name, {}).get(i, v) != v}
+                if not wrong:
+                    break
+                await self.say("NOOP")
+                await asyncio.sleep(0.1)
+            if wrong:
+                raise Wrong(f"NOTIFY told of {name} {self.told_of[name]}; right is {found}")
 
     # --- mailboxes
 
@@ -693,7 +730,7 @@ class Client(Model):
         was, self.subscribed = self.subscribed, None  # not known until it is answered
         await self.say(f"{'SUBSCRIBE' if add else 'UNSUBSCRIBE'} {name}", ("OK", "NO"))
         command = await self.say(f'LSUB "" "T{self.number:03}*"')
-        self.subscribed = {self.text_of(e[3]) for e in command.lists}
+        self.subscribed = {self.text_of(e[3]) for e in self.mine(command)}
         if was is not None and self.subscribed != (was | {name} if add else was - {name}):
             raise Wrong(f"subscribed were {sorted(was)}, {name} was {'added' if add else 'removed'}, LSUB tells of {sorted(self.subscribed)}")
 
@@ -711,6 +748,7 @@ class Client(Model):
     async def settle(self):
         """What was announced must be what there is; gives uid: flags."""
         await self.say("NOOP")
+        await self.all_told()
         before = [(m.uid, m.flags) for m in self.msgs]
         await self.say(f"UID FETCH 1:* (FLAGS{' MODSEQ' if self.enabled else ''})")
         if len(before) != len(self.msgs):

@@ -108,13 +108,26 @@ class Model:
         elif word == b"THREAD":
             command.threads = parse(data)[2:]
         elif word in (b"LIST", b"LSUB"):
-            command.lists.append(parse(data)[1:])
+            if command.name in ("LIST", "LSUB"):  # else NOTIFY's
+                command.lists.append(parse(data)[1:])
         elif word == b"STATUS":
             _, _, name, items = parse(data)
             name = name.decode() if isinstance(name, bytes) else name
             found = dict(zip(items[::2], items[1::2]))
-            if set(re.findall("[A-Z]+", command.text.rpartition("(")[2])) <= set(found):  # else NOTIFY's
+            asked = command.name == "LIST" and name.startswith(f"T{self.number:03}") or command.text.startswith(f"STATUS {name} ")
+            if asked and set(re.findall("[A-Z]+", command.text.rpartition("(")[2])) == set(found):
                 command.status[name] = found
+            else:
+                self.notified(name, found)
+
+    def notified(self, name, found):
+        """A STATUS that nobody asked for: NOTIFY's."""
+        if name not in self.watched:
+            raise Wrong(f"STATUS of {name}, which was not asked for: {found}")
+        was = self.told_of.get(name, {})
+        if "UIDNEXT" in found and was.get("UIDVALIDITY") == found.get("UIDVALIDITY") and int(found["UIDNEXT"]) < int(was.get("UIDNEXT", 0)):
+            raise Wrong(f"UIDNEXT of {name} goes back from {was['UIDNEXT']} to {found['UIDNEXT']}")
+        self.told_of[name] = {**was, **found}
 
     def numbered(self, n, data, command):
         word = data.split(b" ", 3)[2].upper()
@@ -137,7 +150,7 @@ class Model:
             self.fetched(n, dict(zip((i.upper() for i in items[::2]), items[1::2])), command)
 
     def may_remove(self, command):
-        if command.name in NUMBERED and not command.uid:
+        if not self.at_once and command.name in NUMBERED and not command.uid:
             raise Wrong(f"a message is removed during {command.name}")
         if self.box is None:
             raise Wrong("a message is removed; nothing is selected")
