@@ -23,6 +23,7 @@ enum {
 	SKIP_PIECE = 64 << 10,
 	HEADER_LOAD = 16 << 20,
 	MADE_MAX = 64 << 20,
+	OPEN_TRIES = 3,
 };
 
 /* Where sequential reading stands: CRLF offset and stored offset within [from, to). */
@@ -130,7 +131,7 @@ void view_forget_msg(struct view *v)
 enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct errtext *t)
 {
 	struct opening o = { .uid = uid };
-	enum err e;
+	enum err e = ERR_INUSE;
 
 	if (v->last && v->last->uid == uid) {
 		v->last->users++;
@@ -145,7 +146,9 @@ enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct
 	loaded_init(&o.m->stored);
 	buf_init(&o.m->piece, PIECE + 1);
 	buf_init(&o.m->made, MADE_MAX);
-	e = mailbox_read(v->mb, open_run, &o, t);
+	/* Where others rename and remove, its record as it is now says where it went, or that it went. */
+	for (int i = 0; i < OPEN_TRIES && e == ERR_INUSE; i++)
+		e = mailbox_read(v->mb, open_run, &o, t);
 	if (e) {
 		if (e == ERR_EXPUNGED)
 			mailbox_look_again(v->mb);

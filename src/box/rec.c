@@ -126,9 +126,13 @@ enum err rec_find(struct mailbox *mb, bool *found_r, struct errtext *t)
 
 enum err mailbox_ready(struct mailbox *mb, struct errtext *t)
 {
-	bool found;
+	bool found = false;
 	enum err e = rec_find(mb, &found, t);
 
+	if (e == ERR_CORRUPT) {
+		e = acct_repair(mb->acct, t);
+		e = e ? e : rec_find(mb, &found, t);
+	}
 	if (e || found)
 		return e;
 	for (;;) {

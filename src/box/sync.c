@@ -227,6 +227,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 	s->began = clock_ms();
 	s->again = false;
 	s->foreign = mailbox_foreign(mb);
+	s->news |= s->foreign != KNOWN_NOT && s->foreign != mb->place->known;
 	s->ops = s->at = 0;
 	s->uid = 0;
 	set_clear(&s->missing);
@@ -496,6 +497,19 @@ static enum err peek_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 	return e;
 }
 
+/*
+ * What others did up to this count is in the index. Perhaps another process put it there: then those who listen are told
+ * here, for when the report of it comes it is no news any more.
+ */
+static void seen(struct mailbox *mb, uint64_t foreign)
+{
+	bool news = foreign != KNOWN_NOT && mb->place->known != foreign;
+
+	place_knows(mb->place, foreign);
+	if (news)
+		mailbox_notify(mb, NULL);
+}
+
 /* Two stats, or not even they where it is watched, and one record when there is nothing to do. */
 static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r, struct errtext *t)
 {
@@ -509,7 +523,7 @@ static enum err needed(struct mailbox *mb, struct store_box *sb, bool *needed_r,
 	if (e == ERR_NOTFOUND && !mb->id)
 		e = ERR_OK;
 	if (!e && !p.changed)
-		place_knows(mb->place, foreign);
+		seen(mb, foreign);
 	mb->unlooked |= p.held;
 	if (!e)
 		*needed_r = p.changed && !p.held;
@@ -535,7 +549,7 @@ static void say_dead(struct mailbox *mb)
 
 static enum step ended(struct mailbox *mb, enum err e, enum err *err_r)
 {
-	bool wrote = mb->sync && (mb->sync->wrote || mb->sync->fresh);
+	bool wrote = mb->sync && (mb->sync->wrote || mb->sync->fresh || mb->sync->news);
 
 	if (!e)
 		mb->scans++;

@@ -2,10 +2,12 @@
 #include "tests/unit/box_house.h"
 
 #include "base/mem.h"
+#include "box/heed.h"
 
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MESSAGES = 20, ROUNDS = 300 };
@@ -218,6 +220,41 @@ static void test_replaced(void **state)
 	view_close(&v);
 }
 
+static void note(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+/* What another process brought, and told the index of, is news to those who listen here: whoever looks first tells them. */
+static void test_told_by_another(void **state)
+{
+	struct view *v = house_view(&h, "INBOX", false);
+	unsigned told = 0;
+	int status;
+	struct heed *heed = acct_heed(h.a, "INBOX", note, &told);
+	pid_t pid;
+
+	assert_true(view_watch(v));
+	view_look(v);
+	told = 0;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct house o = h;
+
+		house_open(&o);
+		house_append(&o, "INBOX", mail, 0, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(told, 0);
+	assert_int_equal(try_refresh(v, false), ERR_OK);
+	assert_true(told > 0);
+	acct_unheed(&heed);
+	view_close(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_settles, begin, end),
 		cmocka_unit_test_setup_teardown(test_settles_not, begin, end),
 		cmocka_unit_test_setup_teardown(test_replaced, begin, end),
+		cmocka_unit_test_setup_teardown(test_told_by_another, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -321,12 +321,33 @@ static void test_rebuild(void **state)
 	without_index = false;
 }
 
+/* A file that others renamed too often to be found is looked for once more, by its record as it is then. */
+static void test_changes_too_fast(void **state)
+{
+	struct view *v;
+
+	plan = (struct store_faulty){ .inner = &store_maildir };
+	house_begin(&h, &store_maildir);
+	house_close(&h);
+	h.ns.ops = store_faulty_ops();
+	h.ns.store.hostname = (const char *)&plan;
+	house_open(&h);
+	house_append(&h, "INBOX", text(0), 0, NULL);
+	v = house_view(&h, "INBOX", false);
+	plan.fail_at = 1;
+	plan.with = ERR_INUSE;
+	assert_string_equal(text_of(v, 1), text(0));
+	assert_int_equal(plan.fail_at, 0);
+	view_close(&v);
+	house_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_append),	cmocka_unit_test(test_look),	cmocka_unit_test(test_flag),
 		cmocka_unit_test(test_copy),	cmocka_unit_test(test_expunge), cmocka_unit_test(test_die),
-		cmocka_unit_test(test_rebuild),
+		cmocka_unit_test(test_rebuild), cmocka_unit_test(test_changes_too_fast),
 	};
 
 	k = mmap(NULL, sizeof(*k), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
