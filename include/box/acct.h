@@ -32,10 +32,15 @@ struct acct_ns {
 	const char *prefix;   /* "" or "INBOX." */
 	char separator;       /* 0: the store's own */
 	bool inbox, hidden, subscriptions;
+	bool optional;        /* where it cannot be opened the account does without it */
 	enum acct_list list;
 	enum { ACCT_PRIVATE, ACCT_SHARED, ACCT_PUBLIC } type;
 	const struct store_ops *ops;
 	struct store_config store;
+	/* The index of a root that several users share, as in idx_config; NULL: it is in the account's own. */
+	const char *index_dir;
+	bool index_flat;
+	mode_t index_mode;
 	bool empty_new;       /* maildir_empty_new: who only looks leaves no arrivals in the folder either */
 	const struct acct_mailbox *mailbox;
 	size_t mailboxes;
@@ -65,6 +70,7 @@ struct acct_config {
 	bool index_memory, index_flat; /* flat: as in idx_config */
 	/* Where the index goes when index_dir is on a network file system or may not be written; NULL: nowhere, it fails. */
 	const char *index_fallback;
+	bool pooled;              /* other accounts of this process may have the same shared roots */
 	const char *scratch_dir;  /* for nameless files: what is too large to be unpacked in memory; NULL: index_dir */
 	uint64_t index_cache_max; /* bytes, as in idx_config */
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
@@ -107,6 +113,7 @@ enum folder_flag {
 	FOLDER_SUBSCRIBED_CHILD = 0x10, /* some descendant is subscribed (CHILDINFO) */
 	FOLDER_MARKED = 0x20,       /* holds \Recent messages, as far as the index knows */
 	FOLDER_NOINFERIORS = 0x40,
+	FOLDER_UNLISTED = 0x80,     /* list = no: only for those who ask below its prefix */
 };
 
 struct folder {
@@ -119,7 +126,7 @@ struct folder {
 };
 
 /*
- * All folders of all listed namespaces, missing parent levels and non-existing subscriptions included,
+ * All folders of all namespaces, missing parent levels and non-existing subscriptions included,
  * sorted by name (INBOX first), in the arena.
  */
 enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, size_t *n_r, struct errtext *t);

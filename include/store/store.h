@@ -189,6 +189,7 @@ struct store_ops {
 	const char *bad_chars; /* may not occur within a level; the caller says so to the client */
 	const char *const *reserved; /* names that no level may have, ended by NULL; or NULL: none */
 	bool dots;             /* a level may begin with one */
+	bool leaves;           /* a mailbox (but the inbox) has none below it */
 	/*
 	 * expunge and set_flags only note what shall be, and their _done does it, for all of the batch: ERR_INUSE there leaves
 	 * everything noted, any other failure drops it. Who keeps a to-do list crosses nothing off before.
@@ -408,6 +409,7 @@ struct store {
 struct store_box {
 	const struct store_ops *ops;
 	struct store *store; /* borrowed */
+	bool readonly;       /* as the store is configured, or its directory may not be written to */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * An account: opening and closing its stores and index, rebuilding a damaged index, and the
- * work that is owed to the disk. Not here: what a mailbox is (mailbox.c), what its folders are (folders.c).
+ * An account: opening and closing its stores, and the work that is owed to the disk. Not here: its indexes (shelf.c),
+ * what a mailbox is (mailbox.c), what its folders are (folders.c).
  */
 #include "aging.h"
 #include "arrive.h"
@@ -16,95 +16,6 @@ enum {
 	TODO_RETRY_MS = 1000,
 	HOUSE_MS = 60000,
 };
-
-/* The index where it belongs, else where one can be. */
-static enum err open_somewhere(struct acct *a, bool *rebuilt_r, struct errtext *t)
-{
-	const struct acct_config *c = a->config;
-	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat,
-				    .cache_max = c->index_cache_max };
-	struct idx_config instead = { .dir = c->index_fallback, .cache_max = c->index_cache_max };
-	enum err e = idx_open(&there, &a->idx, rebuilt_r, t);
-
-	if (!c->index_fallback || (e != ERR_CANNOT && e != ERR_READONLY && e != ERR_PERM))
-		return e;
-	a->note = "the index directory is read-only or on a network file system: mail_index_fallback is used";
-	return idx_open(&instead, &a->idx, rebuilt_r, t);
-}
-
-enum err acct_index(struct acct *a, struct errtext *t)
-{
-	bool rebuilt;
-	enum err e;
-
-	if (a->idx)
-		return ERR_OK;
-	e = open_somewhere(a, &rebuilt, t);
-	if (e)
-		return e;
-	/* Whoever was open knew another environment. */
-	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
-		mb->id = 0;
-		place_knows(mb->place, KNOWN_NOT);
-	}
-	a->todo = !rebuilt;
-	a->todo_after = 0;
-	return ERR_OK;
-}
-
-enum err acct_repair(struct acct *a, struct errtext *t)
-{
-	acct_pause_walks(a);
-	if (a->idx) {
-		/* When its files cannot be removed, opening again says what is wrong. */
-		(void)idx_destroy(a->idx, NULL);
-		idx_close(&a->idx);
-	}
-	a->note = "the index was damaged or removed and is built anew from the folders";
-	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
-		mb->id = 0;
-		place_knows(mb->place, KNOWN_NOT);
-		mb->epoch++;
-		sync_free(&mb->sync);
-		if (!mb->owing.n)
-			continue;
-		mb->owing.lost = true;
-		mailbox_look_again(mb);
-	}
-	return acct_index(a, t);
-}
-
-void acct_owe(struct acct *a)
-{
-	a->todo = true;
-}
-
-enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
-		     struct errtext *t)
-{
-	enum err e = acct_index(a, t);
-
-	if (e)
-		return e;
-	acct_pause_walks(a);
-	return idx_update(a->idx, fn, arg, t);
-}
-
-enum err acct_read(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
-		   struct errtext *t)
-{
-	struct idx_txn *x;
-	enum err e = acct_index(a, t);
-
-	if (e)
-		return e;
-	e = idx_read(a->idx, &x, t);
-	if (e)
-		return e;
-	e = fn(x, arg, t);
-	idx_abort(&x);
-	return e;
-}
 
 struct mime_charsets *acct_charsets(struct acct *a)
 {
@@ -126,25 +37,78 @@ const char *acct_note(struct acct *a)
 	return note;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Does another namespace lie in the same place (alias_for)? The one with the inbox is the true one. */
+static struct space *find_twin(struct acct *a, const struct space *s)
+{
+	for (size_t i = 0; i < a->spaces; i++) {
+		struct space *other = &a->space[i];
+		const struct store_config *x = &other->ns->store, *y = &s->ns->store;
+
+		if (other != s && !other->twin && (other->ns->inbox || other < s) && !s->ns->inbox &&
+		    other->ns->ops == s->ns->ops && same_text(x->root, y->root) && same_text(x->inbox, y->inbox) &&
+		    same_text(x->control, y->control))
+			return other;
+	}
+	return NULL;
+}
+
+static enum err space_open(struct acct *a, struct space *s, struct errtext *t)
+{
+	enum err e;
+
+	s->twin = find_twin(a, s);
+	if (s->twin)
+		return ERR_OK;
+	e = s->ns->ops->open(&s->ns->store, &s->store, t);
+	if (e && s->ns->optional)
+		a->note = "a namespace cannot be opened and is left out: its directory is missing, or not for this user";
+	return e && !s->ns->optional ? e : ERR_OK;
+}
+
+/* Takes out those that could not be opened; twins find their others. */
+static void spaces_settle(struct acct *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->spaces; i++)
+		if (a->space[i].store || a->space[i].twin)
+			a->space[n++] = a->space[i];
+	a->spaces = n;
+	for (size_t i = 0; i < n; i++) {
+		struct space *s = &a->space[i];
+
+		s->twin = s->twin ? find_twin(a, s) : NULL;
+		if (s->twin)
+			s->store = s->twin->store;
+	}
+}
+
 static enum err spaces_open(struct acct *a, struct errtext *t)
 {
 	const struct acct_config *c = a->config;
+	enum err e = ERR_OK;
 
 	must(c->namespaces > 0 && c->namespaces < 256);
 	a->space = mem_array(c->namespaces, sizeof(*a->space));
+	a->spaces = c->namespaces;
 	for (size_t i = 0; i < c->namespaces; i++) {
 		struct space *s = &a->space[i];
-		enum err e;
 
+		s->acct = a;
 		s->ns = &c->ns[i];
 		s->number = (uint8_t)(i + 1);
 		s->sep = s->ns->separator ? s->ns->separator : s->ns->ops->separator;
-		e = s->ns->ops->open(&s->ns->store, &s->store, t);
-		if (e)
-			return e;
-		a->spaces++;
 	}
-	return ERR_OK;
+	for (size_t i = 0; !e && i < c->namespaces; i++)
+		e = space_open(a, &a->space[i], t);
+	if (!e)
+		spaces_settle(a);
+	return e;
 }
 
 enum err acct_open(const struct acct_config *config, struct acct **a_r, struct errtext *t)
@@ -156,9 +120,7 @@ enum err acct_open(const struct acct_config *config, struct acct **a_r, struct e
 	a->kept_at = clock_ms();
 	e = spaces_open(a, t);
 	if (!e)
-		e = acct_index(a, t);
-	if (e == ERR_CORRUPT)
-		e = acct_repair(a, t);
+		e = shelves_open(a, t);
 	if (e) {
 		acct_close(&a);
 		return e;
@@ -179,7 +141,8 @@ bool acct_busy(const struct acct *a)
 {
 	struct mailbox *mb;
 
-	return a->todo || a->aging || arrivals_late(a) || rescan_due(a, UINT64_MAX) || mailbox_settles(a, UINT64_MAX, &mb);
+	return shelf_owing(a, UINT64_MAX) || a->aging || arrivals_late(a) || rescan_due(a, UINT64_MAX) ||
+	       mailbox_settles(a, UINT64_MAX, &mb);
 }
 
 /* A message was missed by one scan: the second look that tells whether it is gone. */
@@ -202,8 +165,9 @@ static void keep_house(struct acct *a, uint64_t now)
 	if (now - a->kept_at < HOUSE_MS)
 		return;
 	a->kept_at = now;
-	if (a->idx)
-		idx_check_readers(a->idx);
+	for (size_t i = 0; i < a->shelves; i++)
+		if (a->shelf[i].idx)
+			idx_check_readers(a->shelf[i].idx);
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
 		for (struct view *v = mb->views; v; v = v->next)
 			view_forget_msg(v);
@@ -226,14 +190,16 @@ bool acct_asked(struct acct *a, struct span name)
 void acct_rest(struct acct *a)
 {
 	threads_rest(a);
-	if (a->idx)
-		idx_rest(a->idx);
+	for (size_t i = 0; i < a->shelves; i++)
+		if (a->shelf[i].idx)
+			idx_rest(a->shelf[i].idx);
 }
 
 enum step acct_work(struct acct *a)
 {
 	uint64_t now = clock_ms();
 	struct mailbox *due = rescan_due(a, now), *mb;
+	struct shelf *s = shelf_owing(a, now);
 	enum err e = ERR_OK;
 
 	keep_house(a, now);
@@ -245,15 +211,15 @@ enum step acct_work(struct acct *a)
 		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
 	if (a->aging)
 		return aging_step(a);
-	if (!a->todo && mailbox_settles(a, now, &mb))
+	if (!shelf_owing(a, UINT64_MAX) && mailbox_settles(a, now, &mb))
 		mailbox_settle(mb);
-	if (!a->todo || now < a->todo_at)
+	if (!s)
 		return STEP_DONE;
-	if (todo_drain(a, NULL, &e, NULL) == STEP_SLICE && !e)
+	if (todo_drain(s, NULL, &e, NULL) == STEP_SLICE && !e)
 		return STEP_SLICE;
 	if (e)
-		a->todo_at = now + TODO_RETRY_MS;
-	return STEP_DONE;
+		s->todo_at = now + TODO_RETRY_MS;
+	return shelf_owing(a, now) ? STEP_SLICE : STEP_DONE;
 }
 
 static void drain_for_close(struct acct *a)
@@ -261,8 +227,9 @@ static void drain_for_close(struct acct *a)
 	uint64_t end = clock_ms() + CLOSE_MS;
 
 	a->closing = true;
-	a->todo_at = 0;
-	while (a->idx && clock_ms() < end)
+	for (size_t i = 0; i < a->shelves; i++)
+		a->shelf[i].todo_at = 0;
+	while (clock_ms() < end)
 		if (acct_work(a) != STEP_SLICE)
 			break;
 }
@@ -286,9 +253,10 @@ void acct_close(struct acct **a)
 		mailbox_close(&mb);
 	}
 	must(!c->boxes);
-	idx_close(&c->idx);
+	shelves_close(c);
 	for (size_t i = 0; i < c->spaces; i++)
-		c->space[i].ns->ops->close(c->space[i].store);
+		if (c->space[i].store && !c->space[i].twin)
+			c->space[i].ns->ops->close(c->space[i].store);
 	mime_charsets_free(&c->charsets);
 	threads_forget(c);
 	free(c->space);

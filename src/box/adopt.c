@@ -353,7 +353,8 @@ enum err adopt_finish(struct mailbox *mb, struct errtext *t)
 
 	if (!e && mb->sync->ops > APPLY_BATCH)
 		e = rec_update(mb, REC_NOTES, trim_run, NULL, t);
-	place_knows(mb->place, e || mb->missing.n || mb->sync->again ? KNOWN_NOT : mb->sync->foreign);
+	place_knows(mb->place, e || mb->missing.n || mb->sync->again || mb->sync->unnumbered ? KNOWN_NOT
+											  : mb->sync->foreign);
 	if (!e && mb->sync->fresh)
 		mb->epoch++;
 	return e;

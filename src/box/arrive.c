@@ -535,7 +535,7 @@ static enum step ready(struct arrivals *r, struct errtext *t)
 	enum err e = rec_find(r->mb, &found, t);
 
 	if (e == ERR_CORRUPT)
-		(void)acct_repair(r->mb->acct, t);
+		(void)shelf_repair(r->mb->space->shelf, t);
 	if (!found || (r->number && r->mb->sync && r->mb->sync->fresh))
 		step = mailbox_sync(r->mb, true, &e, t);
 	if (!r->since)

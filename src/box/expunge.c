@@ -46,7 +46,7 @@ void removal_free(struct removal **r)
 	if (!c)
 		return;
 	if (c->disk || c->seqs)
-		acct_owe(c->mb->acct);
+		shelf_owe(c->mb->space->shelf);
 	mailbox_close(&c->mb);
 	set_free(&c->left);
 	set_free(&c->batch);
@@ -236,7 +236,7 @@ enum step removal_step(struct removal *r, enum err *err_r, struct errtext *t)
 	if (e == ERR_INUSE)
 		return STEP_WAITING;
 	if (e && (r->disk || r->seqs))
-		acct_owe(r->mb->acct);
+		shelf_owe(r->mb->space->shelf);
 	*err_r = e;
 	return STEP_DONE;
 }

@@ -185,7 +185,7 @@ static void owe(struct storing *c)
 {
 	for (size_t i = 0; i < c->n; i++)
 		owing_add(c->v->mb, c->change[i].todo, c->change[i].uid, c->change[i].flags);
-	acct_owe(c->v->mb->acct);
+	shelf_owe(c->v->mb->space->shelf);
 }
 
 /* mail_fsync=always: the file names first, then the answer. */
@@ -195,7 +195,7 @@ static enum err store_durably(struct mailbox *mb, struct errtext *t)
 
 	if (mb->space->ns->store.sync != STORE_SYNC_ALWAYS && !mb->space->ns->store.mbox.write_now)
 		return ERR_OK;
-	while (todo_drain(mb->acct, mb, &e, t) == STEP_SLICE)
+	while (todo_drain(mb->space->shelf, mb, &e, t) == STEP_SLICE)
 		;
 	return e;
 }

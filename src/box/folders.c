@@ -77,6 +77,15 @@ static void add_with_levels(struct listing *l, struct space *s, const struct sto
 	buf_free(&client);
 }
 
+/* Where clients have another separator than the store a level that holds theirs cannot be named. */
+static bool nameable(const struct space *s, const char *storage)
+{
+	/* INBOX is called so, and nothing else. */
+	if (s->twin && s->twin->ns->inbox && strcmp(storage, "INBOX") == 0)
+		return false;
+	return s->sep == s->ns->ops->separator || !strchr(storage, s->sep);
+}
+
 static enum err add_mailboxes(struct listing *l, struct space *s, struct errtext *t)
 {
 	struct store_folder *f;
@@ -84,7 +93,8 @@ static enum err add_mailboxes(struct listing *l, struct space *s, struct errtext
 	enum err e = s->ns->ops->list(s->store, l->ar, &f, &n, t);
 
 	for (size_t i = 0; !e && i < n; i++)
-		add_with_levels(l, s, &f[i], f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
+		if (nameable(s, f[i].name))
+			add_with_levels(l, s, &f[i], f[i].selectable ? ENTRY_MAILBOX : ENTRY_LEVEL);
 	return e;
 }
 
@@ -168,6 +178,8 @@ static void mark_parents(struct listing *l)
 		while (depth && !below(e, stack[depth - 1]))
 			depth--;
 		for (size_t k = 0; k < depth; k++) {
+			if (e->space->ns->list == ACCT_LIST_NO && stack[k]->space != e->space)
+				continue;
 			if (e->flags & (ENTRY_MAILBOX | ENTRY_LEVEL))
 				stack[k]->flags |= ENTRY_CHILDREN;
 			if (e->flags & ENTRY_SUBSCRIBED)
@@ -251,6 +263,10 @@ static void to_folder(const struct listing *l, const struct entry *e, struct fol
 	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(l, e) : NULL;
 	if (!(e->flags & ENTRY_MAILBOX))
 		f->flags |= e->flags & ENTRY_LEVEL ? FOLDER_NOSELECT : FOLDER_NONEXISTENT;
+	if (e->flags & ENTRY_MAILBOX && e->space->ns->ops->leaves && strcmp(e->name, "INBOX") != 0)
+		f->flags |= FOLDER_NOINFERIORS;
+	if (e->space->ns->list == ACCT_LIST_NO)
+		f->flags |= FOLDER_UNLISTED;
 	if (e->flags & ENTRY_CHILDREN)
 		f->flags |= FOLDER_CHILDREN;
 	if (e->flags & ENTRY_SUBSCRIBED)
@@ -261,6 +277,7 @@ static void to_folder(const struct listing *l, const struct entry *e, struct fol
 
 struct marking {
 	struct listing *l;
+	const struct shelf *shelf; /* only those whose index is here */
 	struct folder *f;
 	const size_t *of; /* folder i is entry of[i] */
 	size_t n;
@@ -276,7 +293,7 @@ static enum err mark_run(struct idx_txn *x, void *arg, struct errtext *t)
 		char name[NAME_MAX_STORAGE + 1];
 		struct idx_box b;
 
-		if (!e->storage || strlen(e->storage) >= NAME_MAX_STORAGE)
+		if (!e->storage || e->space->shelf != m->shelf || strlen(e->storage) >= NAME_MAX_STORAGE)
 			continue;
 		if (!idx_box_find(x, name_index(e->space, e->storage, name), &b) && b.messages &&
 		    b.recent_from < b.uidnext)
@@ -292,16 +309,16 @@ static enum err to_folders(struct listing *l, struct folder **f_r, size_t *n_r)
 	struct marking m = { .l = l };
 
 	for (size_t i = 0; f && i < l->n; i++) {
-		if (l->e[i].space->ns->list == ACCT_LIST_NO)
-			continue;
 		of[n] = i;
 		to_folder(l, &l->e[i], &f[n++]);
 	}
 	m.f = f;
 	m.of = of;
 	m.n = n;
-	if (f)
-		(void)acct_read(l->acct, mark_run, &m, NULL);
+	for (size_t i = 0; f && i < l->acct->shelves; i++) {
+		m.shelf = &l->acct->shelf[i];
+		(void)shelf_read(&l->acct->shelf[i], mark_run, &m, NULL);
+	}
 	free(of);
 	if (!f)
 		return ERR_LIMIT;
@@ -322,6 +339,18 @@ static void add_prefix(struct listing *l, struct space *s)
 	add(l, s, prefix, NULL, ENTRY_LEVEL);
 }
 
+static enum err add_space(struct listing *l, struct space *s, struct errtext *t)
+{
+	enum err e = space_make(l->acct, s, t);
+
+	if (!e)
+		e = add_mailboxes(l, s, t);
+	if (!e)
+		e = add_subscriptions(l, s, t);
+	add_prefix(l, s);
+	return e;
+}
+
 enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, size_t *n_r, struct errtext *t)
 {
 	struct listing l = { .acct = a, .ar = ar };
@@ -329,12 +358,9 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
 
 	arrivals_flush_all(a); /* they mark their mailboxes */
 	for (size_t i = 0; !e && i < a->spaces; i++) {
-		e = space_make(a, &a->space[i], t);
-		if (!e)
-			e = add_mailboxes(&l, &a->space[i], t);
-		if (!e)
-			e = add_subscriptions(&l, &a->space[i], t);
-		add_prefix(&l, &a->space[i]);
+		e = add_space(&l, &a->space[i], t);
+		if (a->space[i].ns->optional)
+			e = ERR_OK;
 	}
 	if (!e && l.err)
 		e = err_say(t, ERR_LIMIT, "Too many folders");
@@ -421,7 +447,7 @@ enum err space_make(struct acct *a, struct space *s, struct errtext *t)
 	struct present p = { .f = NULL };
 	enum err e;
 
-	if (s->made || s->ns->store.readonly || (!anything_asked(s->ns) && !s->ns->inbox))
+	if (s->made || s->twin || s->ns->store.readonly || (!anything_asked(s->ns) && !s->ns->inbox))
 		return ERR_OK;
 	ar = arena_new(LIST_ARENA);
 	e = s->ns->ops->list(s->store, ar, &p.f, &p.folders, t);

@@ -141,9 +141,9 @@ static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errte
 	s.cap = n;
 	s.f = mem_array(n + 1, sizeof(*s.f));
 	for (size_t i = 0; i < n; i++)
-		s.f[i] = (struct listed){ f[i].name, f[i].flags, f[i].id, f[i].separator };
-	s.n = n;
-	qsort(s.f, n, sizeof(*s.f), by_name);
+		if (!(f[i].flags & FOLDER_UNLISTED))
+			s.f[s.n++] = (struct listed){ f[i].name, f[i].flags, f[i].id, f[i].separator };
+	qsort(s.f, s.n, sizeof(*s.f), by_name);
 	*s_r = s;
 	return ERR_OK;
 }

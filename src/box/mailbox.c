@@ -26,6 +26,7 @@ static struct mailbox *mailbox_new(struct acct *a, struct space *s, const char *
 	mb->space = s;
 	mb->name = mem_str(storage);
 	mb->sb = sb;
+	mb->readonly = sb->readonly;
 	mb->refs = 1;
 	mb->next = a->boxes;
 	a->boxes = mb;
@@ -166,7 +167,7 @@ void mailbox_look_at(struct mailbox *mb, uint64_t when)
 
 bool mailbox_readonly(const struct mailbox *mb)
 {
-	return mb->space->ns->store.readonly;
+	return mb->space->ns->store.readonly || mb->readonly;
 }
 
 /* --- keywords ------------------------------------------------------------------- */

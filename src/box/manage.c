@@ -116,8 +116,8 @@ enum err acct_delete(struct acct *a, const char *name, struct errtext *t)
 		end_views(mb);
 	/* A record left behind is harmless: a mailbox of that name made later has another UIDVALIDITY. */
 	f = (struct forgetting){ n.space, n.storage };
-	if (acct_update(a, forget_run, &f, NULL) == ERR_CORRUPT)
-		(void)acct_repair(a, NULL);
+	if (shelf_update(n.space->shelf, forget_run, &f, NULL) == ERR_CORRUPT)
+		(void)shelf_repair(n.space->shelf, NULL);
 	folders_changed(a, name, NULL);
 	return ERR_OK;
 }
@@ -233,8 +233,8 @@ static enum err rename_folder(struct acct *a, const struct name *from, const str
 		e = from->space->ns->ops->rename(from->space->store, from->storage, to->storage, t);
 	if (e)
 		return e;
-	if (acct_update(a, rename_run, &r, NULL) == ERR_CORRUPT)
-		(void)acct_repair(a, NULL);
+	if (shelf_update(r.space->shelf, rename_run, &r, NULL) == ERR_CORRUPT)
+		(void)shelf_repair(r.space->shelf, NULL);
 	rename_open(a, &r);
 	return ERR_OK;
 }

@@ -91,6 +91,8 @@ enum err name_resolve(struct acct *a, const char *client, struct name *n_r, stru
 		return err_say(t, ERR_CANNOT, "The inbox is called INBOX");
 	if (!store_name_valid(n.space->ns->ops, n.storage))
 		return err_say(t, ERR_CANNOT, "Not a possible mailbox name");
+	if (n.space->twin)
+		n.space = n.space->twin;
 	*n_r = n;
 	return ERR_OK;
 }

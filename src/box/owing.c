@@ -55,11 +55,11 @@ void owing_forget(struct mailbox *mb)
 	drop_front(mb, mb->owing.n);
 }
 
-void owing_settled(struct acct *a)
+void owing_settled(struct shelf *s)
 {
-	for (struct mailbox *mb = a->boxes, *next; mb; mb = next) {
+	for (struct mailbox *mb = s->acct->boxes, *next; mb; mb = next) {
 		next = mb->next;
-		if (!mb->owing.lost)
+		if (mb->space->shelf == s && !mb->owing.lost)
 			owing_forget(mb);
 	}
 }
@@ -130,6 +130,6 @@ enum err owing_again(struct mailbox *mb, struct errtext *t)
 	settle(&mb->owing);
 	e = rec_update(mb, REC_FACTS, again_run, &mb->owing, t);
 	mb->owing.lost = e;
-	acct_owe(mb->acct);
+	shelf_owe(mb->space->shelf);
 	return e;
 }

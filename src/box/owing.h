@@ -8,7 +8,7 @@ void owing_add(struct mailbox *mb, uint64_t seq, uint32_t uid, struct mail_flags
 /* All entries of the to-do list up to seq are in the folder. May free mb when nobody else holds it. */
 void owing_written(struct mailbox *mb, uint64_t seq);
 void owing_forget(struct mailbox *mb); /* likewise; the account closes, or the mailbox became another */
-void owing_settled(struct acct *a);    /* the to-do list is empty */
+void owing_settled(struct shelf *s);   /* its to-do list is empty */
 /* The index was built anew: tells it again. */
 enum err owing_again(struct mailbox *mb, struct errtext *t);
 

@@ -81,19 +81,19 @@ static enum err raise_floor(struct mailbox *mb, uint64_t highest, struct errtext
 enum err rec_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t)
 {
 	struct rec_call c = { mb, kind, fn, arg, false, 0 };
-	enum err e = acct_update(mb->acct, call_run, &c, t);
+	enum err e = shelf_update(mb->space->shelf, call_run, &c, t);
 
 	if (e != ERR_TEMP || !c.floor_short)
 		return e;
 	e = raise_floor(mb, c.highest, t);
-	return e ? e : acct_update(mb->acct, call_run, &c, t);
+	return e ? e : shelf_update(mb->space->shelf, call_run, &c, t);
 }
 
 enum err rec_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t)
 {
 	struct rec_call c = { mb, REC_NOTES, fn, arg, false, 0 };
 
-	return acct_read(mb->acct, call_run, &c, t);
+	return shelf_read(mb->space->shelf, call_run, &c, t);
 }
 
 /* --- finding the mailbox in the index -------------------------------------------- */
@@ -115,7 +115,7 @@ enum err rec_find(struct mailbox *mb, bool *found_r, struct errtext *t)
 	enum err e = ERR_OK;
 
 	if (!mb->id)
-		e = acct_read(mb->acct, find_run, mb, t);
+		e = shelf_read(mb->space->shelf, find_run, mb, t);
 	if (e && e != ERR_NOTFOUND)
 		return e;
 	*found_r = mb->id != 0;
@@ -158,7 +158,7 @@ static enum err mended(struct mailbox *mb, bool write, enum rec_kind kind, rec_f
 			continue; /* another process dropped the record: find or make it again */
 		if (e != ERR_CORRUPT)
 			return e;
-		e = acct_repair(mb->acct, t);
+		e = shelf_repair(mb->space->shelf, t);
 		if (e)
 			return e;
 	}

@@ -54,7 +54,7 @@ static enum err open_next(struct acct *a, struct reindexing *r, struct acct_rein
 
 	if (!e)
 		e = rec_find(r->mb, &found, &job->text);
-	while (!e && found && todo_drain(a, r->mb, &e, &job->text) == STEP_SLICE)
+	while (!e && found && todo_drain(r->mb->space->shelf, r->mb, &e, &job->text) == STEP_SLICE)
 		;
 	if (!e && found)
 		e = rec_update(r->mb, REC_FACTS, empty_run, NULL, &job->text);

@@ -3,7 +3,7 @@
  * mailboxes, and the ways into the index.
  *
  * Invariants:
- * - Every write goes through rec_update, mailbox_update or acct_update: they end the read transactions of
+ * - Every write goes through rec_update, mailbox_update or shelf_update: they end the read transactions of
  *   all walks first, because the map can only grow when none is open.
  * - What a write function computes for RAM is applied after its commit, never inside: it may be run again.
  * - mailbox.id is 0 when the index does not know the mailbox (never adopted, or the index was rebuilt).
@@ -35,11 +35,24 @@ enum box_flag {
 	BOX_UNSYNCED = 0x02, /* UIDs were given whose lines are not on disk: sync_numbers before they leave */
 };
 
+/* An index environment, and what is owed in it: the account's, and one for each root that several users share. */
+struct shelf {
+	struct acct *acct;          /* borrowed */
+	const struct acct_ns *ns;   /* borrowed: whose root it is; NULL: the account's */
+	struct idx *idx;            /* own; NULL when reopening failed: tried again */
+	bool todo;                  /* the to-do list may hold something */
+	bool todo_failed;           /* and something on it could not be done */
+	uint64_t todo_after, todo_at; /* drained up to here; not before this clock_ms */
+};
+
 /* A namespace at work. */
 struct space {
+	struct acct *acct;        /* borrowed */
 	const struct acct_ns *ns; /* borrowed: acct_config */
-	struct store *store;      /* own */
-	uint8_t number;           /* first byte of its names in the index */
+	struct space *twin;       /* another with the same place, whose store this is: its names mean the other's; or NULL */
+	struct store *store;      /* own, but for a twin's */
+	struct shelf *shelf;      /* borrowed: where its index is */
+	uint8_t number;           /* first byte of its names there */
 	char sep;                 /* between levels of client names */
 	bool made;                /* mailbox {} sections have been seen to */
 };
@@ -55,7 +68,8 @@ struct acct {
 	const struct acct_config *config; /* borrowed */
 	struct space *space;              /* own */
 	size_t spaces;
-	struct idx *idx;                  /* own; NULL when reopening failed: tried again */
+	struct shelf *shelf;              /* own: first the account's */
+	size_t shelves;
 	struct mailbox *boxes;            /* own: those open */
 	struct place *places;             /* own, by name */
 	struct folders *folders;          /* own: for those who listen; NULL: nobody does */
@@ -68,9 +82,6 @@ struct acct {
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* static sentence for the log, or NULL */
 	bool closing;
-	bool todo;                        /* the to-do list may hold something */
-	bool todo_failed;                 /* and something on it could not be done */
-	uint64_t todo_after, todo_at;     /* drained up to here; not before this clock_ms */
 	uint64_t kept_at;                 /* clock_ms of the last house-keeping */
 };
 
@@ -105,6 +116,7 @@ struct mailbox {
 	unsigned refs;
 	struct view *views;      /* borrowed */
 	bool dead;               /* deleted */
+	bool readonly;           /* may not be written to */
 	uint32_t epoch;          /* raised when the change log cannot be trusted to lead from old modseqs to new ones */
 	uint32_t uidvalidity;    /* last seen in the record; 0: never */
 	uint64_t floor;          /* the modseq floor that the folder notes; 0: not read yet */
@@ -121,6 +133,7 @@ struct mailbox {
 	struct place *place;     /* own: a reference */
 	uint64_t settle_at;      /* clock_ms: the record's token is older than our own changes; holds a reference. 0: no */
 	unsigned settle_tries;
+	unsigned waits;          /* looks at messages that we may not number, since there were none */
 	struct keyword *pool;    /* own */
 	const char *keyword[MAIL_KEYWORDS_MAX]; /* into pool; NULL: free */
 	uint32_t keywords_serial;
@@ -179,13 +192,20 @@ struct rec {
 
 struct mime_charsets *acct_charsets(struct acct *a);
 bool acct_asked(struct acct *a, struct span name); /* was this header field searched for before? From now on it was. */
-enum err acct_repair(struct acct *a, struct errtext *t);          /* after ERR_CORRUPT: an empty index; every id 0 */
-enum err acct_index(struct acct *a, struct errtext *t);           /* a->idx is there afterwards */
-void acct_owe(struct acct *a);                                    /* the to-do list holds something */
-enum err acct_update(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
-		     struct errtext *t);
-enum err acct_read(struct acct *a, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
-		   struct errtext *t);
+
+/* --- shelf.c -------------------------------------------------------------------- */
+
+/* Once all stores are open; every space has its shelf then. And after all mailboxes are closed. */
+enum err shelves_open(struct acct *a, struct errtext *t);
+void shelves_close(struct acct *a);
+enum err shelf_open(struct shelf *s, struct errtext *t);     /* s->idx is there afterwards */
+struct shelf *shelf_owing(const struct acct *a, uint64_t now); /* one with a to-do list to be drained by then; or NULL */
+enum err shelf_repair(struct shelf *s, struct errtext *t);   /* after ERR_CORRUPT: an empty index; every id in it 0 */
+void shelf_owe(struct shelf *s);                             /* the to-do list holds something */
+enum err shelf_update(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		      struct errtext *t);
+enum err shelf_read(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		    struct errtext *t);
 
 /* --- names.c -------------------------------------------------------------------- */
 
@@ -312,7 +332,7 @@ void threads_forget(struct acct *a);
 /* --- todo.c --------------------------------------------------------------------- */
 
 /* Works on the list of one mailbox (NULL: of all) for a slice. ERR_INUSE and kin in *err_r: some is left for later. */
-enum step todo_drain(struct acct *a, struct mailbox *mb, enum err *err_r, struct errtext *t);
+enum step todo_drain(struct shelf *s, struct mailbox *mb, enum err *err_r, struct errtext *t);
 
 /* --- expunge.c ------------------------------------------------------------------ */
 

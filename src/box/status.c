@@ -80,7 +80,7 @@ static bool glance(struct acct *a, struct acct_status *job)
 	if (name_resolve(a, job->name, &n, NULL) || !n.space->ns->ops->glance ||
 	    mailbox_find(a, n.space, n.storage))
 		return false;
-	(void)acct_read(a, glance_run, &g, NULL);
+	(void)shelf_read(n.space->shelf, glance_run, &g, NULL);
 	return g.done;
 }
 

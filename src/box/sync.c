@@ -16,6 +16,8 @@ enum {
 	SCAN_ARENA = 2000000000,
 	STALE_MS = 2000,   /* a scan that waited longer for a lock is made anew */
 	RESCAN_MS = 300,   /* until the second look at what is missing */
+	UNNUMBERED_MS = 100, /* until the first look whether somebody has numbered what we may not; each doubles it */
+	WAITS = 8,
 	REPAIRS_MAX = 3,
 	RENUMBER_MAX = 20, /* scans that other processes outran in a row */
 };
@@ -177,7 +179,7 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 	if (mb->uidvalidity && mb->uidvalidity != s->id.uidvalidity)
 		owing_forget(mb);
 	if (!found) {
-		e = acct_update(mb->acct, make_run, mb, t);
+		e = shelf_update(mb->space->shelf, make_run, mb, t);
 		if (e == ERR_EXISTS) /* another process was faster: begin again */
 			e = ERR_INUSE;
 	} else if (r->b.uidvalidity != s->id.uidvalidity) {
@@ -289,7 +291,7 @@ static bool outnumbered(const struct sync *s, size_t first, uint32_t next)
 	return next > from && ours != next - from;
 }
 
-/* Gives UIDs to what has none. In a folder that we may not write, such messages stay unseen. */
+/* Gives UIDs to what has none. In a folder that we may not write, such messages stay unseen until somebody numbers them. */
 static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext *t)
 {
 	struct sync *s = mb->sync;
@@ -304,6 +306,8 @@ static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext 
 	n = s->scan.n - first;
 	if (n && mailbox_readonly(mb)) {
 		s->scan.n = first;
+		s->scan.token = (struct span){ NULL, 0 };
+		s->unnumbered = true;
 	} else if (n) {
 		keys = mem_array(n, sizeof(*keys));
 		uids = mem_array(n, sizeof(*uids));
@@ -418,6 +422,10 @@ static void after_missing(struct mailbox *mb)
 
 	s->phase = SYNC_FINISH;
 	mailbox_look_at(mb, s->again ? clock_ms() : 0);
+	if (!s->unnumbered)
+		mb->waits = 0;
+	else if (!s->again && mb->waits < WAITS)
+		mailbox_look_at(mb, clock_ms() + (UNNUMBERED_MS << mb->waits++));
 	if (!mb->missing.n)
 		return;
 	if (s->passes++ == 0)
@@ -571,7 +579,7 @@ static enum step failed(struct mailbox *mb, enum err e, bool record_lost, enum e
 	if ((e != ERR_CORRUPT && !record_lost) || mb->repairs++ >= REPAIRS_MAX)
 		return ended(mb, e, err_r);
 	if (e == ERR_CORRUPT)
-		e = acct_repair(mb->acct, t);
+		e = shelf_repair(mb->space->shelf, t);
 	else
 		e = ERR_OK;
 	sync_free(&mb->sync);

@@ -25,7 +25,7 @@ struct owed {
 };
 
 struct batch {
-	struct acct *acct;
+	struct shelf *shelf;
 	struct mailbox *only;     /* NULL: any */
 	uint32_t box;             /* of all in the batch */
 	char name[NAME_MAX_STORAGE + 1]; /* in the index */
@@ -62,7 +62,7 @@ static enum err take_one(struct idx_txn *x, const struct idx_todo *todo, struct 
 static enum err batch_read(struct idx_txn *x, void *arg, struct errtext *t)
 {
 	struct batch *b = arg;
-	struct idx_todo todo = { .seq = b->acct->todo_after };
+	struct idx_todo todo = { .seq = b->shelf->todo_after };
 	struct idx_box box;
 	uint32_t only = b->only ? b->only->id : 0;
 	enum err e = ERR_OK;
@@ -178,28 +178,30 @@ static enum err batch_void(struct idx_txn *x, void *arg, struct errtext *t)
 }
 
 /* The mailbox that a batch belongs to, from its name in the index. ERR_NOTFOUND: it is no more. */
-static enum err batch_mailbox(struct acct *a, struct batch *b, struct mailbox **mb_r, struct errtext *t)
+static enum err batch_mailbox(struct shelf *s, struct batch *b, struct mailbox **mb_r, struct errtext *t)
 {
 	unsigned number = b->name_n ? (unsigned char)b->name[0] : 0;
+	struct acct *a = s->acct;
 
 	b->name[b->name_n] = '\0';
-	if (!number || number > a->spaces)
-		return ERR_NOTFOUND;
-	return mailbox_open_storage(a, &a->space[number - 1], b->name + 1, mb_r, t);
+	for (size_t i = 0; i < a->spaces; i++)
+		if (a->space[i].shelf == s && a->space[i].number == number && !a->space[i].twin)
+			return mailbox_open_storage(a, &a->space[i], b->name + 1, mb_r, t);
+	return ERR_NOTFOUND;
 }
 
 /* *left_r: something could not be done now and stays on the list. */
-static enum err run_batch(struct acct *a, struct batch *b, bool *left_r, struct errtext *t)
+static enum err run_batch(struct shelf *s, struct batch *b, bool *left_r, struct errtext *t)
 {
 	struct mailbox *mb = NULL;
-	enum err e = batch_mailbox(a, b, &mb, t);
+	enum err e = batch_mailbox(s, b, &mb, t);
 
 	if (e == ERR_NOTFOUND)
-		return acct_update(a, batch_void, b, t);
+		return shelf_update(s, batch_void, b, t);
 	if (!e)
 		e = do_batch(mb, b, t);
 	if (!e)
-		e = acct_update(a, batch_done, b, t);
+		e = shelf_update(s, batch_done, b, t);
 	for (size_t i = 0; i < b->n; i++)
 		*left_r |= b->o[i].err != ERR_OK;
 	if (!e && !*left_r)
@@ -207,23 +209,23 @@ static enum err run_batch(struct acct *a, struct batch *b, bool *left_r, struct 
 	mailbox_close(&mb);
 	/* What failed is passed over until the list is begun again. */
 	if (!b->only)
-		a->todo_after = b->o[b->n - 1].seq;
+		s->todo_after = b->o[b->n - 1].seq;
 	return e;
 }
 
-static enum err next_batch(struct acct *a, struct mailbox *mb, bool *empty_r, bool *left_r, struct errtext *t)
+static enum err next_batch(struct shelf *s, struct mailbox *mb, bool *empty_r, bool *left_r, struct errtext *t)
 {
 	struct batch *b = mem_alloc(sizeof(*b));
 	enum err e;
 
-	b->acct = a;
+	b->shelf = s;
 	b->only = mb;
 	b->o = mem_array(TODO_BATCH, sizeof(*b->o));
 	b->ar = arena_new(TODO_TEXT);
-	e = acct_read(a, batch_read, b, t);
+	e = shelf_read(s, batch_read, b, t);
 	*empty_r = !e && !b->n;
 	if (!e && b->n)
-		e = run_batch(a, b, left_r, t);
+		e = run_batch(s, b, left_r, t);
 	arena_free(&b->ar);
 	free(b->o);
 	free(b);
@@ -234,41 +236,41 @@ static enum err next_batch(struct acct *a, struct mailbox *mb, bool *empty_r, bo
  * The list of all mailboxes is at its end: what failed is tried again after a while, from the front. If nothing did, all
  * is written, also what other processes have done.
  */
-static enum err list_ended(struct acct *a)
+static enum err list_ended(struct shelf *s)
 {
-	bool failed = a->todo_failed;
+	bool failed = s->todo_failed;
 
-	a->todo = failed;
-	a->todo_failed = false;
-	a->todo_after = 0;
+	s->todo = failed;
+	s->todo_failed = false;
+	s->todo_after = 0;
 	if (failed)
 		return ERR_INUSE;
-	owing_settled(a);
+	owing_settled(s);
 	return ERR_OK;
 }
 
-enum step todo_drain(struct acct *a, struct mailbox *mb, enum err *err_r, struct errtext *t)
+enum step todo_drain(struct shelf *s, struct mailbox *mb, enum err *err_r, struct errtext *t)
 {
 	uint64_t end = clock_us() + SLICE_US;
 	bool empty = false, left = false;
-	enum err e = acct_index(a, t);
+	enum err e = shelf_open(s, t);
 
-	if (!e && !idx_turn(a->idx, mb || a->closing)) {
+	if (!e && !idx_turn(s->idx, mb || s->acct->closing)) {
 		*err_r = mb ? ERR_INUSE : ERR_OK; /* another process is at it */
 		return STEP_DONE;
 	}
 	while (!e && !empty && !(mb && left) && clock_us() < end)
-		e = next_batch(a, mb, &empty, &left, t);
-	if (a->idx)
-		idx_turn_end(a->idx);
-	a->todo_failed |= left;
+		e = next_batch(s, mb, &empty, &left, t);
+	if (s->idx)
+		idx_turn_end(s->idx);
+	s->todo_failed |= left;
 	if (e == ERR_CORRUPT) {
 		/* The list is gone with the index; what is owed is known in RAM (owing.c). */
-		*err_r = acct_repair(a, t);
+		*err_r = shelf_repair(s, t);
 		return *err_r ? STEP_DONE : STEP_SLICE;
 	}
 	if (!e && !mb && empty)
-		e = list_ended(a);
+		e = list_ended(s);
 	if (!e && mb && left)
 		e = ERR_INUSE;
 	*err_r = e;

@@ -196,7 +196,7 @@ static enum err absorb(struct view *v, struct delta *d, struct errtext *t)
 
 	if (!e && d->claim) {
 		e = mailbox_update(v->mb, REC_NOTES, delta_write, d, t);
-		acct_owe(v->mb->acct);
+		shelf_owe(v->mb->space->shelf);
 	}
 	if (!e && d->unsynced)
 		e = mailbox_sync_numbers(v->mb, t);

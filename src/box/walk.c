@@ -253,7 +253,7 @@ static enum err start_reading(struct view_walk *w, struct errtext *t)
 		return ERR_OK;
 	e = mailbox_ready(mb, t);
 	if (!e)
-		e = idx_read(mb->acct->idx, &w->x, t);
+		e = idx_read(mb->space->shelf->idx, &w->x, t);
 	if (!e)
 		e = idx_walk_begin(w->x, mb->id, w->with_cache, &w->w);
 	if (e)
@@ -388,7 +388,7 @@ enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct e
 	f.seq = seq_of(w, uid);
 	e = one(w, uid, &f, t);
 	if (e == ERR_CORRUPT) {
-		e = acct_repair(w->v->mb->acct, t);
+		e = shelf_repair(w->v->mb->space->shelf, t);
 		if (!e)
 			e = one(w, uid, &f, t);
 	}

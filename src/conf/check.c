@@ -425,40 +425,90 @@ static void check_mailbox(struct check *k, const struct node *n)
 	}
 }
 
-static void check_namespace(struct check *k, const struct node *n, const struct conf_namespace *ns)
-{
-	struct place at = place_of(k, n, "type");
+/* One section among the others. */
+struct named_ns {
+	const struct node *node;
+	struct conf_namespace ns;
+	size_t prefix_n;
+};
 
-	if (ns->type != CONF_NS_PRIVATE)
-		WARN(k, at, "namespace type shared or public: accepted but has no effect here");
-	if (strlen(ns->separator) > 1)
-		FAIL(k, place_of(k, n, "separator"), "separator must be one character");
-	for (const struct node *m = n->child; m; m = m->next)
+static void check_prefix(struct check *k, const struct named_ns *n)
+{
+	const char *sep = n->ns.separator;
+
+	if (strlen(sep) > 1)
+		FAIL(k, place_of(k, n->node, "separator"), "separator must be one character");
+	else if (n->prefix_n && sep[0] && n->ns.prefix[n->prefix_n - 1] != sep[0])
+		FAIL(k, place_of(k, n->node, "prefix"), "prefix \"%s\" does not end with the separator \"%s\"",
+		     n->ns.prefix, sep);
+	else if (n->prefix_n && !sep[0] && !strchr("./", n->ns.prefix[n->prefix_n - 1]))
+		FAIL(k, place_of(k, n->node, "prefix"), "prefix \"%s\" does not end with a separator", n->ns.prefix);
+}
+
+static void check_namespace(struct check *k, const struct named_ns *n)
+{
+	check_prefix(k, n);
+	if (strstr(n->ns.prefix, "%") || strstr(n->ns.location, "%%"))
+		FAIL(k, place_of(k, n->node, strstr(n->ns.prefix, "%") ? "prefix" : "location"),
+		     "namespaces that are made for each user who shares are not served: "
+		     "write one namespace for each shared place");
+	if (n->ns.type != CONF_NS_PRIVATE && n->ns.inbox)
+		FAIL(k, place_of(k, n->node, "inbox"), "only a private namespace can have inbox = yes");
+	if (n->ns.type != CONF_NS_PRIVATE && !n->ns.location[0])
+		FAIL(k, place_of(k, n->node, "type"), "a shared or public namespace needs a location of its own");
+	for (const struct node *m = n->node->child; m; m = m->next)
 		check_mailbox(k, m);
+}
+
+/* Against those written before it. */
+static void check_against(struct check *k, const struct named_ns *n, const struct named_ns *other)
+{
+	const char *a = n->ns.separator, *b = other->ns.separator;
+
+	if (strcmp(n->ns.prefix, other->ns.prefix) == 0)
+		FAIL(k, place_of(k, n->node, "prefix"), "namespaces \"%s\" and \"%s\" have the same prefix",
+		     other->ns.name, n->ns.name);
+	if (n->ns.inbox && other->ns.inbox)
+		FAIL(k, place_of(k, n->node, "inbox"), "namespace \"%s\" has inbox = yes already: one must have it, not 2",
+		     other->ns.name);
+	if (n->ns.list != CONF_NS_LIST_NO && other->ns.list != CONF_NS_LIST_NO && a[0] && b[0] && a[0] != b[0])
+		FAIL(k, place_of(k, n->node, "separator"),
+		     "namespaces that are listed must have one separator: \"%s\" has \"%s\"", other->ns.name, b);
+}
+
+static bool has_prefix(const struct conf *c, const char *prefix)
+{
+	for (size_t i = 0; i < c->ns_n; i++)
+		if (strcmp(c->ns[i].prefix, prefix) == 0)
+			return true;
+	return false;
 }
 
 static void check_namespaces(struct check *k)
 {
-	const struct conf *c = k->c;
-	size_t inboxes = 0;
+	struct named_ns *all = arena_array(k->c->arena, k->c->ns_n + 1, sizeof(*all));
+	size_t count = 0, inboxes = 0;
 
-	for (size_t i = 0; i < c->ns_n; i++) {
-		inboxes += c->ns[i].inbox;
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(c->ns[i].prefix, c->ns[j].prefix) == 0)
-				FAIL(k, place_of(k, NULL, ""),
-				     "namespaces \"%s\" and \"%s\" have the same prefix",
-				     c->ns[j].name, c->ns[i].name);
-	}
-	if (inboxes != 1)
-		FAIL(k, place_of(k, NULL, ""), "one namespace must have inbox = yes, not %zu",
-		     inboxes);
-	for (const struct node *n = c->root->child; n; n = n->next) {
-		struct conf_namespace ns;
+	for (size_t i = 0; i < k->c->ns_n; i++)
+		inboxes += k->c->ns[i].inbox;
+	if (inboxes == 0)
+		FAIL(k, place_of(k, NULL, ""), "one namespace must have inbox = yes, not 0");
+	for (const struct node *n = k->c->root->child; all && n; n = n->next) {
+		struct named_ns *now = &all[count];
 
-		if (n->kind == SECT_NAMESPACE &&
-		    finish_struct(c->arena, &sects[SECT_NAMESPACE], n, &ns))
-			check_namespace(k, n, &ns);
+		if (n->kind != SECT_NAMESPACE || !finish_struct(k->c->arena, &sects[SECT_NAMESPACE], n, &now->ns) ||
+		    now->ns.disabled)
+			continue;
+		now->node = n;
+		now->ns.name = n->name ? n->name : "";
+		now->prefix_n = strlen(now->ns.prefix);
+		check_namespace(k, now);
+		for (size_t i = 0; i < count; i++)
+			check_against(k, now, &all[i]);
+		if (now->ns.alias_for[0] && !has_prefix(k->c, now->ns.alias_for))
+			FAIL(k, place_of(k, n, "alias_for"), "alias_for: no namespace has the prefix \"%s\"",
+			     now->ns.alias_for);
+		count++;
 	}
 }
 

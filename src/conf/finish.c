@@ -98,6 +98,24 @@ static bool make_mailboxes(struct conf *c, const struct node *root)
 	return true;
 }
 
+/* As Dovecot names them: by order, the shorter prefix first, else as written. */
+static bool comes_later(const struct conf_namespace *a, const struct conf_namespace *b)
+{
+	return a->order != b->order ? a->order > b->order : strlen(a->prefix) > strlen(b->prefix);
+}
+
+static void sort_namespaces(struct conf *c)
+{
+	for (size_t i = 1; i < c->ns_n; i++) {
+		struct conf_namespace ns = c->ns[i];
+		size_t at = i;
+
+		for (; at > 0 && comes_later(&c->ns[at - 1], &ns); at--)
+			c->ns[at] = c->ns[at - 1];
+		c->ns[at] = ns;
+	}
+}
+
 static bool make_namespaces(struct conf *c, const struct node *root)
 {
 	size_t n = 0;
@@ -110,6 +128,7 @@ static bool make_namespaces(struct conf *c, const struct node *root)
 		if (!c->ns[i].disabled)
 			c->ns[n++] = c->ns[i];
 	c->ns_n = n;
+	sort_namespaces(c);
 	if (n > 0)
 		return true;
 	if (!finish_struct(c->arena, &sects[SECT_NAMESPACE], NULL, &c->ns[0]))

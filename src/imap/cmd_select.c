@@ -96,7 +96,8 @@ static enum step select_step(struct imap_cmd *c)
 		imap_session_unselect(c->s); /* it failed */
 	if (step != STEP_DONE || c->cond)
 		return step;
-	return imap_ok(c, sel->readonly ? "READ-ONLY" : "READ-WRITE",
+	/* Also when the mailbox does not let itself be written to. */
+	return imap_ok(c, view_state(c->s->view)->readonly ? "READ-ONLY" : "READ-WRITE",
 		       sel->readonly ? "Examine completed." : "Select completed.");
 }
 

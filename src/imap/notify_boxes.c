@@ -191,7 +191,7 @@ enum err notify_boxes_resolve(struct imap_notify *n)
 	for (size_t i = 0; !e && i < count; i++) {
 		unsigned events = notify_match(&n->spec, &f[i]) & NOTIFY_MESSAGE;
 
-		if (events && !(f[i].flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT)))
+		if (events && !(f[i].flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT | FOLDER_UNLISTED)))
 			want(n, f[i].name, events);
 	}
 	HASH_ITER (hh, n->boxes, w, next)

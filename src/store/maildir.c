@@ -237,8 +237,9 @@ static enum err message_dirs_open(struct maildir_box *b)
 	b->cur_fd = file_open_dir(b->dir_fd, "cur");
 	if (b->cur_fd < 0)
 		return err_from_errno(errno);
+	b->head.readonly = b->m->readonly || (faccessat(b->dir_fd, "cur", W_OK, AT_EACCESS) < 0 && errno != ENOENT);
 	b->new_fd = file_open_dir(b->dir_fd, "new");
-	if (b->new_fd < 0 && errno == ENOENT && !b->m->readonly &&
+	if (b->new_fd < 0 && errno == ENOENT && !b->head.readonly &&
 	    file_mkdir(b->dir_fd, "new", b->m->dir_mode) == ERR_OK)
 		b->new_fd = file_open_dir(b->dir_fd, "new");
 	return b->new_fd < 0 ? err_from_errno(errno) : ERR_OK;
@@ -342,7 +343,7 @@ enum err maildir_extra(struct maildir_box *b, struct errtext *t)
 static enum err maildir_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	enum err e = b->m->readonly ? ERR_READONLY : maildir_control_make(b, t);
+	enum err e = b->head.readonly ? ERR_READONLY : maildir_control_make(b, t);
 
 	if (!e)
 		e = maildir_extra(b, t);

@@ -366,7 +366,7 @@ enum err maildir_expunge(struct store_box *sb, struct span key, struct span hint
 	struct found f;
 	enum err e;
 
-	if (b->m->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	e = with_file(b, key, hint, &f, try_unlink, NULL);
 	if (e && e != ERR_EXPUNGED)
@@ -476,7 +476,7 @@ enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hi
 	struct found f;
 	enum err e;
 
-	if (b->m->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	e = set_extra_keywords(b, key, flags.keywords, t);
 	if (e)

@@ -210,7 +210,7 @@ enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *b
 	struct dotlock lock;
 	enum err e;
 
-	if (b->m->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	if (!keyword_sayable(name))
 		return err_say(t, ERR_CANNOT, "not a keyword");

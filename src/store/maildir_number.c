@@ -352,7 +352,7 @@ static enum err list_adopt_locked(struct maildir_box *b, struct store_identity *
 	struct dotlock lock = DOTLOCK_NONE;
 	enum err e;
 
-	if (b->m->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s has no " LIST_NAME " and is read-only",
 			       b->name);
 	e = b->list.present ? ERR_OK : maildir_courier_keywords(b, t);
@@ -497,7 +497,7 @@ enum err maildir_number(struct store_box *sb, struct span *keys, size_t n, bool 
 	struct maildir_box *b = maildir_box_of(sb);
 	struct numbering w = { .keys = keys, .uids = uids, .n = n };
 	struct dotlock lock = DOTLOCK_NONE;
-	enum err e = b->m->readonly ? ERR_READONLY : maildir_uidlist_lock(b, &lock, t);
+	enum err e = b->head.readonly ? ERR_READONLY : maildir_uidlist_lock(b, &lock, t);
 
 	if (e)
 		return e;
@@ -543,7 +543,7 @@ enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t)
 	struct dotlock lock = DOTLOCK_NONE;
 	enum err e;
 
-	if (b->m->readonly || b->missing < LIST_DEAD_MIN || b->missing * 4 < b->list.records)
+	if (b->head.readonly || b->missing < LIST_DEAD_MIN || b->missing * 4 < b->list.records)
 		return ERR_OK;
 	e = maildir_uidlist_lock(b, &lock, t);
 	if (e)

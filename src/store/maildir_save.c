@@ -67,7 +67,7 @@ static struct staged *staged_new(struct maildir *m)
  */
 static enum err stage_ready(struct maildir_box *b, struct errtext *t)
 {
-	if (b->m->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	return b->list.known ? ERR_OK : maildir_uidlist_read(b, false, NULL, NULL, t);
 }
@@ -498,7 +498,7 @@ void maildir_tmp_sweep(struct maildir_box *b)
 	int64_t now = clock_wall();
 	struct stat st;
 
-	if (b->tmp_swept || b->m->readonly)
+	if (b->tmp_swept || b->head.readonly)
 		return;
 	b->tmp_swept = true;
 	if (fstatat(b->dir_fd, "tmp", &st, AT_SYMLINK_NOFOLLOW) < 0 ||

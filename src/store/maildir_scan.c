@@ -293,7 +293,7 @@ static void pass_part(struct pass *p, const struct twin *w)
 	size_t k = keytab_find(&p->tab, w->base);
 	char old[MAILDIR_NAME_MAX + 1], unique[MAILDIR_NAME_MAX + 1], name[2 * MAILDIR_NAME_MAX];
 
-	if (k == SIZE_MAX || m->readonly || !other_file(p, w, &p->entry[k], old))
+	if (k == SIZE_MAX || p->b->head.readonly || !other_file(p, w, &p->entry[k], old))
 		return;
 	maildir_name_unique(unique, sizeof(unique), m->counter++, m->random, m->host);
 	int n = snprintf(name, sizeof(name), "%s%.*s", unique, (int)w->rest.n,

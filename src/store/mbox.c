@@ -49,6 +49,7 @@ static void mbox_close(struct store *s)
 	free(r->inbox);
 	free(r->control);
 	free(r->host);
+	free(r->subscriptions);
 	free(r);
 }
 
@@ -91,14 +92,15 @@ static enum err root_control_make(struct mbox_root *r, struct errtext *t)
 
 static enum err mbox_open(const struct store_config *config, struct store **s_r, struct errtext *t)
 {
-
 	struct mbox_root *r = mem_alloc(sizeof(*r));
 	r->head.ops = &store_mbox;
 	r->root = mem_str(config->root);
 	r->inbox = config->inbox ? mem_str(config->inbox) : mem_printf("%s/inbox", config->root);
 	r->control = config->control ? mem_str(config->control) : NULL;
 	r->host = mem_str(config->hostname ? config->hostname : "localhost");
+	r->subscriptions = mem_str(config->subscriptions ? config->subscriptions : ".subscriptions");
 	r->readonly = config->readonly;
+	r->folders_only = config->folders_only;
 	r->sync = config->sync;
 	r->root_fd = r->control_root_fd = r->control_fd = -1;
 	r->set = config->mbox;
@@ -123,7 +125,7 @@ static enum err mbox_subscriptions(struct store *s, struct arena *a, const char 
 				   struct errtext *t)
 {
 	struct mbox_root *r = mbox_root_of(s);
-	struct subs_file f = { .dir_fd = r->control_root_fd, .name = ".subscriptions", .separator = '/' };
+	struct subs_file f = { .dir_fd = r->control_root_fd, .name = r->subscriptions, .separator = '/' };
 
 	return subs_read(&f, a, names_r, n_r, t);
 }
@@ -132,14 +134,14 @@ static enum err mbox_subscribe(struct store *s, const char *name, bool on, struc
 {
 	struct mbox_root *r = mbox_root_of(s);
 	struct subs_file f = { .dir_fd = r->control_root_fd,
-			       .name = ".subscriptions",
+			       .name = r->subscriptions,
 			       .separator = '/',
 			       .mode = r->file_mode,
 			       .sync = r->sync != STORE_SYNC_NEVER };
 
 	if (r->readonly)
 		return err_say(t, ERR_READONLY, "the mail is read-only");
-	if (on && !mbox_is_inbox(name) && !store_name_valid(s->ops, name))
+	if (on && !mbox_is_inbox(r, name) && !store_name_valid(s->ops, name))
 		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
 	return subs_change(&f, name, on, t);
 }
@@ -186,7 +188,7 @@ static enum err place_open(struct mbox_box *b, struct errtext *t)
 	struct stat st;
 	enum err e;
 
-	if (mbox_is_inbox(b->name)) {
+	if (mbox_is_inbox(b->r, b->name)) {
 		e = inbox_dir(b, t);
 	} else {
 		b->path = mem_printf("%s/%s", b->r->root, b->name);
@@ -195,7 +197,7 @@ static enum err place_open(struct mbox_box *b, struct errtext *t)
 	if (e)
 		return e;
 	b->base = strrchr(b->path, '/') ? strrchr(b->path, '/') + 1 : b->path;
-	if (mbox_is_inbox(b->name))
+	if (mbox_is_inbox(b->r, b->name))
 		return ERR_OK;
 	if (fstatat(b->dir_fd, b->base, &st, 0) < 0 || !S_ISREG(st.st_mode))
 		return err_say(t, ERR_NOTFOUND, "no such mailbox");
@@ -339,6 +341,7 @@ static const char *mbox_path(struct store_box *sb, struct arena *a)
 const struct store_ops store_mbox = {
 	.driver = "mbox",
 	.separator = '/',
+	.leaves = true,
 	.bad_chars = "",
 	.late = true,
 	.probe = mbox_probe,

@@ -32,7 +32,8 @@ struct mbox_root {
 	int control_root_fd;          /* own when not root_fd */
 	int control_fd;               /* own; .imap in that; -1: not made yet */
 	char *host;                   /* own; as in lock files */
-	bool readonly;
+	bool readonly, folders_only;  /* as configured */
+	char *subscriptions;          /* own: file name */
 	enum store_sync sync;
 	mode_t dir_mode, file_mode;
 	struct store_mbox set;        /* settings; lists borrowed from static memory */
@@ -206,7 +207,7 @@ void mbox_abort(struct store_stage *st);
 int mbox_scratch(struct mbox_box *b);
 
 /* mbox_folders.c */
-bool mbox_is_inbox(const char *name);
+bool mbox_is_inbox(const struct mbox_root *r, const char *name);
 /* The directory that a mailbox other than INBOX is in. */
 enum err mbox_dir_open(struct mbox_root *r, const char *name, int *dir_r, struct errtext *t);
 enum err mbox_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r, struct errtext *t);

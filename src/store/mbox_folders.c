@@ -22,9 +22,9 @@ enum {
 
 /* --- names -------------------------------------------------------------------------------- */
 
-bool mbox_is_inbox(const char *name)
+bool mbox_is_inbox(const struct mbox_root *r, const char *name)
 {
-	return strcmp(name, "INBOX") == 0;
+	return !r->folders_only && strcmp(name, "INBOX") == 0;
 }
 
 static int parent_open(const struct mbox_root *r, int root, const char *name, bool make)
@@ -86,13 +86,13 @@ static bool is_inbox_file(const struct mbox_root *r, const char *name)
 {
 	size_t n = strlen(r->root);
 
-	return strncmp(r->inbox, r->root, n) == 0 && r->inbox[n] == '/' && strcmp(r->inbox + n + 1, name) == 0;
+	return !r->folders_only && strncmp(r->inbox, r->root, n) == 0 && r->inbox[n] == '/' && strcmp(r->inbox + n + 1, name) == 0;
 }
 
 static bool looks_like_mailbox(struct listing *l, const char *name, const char *base)
 {
 	return !span_ends(span_str(base), SPAN(".lock")) && !is_inbox_file(l->r, name) &&
-	       strcasecmp(name, "INBOX") != 0 && store_name_valid(&store_mbox, name);
+	       (strcasecmp(name, "INBOX") != 0 || (l->r->folders_only && strcmp(name, "INBOX") == 0)) && store_name_valid(&store_mbox, name);
 }
 
 static enum err list_entry(struct listing *l, int fd, const char *prefix, const char *base)
@@ -142,7 +142,7 @@ enum err mbox_list(struct store *s, struct arena *a, struct store_folder **f_r, 
 	enum err e;
 
 	buf_init(&l.use, SPECIAL_USE_MAX);
-	e = add(&l, "INBOX", true);
+	e = l.r->folders_only ? ERR_OK : add(&l, "INBOX", true);
 	if (!e)
 		e = list_dir(&l, "");
 	/* Directories found are looked into in turn: the list is its own queue. */
@@ -250,9 +250,9 @@ enum err mbox_create(struct store *s, const char *name, const char *special_use,
 	int dir;
 	enum err e;
 
-	if (mbox_is_inbox(name) && special_use)
+	if (mbox_is_inbox(r, name) && special_use)
 		return err_say(t, ERR_CANNOT, "INBOX cannot be made with a special use");
-	if (mbox_is_inbox(name))
+	if (mbox_is_inbox(r, name))
 		return access(r->inbox, F_OK) == 0 ? err_say(t, ERR_EXISTS, "it exists") : ERR_OK;
 	e = may_change(r, name, t);
 	if (!e)

@@ -157,7 +157,7 @@ static enum err dotlock_set(struct mbox_box *b, int type, struct errtext *t)
 	};
 	e = dotlock_take(&b->dotlock, b->dir_fd, &want, t);
 	free(name);
-	if (e == ERR_PERM && locker->take && mbox_is_inbox(b->name)) {
+	if (e == ERR_PERM && locker->take && mbox_is_inbox(b->r, b->name)) {
 		e = locker->take(locker->ctx, b->path, t);
 		b->lent = e == ERR_OK;
 	}

@@ -8,6 +8,7 @@
 #include "conf/location.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum {
 	CONFIG_MAX = 4 << 20,
@@ -169,6 +170,7 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 	ns->inbox = n->inbox;
 	ns->hidden = n->hidden;
 	ns->subscriptions = n->subscriptions;
+	ns->optional = n->type != CONF_NS_PRIVATE || n->ignore_on_failure;
 	ns->list = n->list == CONF_NS_LIST_NO    ? ACCT_LIST_NO
 		   : n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES
 						 : ACCT_LIST_CHILDREN;
@@ -224,22 +226,34 @@ static uint64_t watcher_count(void *ctx, void *handle)
 	return watch_count(handle);
 }
 
-/* Where Dovecot does not list it as a mailbox. */
-static void index_place(struct account *a, const struct conf_location *loc)
+/* Where the index of a location lies: where Dovecot does not list it as a mailbox. */
+static const char *index_place(struct arena *ar, const struct conf_location *loc, bool *flat_r)
+{
+	*flat_r = loc->index == NULL && loc->driver == CONF_DRIVER_MAILDIR && loc->layout == CONF_LAYOUT_FS;
+	if (loc->index != NULL)
+		return loc->index;
+	if (*flat_r)
+		return loc->path;
+	return arena_printf(ar, "%s/%sroost.index", loc->path, loc->driver == CONF_DRIVER_MBOX ? ".imap/" : "");
+}
+
+/* One environment for all who use the root: for whom the directory is, the index is. */
+static void shared_index(struct account *a, const struct conf_location *loc, struct acct_ns *ns)
+{
+	struct stat st;
+
+	if (loc->index_memory)
+		return;
+	ns->index_dir = index_place(a->arena, loc, &ns->index_flat);
+	if (stat(loc->index != NULL ? loc->index : loc->path, &st) == 0)
+		ns->index_mode = 0600 | (st.st_mode & 0066);
+}
+
+static void own_index(struct account *a, const struct conf_location *loc)
 {
 	a->config.index_memory = loc->index_memory;
 	a->config.scratch_dir = loc->index_memory ? loc->path : NULL;
-	if (loc->index_memory)
-		a->config.index_dir = NULL;
-	else if (loc->index != NULL)
-		a->config.index_dir = loc->index;
-	else if (loc->driver == CONF_DRIVER_MBOX)
-		a->config.index_dir = arena_printf(a->arena, "%s/.imap/roost.index", loc->path);
-	else if (loc->layout == CONF_LAYOUT_FS)
-		a->config.index_dir = loc->path;
-	else
-		a->config.index_dir = arena_printf(a->arena, "%s/roost.index", loc->path);
-	a->config.index_flat = loc->index == NULL && loc->layout == CONF_LAYOUT_FS && loc->driver == CONF_DRIVER_MAILDIR;
+	a->config.index_dir = loc->index_memory ? NULL : index_place(a->arena, loc, &a->config.index_flat);
 }
 
 /* The namespaces of the settings, with this user's directories. The index lies with the inbox. */
@@ -256,12 +270,14 @@ static enum err account_config(struct account *a, struct span extra, struct errt
 		enum err e = namespace_config(a, &c[i], extra, &ns[i], &loc, t);
 		if (e != ERR_OK)
 			return e;
-		if (!ns[i].inbox)
-			continue;
-		index_place(a, &loc);
+		if (ns[i].inbox)
+			own_index(a, &loc);
+		else if (ns[i].type != ACCT_PRIVATE)
+			shared_index(a, &loc, &ns[i]);
 	}
 	if (a->w->watches != NULL)
 		a->config.watcher = (struct acct_watcher){ watcher_add, watcher_remove, watcher_count, a->w->watches };
+	a->config.pooled = a->w->kind == WORKER_POOLED;
 	a->config.user = a->user;
 	a->config.ns = ns;
 	a->config.namespaces = n;

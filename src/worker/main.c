@@ -197,6 +197,7 @@ static void prepare(struct worker *w)
 int main(int argc, char **argv)
 {
 	struct worker w = { 0 };
+	umask(0); /* modes are given with each file: those of the directory that it is in */
 	mem_thrifty();
 	helper_init(&w.h, argc, argv);
 	if (conf_import(w.h.conf, CONF_WORKER, &w.conf) != ERR_OK)

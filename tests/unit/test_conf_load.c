@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 /* Enough for the checks of the whole. */
+#define INBOX "namespace i {\n inbox = yes\n}\n"
 #define PRELUDE                                                                                    \
 	"ssl = no\nmail_location = maildir:~/Maildir\n"                                            \
 	"passdb {\n driver = passwd-file\n args = /etc/roost/users\n}\n"                           \
@@ -245,6 +246,40 @@ static void test_namespaces(void **state)
 	unload(&l);
 	expect_error(PRELUDE "namespace a {\n prefix = a/\n}\n",
 		     "one namespace must have inbox = yes");
+	l = load_ok(PRELUDE "namespace b {\n prefix = b/\n order = 2\n}\n" INBOX "namespace cc {\n prefix = cc/\n}\n");
+	ns = conf_namespaces(l.c, &n);
+	assert_int_equal(n, 3);
+	assert_string_equal(ns[0].name, "i");
+	assert_string_equal(ns[1].name, "cc");
+	assert_string_equal(ns[2].name, "b");
+	unload(&l);
+}
+
+static void test_bad_namespaces(void **state)
+{
+	static const struct {
+		const char *text, *say;
+	} rows[] = {
+		{ "namespace b {\n inbox = yes\n prefix = b/\n}\n", "inbox = yes already" },
+		{ "namespace b {\n separator = /\n prefix = b.\n}\n", "does not end with the separator" },
+		{ "namespace b {\n prefix = b\n}\n", "does not end with a separator" },
+		{ "namespace b {\n separator = //\n prefix = b//\n}\n", "one character" },
+		{ "namespace b {\n}\n", "the same prefix" },
+		{ "namespace b {\n prefix = b/\n alias_for = c/\n}\n", "no namespace has the prefix \"c/\"" },
+		{ "namespace b {\n prefix = b/\n type = public\n}\n", "needs a location" },
+		{ "namespace b {\n prefix = b/%%u/\n type = shared\n location = maildir:/m/%%u\n}\n", "write one namespace" },
+		{ "namespace b {\n prefix = b/\n location = maildir:~/b:LAYOUT=index\n}\n", "LAYOUT=index" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), "%s%s%s", PRELUDE, INBOX, rows[i].text);
+		expect_error(text, rows[i].say);
+	}
+	expect_error(PRELUDE INBOX "namespace b {\n prefix = b.\n separator = .\n}\n"
+				   "namespace c {\n prefix = c/\n separator = /\n}\n",
+		     "must have one separator");
 }
 
 static const struct conf_listener *listener(const struct conf *c, const char *name)
@@ -625,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_address_views),
 		cmocka_unit_test(test_user_settings),
 		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_bad_namespaces),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_more_errors),

@@ -1,0 +1,183 @@
+/*
+ * The index environments of an account: where each namespace's lies, opening, rebuilding a damaged one, and the ways in.
+ *
+ * What only this user has is in one environment. A root that he shares with others has one that all of them use; where he
+ * may not write it, or where other accounts of this process may use it (LMDB opens an environment once a process), his own
+ * environment holds what he needs of it, too.
+ */
+#include "room.h"
+
+#include "base/mem.h"
+
+/* A place that cannot be used, as opposed to one that fails. */
+static bool unusable(enum err e)
+{
+	return e == ERR_CANNOT || e == ERR_READONLY || e == ERR_PERM;
+}
+
+static enum err open_shared(struct shelf *s, bool *rebuilt_r, struct errtext *t)
+{
+	struct idx_config there = { .dir = s->ns->index_dir, .flat = s->ns->index_flat, .mode = s->ns->index_mode,
+				    .cache_max = s->acct->config->index_cache_max };
+
+	return idx_open(&there, &s->idx, rebuilt_r, t);
+}
+
+/* The index where it belongs, else where one can be. */
+static enum err open_own(struct shelf *s, bool *rebuilt_r, struct errtext *t)
+{
+	const struct acct_config *c = s->acct->config;
+	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat,
+				    .cache_max = c->index_cache_max };
+	struct idx_config instead = { .dir = c->index_fallback, .cache_max = c->index_cache_max };
+	enum err e = idx_open(&there, &s->idx, rebuilt_r, t);
+
+	if (!c->index_fallback || !unusable(e))
+		return e;
+	s->acct->note = "the index directory is read-only or on a network file system: mail_index_fallback is used";
+	return idx_open(&instead, &s->idx, rebuilt_r, t);
+}
+
+enum err shelf_open(struct shelf *s, struct errtext *t)
+{
+	bool rebuilt;
+	enum err e;
+
+	if (s->idx)
+		return ERR_OK;
+	e = s->ns ? open_shared(s, &rebuilt, t) : open_own(s, &rebuilt, t);
+	if (e)
+		return e;
+	/* Whoever was open knew another environment. */
+	for (struct mailbox *mb = s->acct->boxes; mb; mb = mb->next) {
+		if (mb->space->shelf != s)
+			continue;
+		mb->id = 0;
+		place_knows(mb->place, KNOWN_NOT);
+	}
+	s->todo = !rebuilt;
+	s->todo_after = 0;
+	return ERR_OK;
+}
+
+enum err shelf_repair(struct shelf *s, struct errtext *t)
+{
+	acct_pause_walks(s->acct);
+	if (s->idx) {
+		/* When its files cannot be removed, opening again says what is wrong. */
+		(void)idx_destroy(s->idx, NULL);
+		idx_close(&s->idx);
+	}
+	s->acct->note = "the index was damaged or removed and is built anew from the folders";
+	for (struct mailbox *mb = s->acct->boxes; mb; mb = mb->next) {
+		if (mb->space->shelf != s)
+			continue;
+		mb->id = 0;
+		place_knows(mb->place, KNOWN_NOT);
+		mb->epoch++;
+		sync_free(&mb->sync);
+		if (!mb->owing.n)
+			continue;
+		mb->owing.lost = true;
+		mailbox_look_again(mb);
+	}
+	return shelf_open(s, t);
+}
+
+void shelf_owe(struct shelf *s)
+{
+	s->todo = true;
+}
+
+struct shelf *shelf_owing(const struct acct *a, uint64_t now)
+{
+	for (size_t i = 0; i < a->shelves; i++)
+		if (a->shelf[i].todo && a->shelf[i].idx && a->shelf[i].todo_at <= now)
+			return &a->shelf[i];
+	return NULL;
+}
+
+enum err shelf_update(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		      struct errtext *t)
+{
+	enum err e = shelf_open(s, t);
+
+	if (e)
+		return e;
+	acct_pause_walks(s->acct);
+	return idx_update(s->idx, fn, arg, t);
+}
+
+enum err shelf_read(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
+		    struct errtext *t)
+{
+	struct idx_txn *x;
+	enum err e = shelf_open(s, t);
+
+	if (e)
+		return e;
+	e = idx_read(s->idx, &x, t);
+	if (e)
+		return e;
+	e = fn(x, arg, t);
+	idx_abort(&x);
+	return e;
+}
+
+/* --- opening all ------------------------------------------------------------------------ */
+
+static enum err shelf_new(struct acct *a, const struct acct_ns *ns, struct shelf **s_r, struct errtext *t)
+{
+	struct shelf *s = &a->shelf[a->shelves];
+	enum err e;
+
+	*s = (struct shelf){ .acct = a, .ns = ns };
+	e = shelf_open(s, t);
+	if (e == ERR_CORRUPT)
+		e = shelf_repair(s, t);
+	if (e)
+		return e;
+	a->shelves++;
+	*s_r = s;
+	return ERR_OK;
+}
+
+static enum err space_shelve(struct space *s, struct errtext *t)
+{
+	struct acct *a = s->acct;
+	enum err e = ERR_CANNOT;
+
+	if (s->ns->index_dir && !a->config->pooled)
+		e = shelf_new(a, s->ns, &s->shelf, t);
+	if (!e) {
+		s->number = 1;
+		return ERR_OK;
+	}
+	s->shelf = &a->shelf[0];
+	return unusable(e) ? ERR_OK : e;
+}
+
+enum err shelves_open(struct acct *a, struct errtext *t)
+{
+	struct shelf *own;
+	enum err e;
+
+	a->shelf = mem_array(a->spaces + 1, sizeof(*a->shelf));
+	e = shelf_new(a, NULL, &own, t);
+	for (size_t i = 0; !e && i < a->spaces; i++)
+		if (!a->space[i].twin)
+			e = space_shelve(&a->space[i], t);
+	for (size_t i = 0; !e && i < a->spaces; i++)
+		if (a->space[i].twin) {
+			a->space[i].shelf = a->space[i].twin->shelf;
+			a->space[i].number = a->space[i].twin->number;
+		}
+	return e;
+}
+
+void shelves_close(struct acct *a)
+{
+	for (size_t i = 0; i < a->shelves; i++)
+		idx_close(&a->shelf[i].idx);
+	free(a->shelf);
+}
