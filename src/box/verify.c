@@ -257,13 +257,13 @@ static enum err begin(struct acct *a, struct acct_verify *job)
 }
 
 /* What we owe the folder ourselves is done, what others did is adopted. */
-static enum step prepare(struct acct *a, struct acct_verify *job)
+static enum step prepare(struct acct_verify *job)
 {
 	struct verifying *r = job->priv;
 	enum step step;
 
 	if (!r->drained) {
-		step = todo_drain(a, r->mb, &job->err, &job->text);
+		step = todo_drain(r->mb->space->shelf, r->mb, &job->err, &job->text);
 		r->drained = step != STEP_SLICE;
 		return STEP_SLICE;
 	}
@@ -293,7 +293,7 @@ static enum step pass(struct acct *a, struct acct_verify *job)
 	enum step step;
 
 	if (!r->synced)
-		return prepare(a, job);
+		return prepare(job);
 	if (!r->compared) {
 		job->err = compare(job, &job->text);
 		r->compared = true;

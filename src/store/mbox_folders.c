@@ -86,13 +86,20 @@ static bool is_inbox_file(const struct mbox_root *r, const char *name)
 {
 	size_t n = strlen(r->root);
 
-	return !r->folders_only && strncmp(r->inbox, r->root, n) == 0 && r->inbox[n] == '/' && strcmp(r->inbox + n + 1, name) == 0;
+	return !r->folders_only && strncmp(r->inbox, r->root, n) == 0 && r->inbox[n] == '/' &&
+	       strcmp(r->inbox + n + 1, name) == 0;
+}
+
+/* In another case, or where INBOX lies elsewhere, a file of that name has none in IMAP. */
+static bool takes_inbox_name(const struct mbox_root *r, const char *name)
+{
+	return strcasecmp(name, "INBOX") == 0 && !(r->folders_only && strcmp(name, "INBOX") == 0);
 }
 
 static bool looks_like_mailbox(struct listing *l, const char *name, const char *base)
 {
 	return !span_ends(span_str(base), SPAN(".lock")) && !is_inbox_file(l->r, name) &&
-	       (strcasecmp(name, "INBOX") != 0 || (l->r->folders_only && strcmp(name, "INBOX") == 0)) && store_name_valid(&store_mbox, name);
+	       !takes_inbox_name(l->r, name) && store_name_valid(&store_mbox, name);
 }
 
 static enum err list_entry(struct listing *l, int fd, const char *prefix, const char *base)

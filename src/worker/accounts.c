@@ -242,6 +242,10 @@ static void shared_index(struct account *a, const struct conf_location *loc, str
 {
 	struct stat st;
 
+	if (!a->w->acl_told && stat(arena_printf(a->arena, "%s/dovecot-acl", loc->path), &st) == 0) {
+		log_warning("%s/dovecot-acl is not read: the permissions of files alone say who may do what", loc->path);
+		a->w->acl_told = true;
+	}
 	if (loc->index_memory)
 		return;
 	ns->index_dir = index_place(a->arena, loc, &ns->index_flat);

@@ -24,6 +24,7 @@ struct worker {
 	struct confine_filter *filter; /* own; NULL: not made in advance */
 	enum worker_kind kind; /* 0: a spare */
 	bool quitting;
+	bool acl_told;         /* the log knows that a dovecot-acl is not read */
 	struct account *accounts;  /* by user name */
 	struct job *jobs;          /* everything attached */
 	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
