@@ -14,6 +14,7 @@
 enum {
 	CLOSE_MS = 2000,
 	TODO_RETRY_MS = 1000,
+	TODO_OTHER_MS = 50,
 	HOUSE_MS = 60000,
 };
 
@@ -217,9 +218,10 @@ enum step acct_work(struct acct *a)
 		return STEP_DONE;
 	if (todo_drain(s, NULL, &e, NULL) == STEP_SLICE && !e)
 		return STEP_SLICE;
-	if (e)
-		s->todo_at = now + TODO_RETRY_MS;
-	return shelf_owing(a, now) ? STEP_SLICE : STEP_DONE;
+	/* Something is left: of this one, or another process is at it. Meanwhile others have their turn. */
+	if (s->todo)
+		s->todo_at = now + (e ? TODO_RETRY_MS : TODO_OTHER_MS);
+	return STEP_DONE;
 }
 
 static void drain_for_close(struct acct *a)
@@ -230,7 +232,7 @@ static void drain_for_close(struct acct *a)
 	for (size_t i = 0; i < a->shelves; i++)
 		a->shelf[i].todo_at = 0;
 	while (clock_ms() < end)
-		if (acct_work(a) != STEP_SLICE)
+		if (acct_work(a) != STEP_SLICE && !shelf_owing(a, clock_ms()))
 			break;
 }
 
