@@ -130,7 +130,7 @@ enum err mailbox_ready(struct mailbox *mb, struct errtext *t)
 	enum err e = rec_find(mb, &found, t);
 
 	if (e == ERR_CORRUPT) {
-		e = acct_repair(mb->acct, t);
+		e = shelf_repair(mb->space->shelf, t);
 		e = e ? e : rec_find(mb, &found, t);
 	}
 	if (e || found)
