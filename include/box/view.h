@@ -52,8 +52,11 @@ void view_changes_free(struct view_changes *c);
  */
 enum err view_update(struct view *v, bool expunge, struct arena *a, struct view_changes *c_r, struct errtext *t);
 
-/* From now on view_update leaves new messages out of the view, until it is told otherwise. */
-void view_hold_new(struct view *v, bool hold);
+/*
+ * From now on view_update leaves new messages out of the view, or keeps changes of flags to itself, until it is told
+ * otherwise.
+ */
+void view_hold(struct view *v, bool fresh, bool flags);
 
 /* The state as of the last view_update. */
 struct view_state {

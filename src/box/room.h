@@ -167,6 +167,7 @@ struct view {
 	struct set recent;       /* among uids */
 	struct set gone;         /* among uids: vanished, not yet told */
 	struct set flags;        /* among uids: changed, not yet told */
+	bool hold_flags;         /* nor will they be */
 	bool hold;               /* what is new waits, */
 	struct set waiting, waiting_recent; /* here */
 	uint32_t top;            /* UIDs from here on are new to the session */

@@ -250,7 +250,7 @@ static void tell_state(struct view *v, struct view_changes *c)
 	c->recent_changed = recent != v->state.recent;
 	v->state.exists = exists;
 	v->state.recent = recent;
-	v->state.behind = v->gone.n || v->waiting.n;
+	v->state.behind = v->gone.n || v->waiting.n || v->flags.n;
 	if (!v->state.behind)
 		v->state.highestmodseq = v->absorbed;
 }
@@ -268,8 +268,10 @@ enum err view_update(struct view *v, bool expunge, struct arena *a, struct view_
 		e = tell_expunged(v, a, &c, t);
 	if (!e) {
 		c.keywords_changed = take_keywords(v);
-		set_copy(&c.flags, &v->flags);
-		set_clear(&v->flags);
+		if (!v->hold_flags) {
+			set_copy(&c.flags, &v->flags);
+			set_clear(&v->flags);
+		}
 		tell_state(v, &c);
 		if (!v->opened && d.first_unseen)
 			v->state.first_unseen = view_seq(v, d.first_unseen);

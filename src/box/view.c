@@ -79,9 +79,10 @@ void view_leave_recent(struct view *v)
 	v->leave_recent = true;
 }
 
-void view_hold_new(struct view *v, bool hold)
+void view_hold(struct view *v, bool fresh, bool flags)
 {
-	v->hold = hold;
+	v->hold = fresh;
+	v->hold_flags = flags;
 }
 
 /* With force, a scan that begins after the call: one that is under way already does not count. */

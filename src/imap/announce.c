@@ -218,18 +218,6 @@ unsigned imap_heard(const struct imap_session *s)
 	return s->hooks.notice ? s->hooks.notice->heard(s) : IMAP_HEARD_ALL;
 }
 
-/* Changed flags, now or as soon as the client wants to hear of them. */
-static void take_flags(struct imap_session *s)
-{
-	struct imap_announce *a = &s->announce;
-
-	set_add_set(&s->held, &a->changes.flags);
-	if (!(a->heard & IMAP_HEARD_FLAGS))
-		return;
-	set_add_set(&a->uids, &s->held);
-	set_clear(&s->held);
-}
-
 /*
  * New messages that EXISTS does not tell of stay out of the view: no number, no result may speak of them.
  * imap_client_workarounds = delay-newmail: clients that mistake new messages for others, told at any other time than NOOP.
@@ -254,7 +242,7 @@ static bool begin(struct imap_session *s, bool expunge)
 	a->heard = imap_heard(s) | s->asked;
 	s->asked = 0;
 	a->arena = arena_new(IMAP_ARENA_MAX);
-	view_hold_new(s->view, holds_new(s));
+	view_hold(s->view, holds_new(s), !(a->heard & IMAP_HEARD_FLAGS));
 	e = view_update(s->view, expunge && a->heard & IMAP_HEARD_COUNTS, a->arena, &a->changes, NULL);
 	if (e == ERR_INUSE || e == ERR_TEMP || e == ERR_MEMORY)
 		return false;
@@ -264,7 +252,7 @@ static bool begin(struct imap_session *s, bool expunge)
 	}
 	if (a->changes.keywords_changed)
 		imap_write_flags_lines(s);
-	take_flags(s);
+	set_add_set(&a->uids, &a->changes.flags);
 	set_add_set(&a->uids, &s->echo);
 	set_clear(&s->echo);
 	set_copy(&a->bare, &s->quiet);

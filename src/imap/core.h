@@ -75,7 +75,6 @@ struct imap_session {
 	struct set quiet;            /* own: UIDs whose silent change is told without FLAGS */
 	void *followed;              /* of hooks.follow */
 	struct set saved;            /* own: "$", the last saved search result, as UIDs (RFC 5182) */
-	struct set held;             /* own: UIDs whose flags changed when the client did not want to hear it */
 	struct binary_mark *binary;  /* own: where a part that is fetched in pieces was left, or NULL */
 	struct set own;              /* own: UIDs that the client itself added to the selected mailbox */
 	unsigned asked;              /* enum imap_heard: of what the present command does it must be told in any case */

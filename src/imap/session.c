@@ -55,7 +55,6 @@ void imap_session_unselect(struct imap_session *s)
 	if (s->hooks.follow)
 		s->hooks.follow->drop(s);
 	s->hooks.follow = NULL;
-	set_clear(&s->held);
 	set_clear(&s->own);
 	imap_binary_forget(s);
 	view_close(&s->view);
@@ -76,7 +75,6 @@ static void session_free(struct imap_session *s)
 	set_free(&s->echo);
 	set_free(&s->quiet);
 	set_free(&s->saved);
-	set_free(&s->held);
 	set_free(&s->own);
 	imap_lex_free(&s->lex);
 	stream_free(&s->stream);

@@ -546,7 +546,7 @@ void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx
 	v->ctx = ctx;
 }
 
-void view_hold_new(struct view *v, bool hold)
+void view_hold(struct view *v, bool fresh, bool flags)
 {
 }
 

@@ -420,7 +420,7 @@ static void test_held(void **state)
 	fill(1);
 	v = house_view(&h, "INBOX", false);
 	told = view_state(v)->highestmodseq;
-	view_hold_new(v, true);
+	view_hold(v, true, false);
 	assert_int_equal(house_append(&h, "INBOX", mail, 0, NULL), 2);
 	view_quiet(&h, v);
 	view_flag(v, 1, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
@@ -429,12 +429,40 @@ static void test_held(void **state)
 	assert_int_equal(view_seq(v, 2), 0);
 	assert_true(view_state(v)->behind);
 	assert_int_equal(view_state(v)->highestmodseq, told);
-	view_hold_new(v, false);
+	view_hold(v, false, false);
 	view_quiet(&h, v);
 	assert_int_equal(view_seq(v, 2), 2);
 	assert_false(view_state(v)->behind);
 	assert_true(view_state(v)->highestmodseq > told);
 	view_close(&v);
+}
+
+/* What changed and is not told waits, and the told HIGHESTMODSEQ with it. */
+static void test_held_flags(void **state)
+{
+	struct view_changes c;
+	struct view *v, *other;
+	uint64_t told;
+
+	fill(2);
+	v = house_view(&h, "INBOX", false);
+	other = house_view(&h, "INBOX", false);
+	told = view_state(v)->highestmodseq;
+	view_hold(v, false, true);
+	view_flag(other, 1, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+	c = view_news(&h, v, true);
+	assert_int_equal(c.flags.n, 0);
+	assert_true(view_state(v)->behind);
+	assert_int_equal(view_state(v)->highestmodseq, told);
+	view_changes_free(&c);
+	view_hold(v, false, false);
+	c = view_news(&h, v, true);
+	assert_true(set_has(&c.flags, 1));
+	assert_false(view_state(v)->behind);
+	assert_true(view_state(v)->highestmodseq > told);
+	view_changes_free(&c);
+	view_close(&v);
+	view_close(&other);
 }
 
 /* What a session is shown before it is told of all changes up to it does not stand for those. */
@@ -467,7 +495,7 @@ int main(void)
 		OVER_BOTH(test_recent, h), OVER_MAILDIR(test_empty_new, h), OVER_BOTH(test_flags, h), OVER_BOTH(test_unchangedsince, h), OVER_BOTH(test_notify, h),
 		OVER_BOTH(test_deleted_mailbox, h), OVER_BOTH(test_first_unseen, h),
 		OVER_BOTH(test_since, h), OVER_BOTH(test_since_unknown, h), OVER_BOTH(test_behind, h), OVER_BOTH(test_held, h),
-		OVER_BOTH(test_shown_early, h),
+		OVER_BOTH(test_shown_early, h), OVER_BOTH(test_held_flags, h),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The grammar, the table, the checks, and `roost -n`: what is written is what is read, and errors
  * name place and word. */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/must.h"
 #include "conf/conf.h"
 #include "conf/dump.h"
@@ -637,8 +638,8 @@ static void test_manual(void **state)
 		entry = strstr(buf_cstr(&man), want);
 		if (!entry)
 			fail_msg("roost.conf.5 does not describe %s", rows[i].name);
-		end = strstr(entry + 1, "\n.It ");
-		entry = strndup(entry, end ? (size_t)(end - entry) : strlen(entry));
+		end = entry ? strstr(entry, "\n.It ") : NULL;
+		entry = end ? strndup(entry, (size_t)(end - entry)) : mem_str(entry);
 		snprintf(want, sizeof(want), "\nDefault: %s", rows[i].def);
 		/* Directories and what ends with a blank are described in words. */
 		if (rows[i].def[0] && rows[i].def[0] != '/' && rows[i].def[strlen(rows[i].def) - 1] != ' ' && !strstr(entry, want))
