@@ -336,7 +336,9 @@ static enum step ask(struct imap_notify *n, struct watched *w, bool first)
 		write_status(s, changed_items(s, w, &n->job), &n->job);
 	else if (!first && foreign && n->job.messages) /* a new one */
 		write_status(s, first_items(w->events & (NOTIFY_NEW | NOTIFY_EXPUNGE)), &n->job);
-	w->told = told_of(&n->job);
+	/* With the client's own change the look may have found another's, of which we hear next: nothing is told so far. */
+	if (first || foreign || !w->told.any)
+		w->told = told_of(&n->job);
 	return STEP_DONE;
 }
 

@@ -664,6 +664,11 @@ class Client(Model):
         where, names = self.rng.choice((("personal", None), ("mailboxes (INBOX Other Deep.Er)", STABLE), ("inboxes", None), ("subtree Deep", STABLE[2:])))
         events = "MessageNew MessageExpunge" + self.rng.choice(("", " FlagChange", " FlagChange MailboxName SubscriptionChange"))
         self.watched, self.told_of, self.at_once = Anything(), {}, self.at_once or kind == "selected"  # what is under way may still come
+        if self.rng.random() < 0.3:  # deaf for a while: what happens meanwhile is told when it is wanted again, and no MODSEQ says that it was
+            await self.say("NOTIFY NONE", ("OK", "NO"))
+            for _ in range(self.rng.randint(1, 4)):
+                await asyncio.sleep(self.rng.random() / 20)
+                await self.say("NOOP")
         command = await self.say(f"NOTIFY SET STATUS ({kind} (MessageNew (UID FLAGS) MessageExpunge FlagChange)) ({where} ({events}))", ("OK", "NO"))
         self.at_once, self.watched = kind == "selected", names or Anything()
         self.told_of = {name: found for name, found in self.told_of.items() if name in self.watched}
@@ -677,7 +682,7 @@ class Client(Model):
         """What was asked for is told by now, or soon: a folder that is not watched is looked at now and then."""
         for name in sorted(set(self.told_of) & set(STABLE) - {self.name}):
             for attempt in range(200):
-                found = (await self.say(f"STATUS {name} (MESSAGES UIDNEXT RECENT)")).status[name]  # NOTIFY never tells of the last; UNSEEN is not held against it yet
+                found = (await self.say(f"STATUS {name} (MESSAGES UIDNEXT UNSEEN RECENT)")).status[name]  # NOTIFY never tells of the last
                 wrong = {i: v for i, v in found.items() if self.told_of.get(name, {}).get(i, v) != v}
                 if not wrong:
                     break
