@@ -204,15 +204,20 @@ static int open_env(struct idx *i)
 	return rc;
 }
 
-/* New files, which the umask may have kept from others. */
+/*
+ * New files, which others may use too. The lock file is not opened for that: closing it would drop the locks that LMDB has on
+ * it, and others would take our readers for dead and write over what they read.
+ */
 static void share_files(const struct idx *i, int data)
 {
-	int lock = openat(i->dirfd, env_file(i, ENV_LOCK), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	const char *lock = env_file(i, ENV_LOCK);
+	struct stat dir;
 
 	env_share(i, data);
-	env_share(i, lock);
-	if (lock >= 0)
-		close(lock);
+	if (!(i->mode & 077) || fstat(i->dirfd, &dir) < 0)
+		return;
+	if (fchownat(i->dirfd, lock, (uid_t)-1, dir.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return; /* as in env_share */
 }
 
 static int make_env(struct idx *i)
