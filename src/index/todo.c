@@ -121,6 +121,8 @@ enum err idx_todo_next(struct idx_txn *x, uint32_t box, uint64_t after, struct i
 		return e;
 	key = rec_key32_64(f.box, f.seq);
 	e = kv_open(x, REC_TODO, &key, &body, NULL);
+	if (e == ERR_NOTFOUND) /* but it was found a moment ago: keys out of order */
+		e = ERR_CORRUPT;
 	if (!e)
 		e = todo_decode(body, &t);
 	if (!e && t.kind != IDX_TODO_EXPUNGE && t.kind != IDX_TODO_FLAGS)
@@ -148,8 +150,10 @@ enum err idx_todo_done(struct idx_txn *x, uint32_t box, uint64_t seq)
 	e = kv_del(x, REC_TODO, rec_key_span(&key));
 	if (e)
 		return e == ERR_NOTFOUND ? ERR_OK : e;
-	env->todos -= env->todos > 0;
-	s->rec.todos -= s->rec.todos > 0;
+	if (env->todos == 0 || s->rec.todos == 0) /* a damaged page shows one record twice */
+		return txn_fail(x, ERR_CORRUPT);
+	env->todos--;
+	s->rec.todos--;
 	s->dirty = true;
 	return ERR_OK;
 }
