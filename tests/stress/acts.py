@@ -672,6 +672,9 @@ class Client(Model):
         command = await self.say(f"NOTIFY SET STATUS ({kind} (MessageNew (UID FLAGS) MessageExpunge FlagChange)) ({where} ({events}))", ("OK", "NO"))
         self.at_once, self.watched = kind == "selected", names or Anything()
         self.told_of = {name: found for name, found in self.told_of.items() if name in self.watched}
+        if "FlagChange" not in events:  # told by the wish before this one, and not any more
+            for found in self.told_of.values():
+                found.pop("UNSEEN", None)
         missing = set(names or STABLE) - set(self.told_of) - {self.name}
         if command.cond == "OK" and missing:
             raise Wrong(f"{command.text} does not tell of {sorted(missing)}")
