@@ -85,7 +85,8 @@ enum err env_err(struct idx *i, int rc)
 	case MDB_PANIC:
 		i->panicked = true;
 		return ERR_IO;
-	case EINVAL: /* of our arguments none is: what LMDB read made no sense to it */
+	case EINVAL: /* of our arguments none is: what LMDB read made no sense to it, */
+	case ENOMEM: /* or was of a wild size, as mmap may find too */
 		return ERR_CORRUPT;
 	default:
 		return rc < 0 ? ERR_CORRUPT : err_from_errno(rc);
@@ -272,12 +273,6 @@ bool env_disk_full(struct idx *i)
 	return fstatfs(i->dirfd, &fs) == 0 && (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < RESERVE;
 }
 
-/* A head with wild numbers makes mmap fail, which looks like a lack of memory or a wrong argument. */
-static enum err open_err(struct idx *i, int rc)
-{
-	return rc == ENOMEM || rc == EINVAL ? ERR_CORRUPT : env_err(i, rc);
-}
-
 /*
  * Maps the files, making what is missing. ERR_CORRUPT: not usable as they are. fresh_r: there was
  * nothing. The mark is set before LMDB makes files, so that a half-made one is not trusted after a
@@ -293,7 +288,7 @@ static enum err attach(struct idx *i, bool *fresh_r, struct errtext *t)
 		return err_say(t, e, "index %s: guard file cannot be synced", i->dir);
 	rc = make_env(i);
 	if (rc)
-		return err_say(t, open_err(i, rc), "index %s: open: %s", i->dir, mdb_strerror(rc));
+		return err_say(t, env_err(i, rc), "index %s: open: %s", i->dir, mdb_strerror(rc));
 	e = check_size(i);
 	if (e)
 		goto out;

@@ -241,8 +241,11 @@ enum err idx_commit(struct idx_txn **xp, struct errtext *t)
 	txn_free(x);
 	if (i->txns == 0)
 		guard_busy(&i->guard, false);
+	/* Cut short where there is room: it was of a wild size. A file that cannot be written is to be replaced anyway. */
+	if (rc == EIO)
+		rc = env_disk_full(i) ? ENOSPC : MDB_CORRUPTED;
 	if (rc)
-		return say(i, rc == EIO && env_disk_full(i) ? ENOSPC : rc, "commit", t);
+		return say(i, rc, "commit", t);
 	env_reserve(i);
 	return ERR_OK;
 }

@@ -198,8 +198,8 @@ static const char *at;
 
 static _Noreturn void leave(int code)
 {
-	if (code == WRONG)
-		dprintf(STDERR_FILENO, "wrong content: %s\n", at);
+	if (code == WRONG || code >= 30)
+		dprintf(STDERR_FILENO, "exit %d: %s\n", code, at);
 	_exit(code);
 }
 
