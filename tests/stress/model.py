@@ -110,6 +110,9 @@ class Model:
         elif word in (b"LIST", b"LSUB"):
             if command.name in ("LIST", "LSUB"):  # else NOTIFY's
                 command.lists.append(parse(data)[1:])
+            else:  # a name that means another mailbox now, or none
+                name = parse(data)[4]
+                self.told_of.pop(name.decode() if isinstance(name, bytes) else name, None)
         elif word == b"STATUS":
             _, _, name, items = parse(data)
             name = name.decode() if isinstance(name, bytes) else name
@@ -125,7 +128,9 @@ class Model:
         if name not in self.watched:
             raise Wrong(f"STATUS of {name}, which was not asked for: {found}")
         was = self.told_of.get(name, {})
-        if "UIDNEXT" in found and was.get("UIDVALIDITY") == found.get("UIDVALIDITY") and int(found["UIDNEXT"]) < int(was.get("UIDNEXT", 0)):
+        # A name that others make, remove and rename may mean another mailbox, unless UIDVALIDITY says that it does not.
+        same = was.get("UIDVALIDITY") == found.get("UIDVALIDITY") and (not name.startswith("T") or "UIDVALIDITY" in found)
+        if "UIDNEXT" in found and same and int(found["UIDNEXT"]) < int(was.get("UIDNEXT", 0)):
             raise Wrong(f"UIDNEXT of {name} goes back from {was['UIDNEXT']} to {found['UIDNEXT']}")
         self.told_of[name] = {**was, **found}
 
