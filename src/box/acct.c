@@ -71,22 +71,21 @@ static enum err space_open(struct acct *a, struct space *s, struct errtext *t)
 	return e && !s->ns->optional ? e : ERR_OK;
 }
 
-/* Takes out those that could not be opened; twins find their others. */
+/* Takes out those that could not be opened, and with them their twins; the others' twins move up with the rest. */
 static void spaces_settle(struct acct *a)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->spaces; i++)
-		if (a->space[i].store || a->space[i].twin)
+		if (a->space[i].twin)
+			a->space[i].store = a->space[i].twin->store;
+	for (size_t i = 0; i < a->spaces; i++)
+		if (a->space[i].store)
 			a->space[n++] = a->space[i];
 	a->spaces = n;
-	for (size_t i = 0; i < n; i++) {
-		struct space *s = &a->space[i];
-
-		s->twin = s->twin ? find_twin(a, s) : NULL;
-		if (s->twin)
-			s->store = s->twin->store;
-	}
+	for (size_t i = 0; i < n; i++)
+		if (a->space[i].twin)
+			a->space[i].twin = find_twin(a, &a->space[i]);
 }
 
 static enum err spaces_open(struct acct *a, struct errtext *t)

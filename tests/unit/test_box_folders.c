@@ -240,11 +240,39 @@ static void test_marked(void **state)
 
 #define T(t) cmocka_unit_test_setup_teardown(t, begin, end)
 
+/* A place that cannot be opened is left out under all of its names. */
+static void test_left_out(void **state)
+{
+	struct acct_ns three[3] = { ns[0], ns[1], ns[1] };
+	char blocked[300];
+
+	snprintf(blocked, sizeof(blocked), "%s/blocked", h.dir);
+	put_file(blocked, "no directory");
+	house_close(&h);
+	for (int i = 1; i < 3; i++) {
+		three[i].store.root = blocked;
+		three[i].ops = &store_maildir;
+		three[i].optional = true;
+	}
+	three[2].prefix = "again/";
+	h.config.ns = three;
+	h.config.namespaces = 3;
+	house_open(&h);
+	assert_string_equal(acct_note(h.a), "a namespace cannot be opened and is left out: its directory is missing, or not for this user");
+	assert_null(strstr(listing(), "again"));
+	assert_null(strstr(listing(), "shared"));
+	house_close(&h);
+	h.config.ns = ns;
+	h.config.namespaces = 2;
+	house_open(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sections), T(test_levels), T(test_names), T(test_rename), T(test_delete_and_again),
 		cmocka_unit_test_setup_teardown(test_prefixes, begin_prefixed, end), T(test_marked),
+		cmocka_unit_test_setup_teardown(test_left_out, begin_prefixed, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
