@@ -195,24 +195,22 @@ void acct_rest(struct acct *a)
 			idx_rest(a->shelf[i].idx);
 }
 
-enum step acct_work(struct acct *a)
+/* A piece of what looks at one mailbox. STEP_WAITING: another program has its lock; STEP_DONE: there is nothing of that. */
+static enum step look(struct acct *a, uint64_t now)
 {
-	uint64_t now = clock_ms();
-	struct mailbox *due = rescan_due(a, now), *mb;
+	struct mailbox *due = rescan_due(a, now);
+
+	if (due)
+		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
+	return a->aging ? aging_step(a) : STEP_DONE;
+}
+
+/* A piece of the to-do list. STEP_DONE: nothing can be done now. */
+static enum step drain(struct acct *a, uint64_t now)
+{
 	struct shelf *s = shelf_owing(a, now);
 	enum err e = ERR_OK;
 
-	keep_house(a, now);
-	if (arrivals_late(a)) {
-		arrivals_flush_all(a);
-		return STEP_SLICE;
-	}
-	if (due)
-		return rescan(due) == STEP_WAITING ? STEP_WAITING : STEP_SLICE;
-	if (a->aging)
-		return aging_step(a);
-	if (!shelf_owing(a, UINT64_MAX) && mailbox_settles(a, now, &mb))
-		mailbox_settle(mb);
 	if (!s)
 		return STEP_DONE;
 	if (todo_drain(s, NULL, &e, NULL) == STEP_SLICE && !e)
@@ -221,6 +219,26 @@ enum step acct_work(struct acct *a)
 	if (s->todo)
 		s->todo_at = now + (e ? TODO_RETRY_MS : TODO_OTHER_MS);
 	return STEP_DONE;
+}
+
+enum step acct_work(struct acct *a)
+{
+	uint64_t now = clock_ms();
+	struct mailbox *mb;
+	enum step step;
+
+	keep_house(a, now);
+	if (arrivals_late(a)) {
+		arrivals_flush_all(a);
+		return STEP_SLICE;
+	}
+	/* A lock that another program holds on one mailbox keeps nothing from the others. */
+	step = look(a, now);
+	if (step == STEP_SLICE)
+		return step;
+	if (!shelf_owing(a, UINT64_MAX) && mailbox_settles(a, now, &mb))
+		mailbox_settle(mb);
+	return drain(a, now) == STEP_SLICE ? STEP_SLICE : step;
 }
 
 static void drain_for_close(struct acct *a)

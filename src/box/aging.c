@@ -12,7 +12,7 @@
 enum {
 	NAMES_ARENA = 64 << 20,
 	AGING_BATCH = 1000,   /* messages that one walk takes */
-	PATIENCE_MS = 20000,  /* of a mailbox that is locked */
+	PATIENCE_MS = 20000,  /* with a mailbox that is locked */
 };
 
 /* A mailbox to look at. */
@@ -26,7 +26,7 @@ struct aging {
 	struct arena *ar;    /* own */
 	struct due *due;     /* in the arena */
 	size_t n, at;
-	uint64_t since;      /* clock_ms: the mailbox under way was begun */
+	uint64_t since;      /* clock_ms: the mailbox under way was begun, or got on last */
 	struct view *v;      /* own: the mailbox under way */
 	struct removal *out; /* own */
 	bool more;           /* the last walk ended for its size: look once more */
@@ -252,10 +252,12 @@ enum step aging_step(struct acct *a)
 	struct aging *g = a->aging;
 	enum step step = one_mailbox(g);
 
-	if (step == STEP_DONE || clock_ms() - g->since > PATIENCE_MS)
-		next_mailbox(g);
-	else if (step == STEP_WAITING)
+	if (step == STEP_WAITING && clock_ms() - g->since <= PATIENCE_MS)
 		return step;
+	if (step == STEP_SLICE)
+		g->since = clock_ms();
+	else
+		next_mailbox(g);
 	if (g->at == g->n)
 		aging_end(a);
 	return STEP_SLICE;

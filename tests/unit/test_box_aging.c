@@ -172,6 +172,37 @@ static void test_meanwhile(void **state)
 	assert_int_equal(left("INBOX"), 1);
 }
 
+/* What another program has locked waits, and keeps nothing else waiting. */
+static void test_locked(void **state)
+{
+	struct errtext t;
+	char path[300];
+	struct view *v;
+
+	assert_int_equal(acct_create(h.a, "Trash", NULL, &t), ERR_OK);
+	fill("Trash", 1);
+	fill("INBOX", 4);
+	house_work(&h);
+	snprintf(path, sizeof(path), "%s/new/1.theirs", h.mail);
+	put_file(path, mail);
+	snprintf(path, sizeof(path), "%s/dovecot-uidlist.lock", h.mail);
+	put_file(path, "1:elsewhere.example.org");
+	rules[0].expunge_beyond = 1;
+	acct_autoexpunge(h.a);
+	v = house_view(&h, "Trash", false);
+	view_flag(v, 1, VIEW_FLAGS_ADD, MAIL_FLAGGED, NULL);
+	view_close(&v);
+	for (int i = 0; i < 20; i++)
+		(void)acct_work(h.a);
+	snprintf(path, sizeof(path), "%s/.Trash/cur", h.mail);
+	assert_non_null(find_file(path, ":2,F"));
+	assert_true(acct_busy(h.a));
+	snprintf(path, sizeof(path), "%s/dovecot-uidlist.lock", h.mail);
+	assert_int_equal(unlink(path), 0);
+	house_work(&h);
+	assert_int_equal(left("INBOX"), 1);
+}
+
 #define BOTH(t) \
 	cmocka_unit_test_setup_teardown(t, begin_memory, end), cmocka_unit_test_setup_teardown(t, begin_maildir, end)
 
@@ -181,6 +212,7 @@ int main(void)
 		BOTH(test_nothing), BOTH(test_age),     BOTH(test_number),
 		BOTH(test_many),    cmocka_unit_test_setup_teardown(test_pattern, begin_maildir, end),
 		cmocka_unit_test_setup_teardown(test_meanwhile, begin_maildir, end),
+		cmocka_unit_test_setup_teardown(test_locked, begin_maildir, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
