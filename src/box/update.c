@@ -101,17 +101,17 @@ static enum err owe_claims(struct idx_txn *x, const struct idx_box *b, const str
 
 static enum err delta_recent(struct idx_txn *x, struct rec *r, struct delta *d, bool write)
 {
+	bool takes = !d->v->readonly && !d->v->leave_recent;
 	enum err e = ERR_OK;
 
 	set_copy(&d->recent, &d->added);
 	set_between(&d->recent, r->b.recent_from, UINT32_MAX);
-	d->claim = d->recent.n && ((!d->v->readonly && !d->v->leave_recent) ||
-				   (d->v->mb->space->ns->empty_new && !mailbox_readonly(d->v->mb)));
+	d->claim = d->recent.n && (takes || (d->v->mb->space->ns->empty_new && !mailbox_readonly(d->v->mb)));
 	if (!write || !d->claim)
 		return ERR_OK;
 	d->claim = false;
 	e = owe_claims(x, &r->b, &d->recent);
-	if (!d->v->readonly)
+	if (takes)
 		r->b.recent_from = r->b.uidnext;
 	return e ? e : idx_box_put(x, &r->b);
 }

@@ -151,6 +151,18 @@ static void test_recent(void **state)
 	view_close(&a);
 }
 
+static struct view *leaving_view(void)
+{
+	struct errtext t;
+	struct view *v;
+
+	assert_int_equal(view_open(h.a, "INBOX", false, &v, &t), ERR_OK);
+	view_leave_recent(v);
+	view_look(v);
+	view_quiet(&h, v);
+	return v;
+}
+
 /* maildir_empty_new: who only looks empties new/, and leaves \Recent to who comes to stay. */
 static void test_empty_new(void **state)
 {
@@ -167,6 +179,9 @@ static void test_empty_new(void **state)
 		house_work(&h);
 		assert_int_equal(count_files(path), on ? 0 : 1);
 		view_quiet(&h, v);
+		assert_int_equal(view_state(v)->recent, 1);
+		view_close(&v);
+		v = leaving_view();
 		assert_int_equal(view_state(v)->recent, 1);
 		view_close(&v);
 		v = house_view(&h, "INBOX", false);
