@@ -435,10 +435,11 @@ static void watch_space(struct acct *a, struct folders *l, const struct space *s
 	const struct acct_watcher *w = &a->config->watcher;
 	bool (*cares)(const char *name) = NULL;
 	const char *paths[4];
-	size_t n = w->add && s->ns->ops->watch_list
-			   ? s->ns->ops->watch_list(s->store, paths, &cares)
-			   : 0;
+	size_t n;
 
+	if (s->twin) /* the same place twice would be counted twice */
+		return;
+	n = w->add && s->ns->ops->watch_list ? s->ns->ops->watch_list(s->store, paths, &cares) : 0;
 	l->blind |= n == 0 || l->watches + n > LIST_WATCHES;
 	for (size_t i = 0; i < n && l->watches < LIST_WATCHES; i++) {
 		l->watch[l->watches] = w->add(w->ctx, paths[i], cares, on_change, l);

@@ -84,6 +84,14 @@ static bool list_cares(const char *name)
 	return name[0] == '.' || strcmp(name, "subscriptions") == 0;
 }
 
+/* Where SUBSCRIPTIONS= calls that file otherwise it may be any but those that lie beside it anyway. */
+static bool list_may_care(const char *name)
+{
+	struct span s = span_str(name);
+
+	return !span_starts(s, SPAN("dovecot")) && !span_starts(s, SPAN("roost")) && !span_ends(s, SPAN(".lock"));
+}
+
 size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name))
 {
 	const struct maildir *m = maildir_of(s);
@@ -91,10 +99,12 @@ size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r
 
 	if (m->fs) /* folders come and go in any of their directories: more than can be watched */
 		return 0;
+	if (m->control && m->control_fd < 0) /* where the subscriptions will be */
+		return 0;
 	paths[n++] = m->root;
-	if (m->control && m->control_fd >= 0)
+	if (m->control)
 		paths[n++] = m->control;
-	*cares_r = list_cares;
+	*cares_r = strcmp(m->subscriptions, "subscriptions") == 0 ? list_cares : list_may_care;
 	return n;
 }
 

@@ -1,15 +1,5 @@
 /* Maildir with LAYOUT=fs, its DIRNAME, CONTROL, UTF-8; and the names and control files of Maildir++ that go with those. */
-#include "store_room.h"
-
-static void reopen(struct room *r, const struct store_ops *ops, struct store_config c)
-{
-	if (r->box)
-		r->store->ops->box_close(r->box);
-	r->box = NULL;
-	if (r->store)
-		r->store->ops->close(r->store);
-	assert_int_equal(ops->open(&c, &r->store, &r->text), ERR_OK);
-}
+#include "store_folders.h"
 
 static struct store_config fs_config(struct room *r)
 {
@@ -17,37 +7,6 @@ static struct store_config fs_config(struct room *r)
 
 	reopen(r, &store_maildir_fs, c);
 	return c;
-}
-
-static int selectable(struct room *r, const char *name)
-{
-	struct store_folder *f;
-	size_t n;
-	int found = -1;
-
-	assert_int_equal(r->store->ops->list(r->store, r->arena, &f, &n, &r->text), ERR_OK);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(f[i].name, name) != 0)
-			continue;
-		assert_int_equal(found, -1); /* no duplicates */
-		found = f[i].selectable;
-	}
-	return found;
-}
-
-static void create(struct room *r, const char *name, enum err want)
-{
-	assert_int_equal(r->store->ops->create(r->store, name, NULL, &r->text), want);
-}
-
-static void removes(struct room *r, const char *name, enum err want)
-{
-	assert_int_equal(r->store->ops->remove(r->store, name, &r->text), want);
-}
-
-static void renames(struct room *r, const char *from, const char *to, enum err want)
-{
-	assert_int_equal(r->store->ops->rename(r->store, from, to, &r->text), want);
 }
 
 static uint32_t uidvalidity(struct room *r, const char *name)

@@ -1,35 +1,4 @@
-#include "store_room.h"
-
-static int selectable(struct room *r, const char *name)
-{
-	struct store_folder *f;
-	size_t n;
-	int found = -1;
-
-	assert_int_equal(r->store->ops->list(r->store, r->arena, &f, &n, &r->text), ERR_OK);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(f[i].name, name) != 0)
-			continue;
-		assert_int_equal(found, -1); /* no duplicates */
-		found = f[i].selectable;
-	}
-	return found;
-}
-
-static void create(struct room *r, const char *name, enum err want)
-{
-	assert_int_equal(r->store->ops->create(r->store, name, NULL, &r->text), want);
-}
-
-static void removes(struct room *r, const char *name, enum err want)
-{
-	assert_int_equal(r->store->ops->remove(r->store, name, &r->text), want);
-}
-
-static void renames(struct room *r, const char *from, const char *to, enum err want)
-{
-	assert_int_equal(r->store->ops->rename(r->store, from, to, &r->text), want);
-}
+#include "store_folders.h"
 
 static void test_create_and_list(void **state)
 {
@@ -222,13 +191,41 @@ static void test_glance_seen(void **state)
 	box->ops->box_close(box);
 }
 
+/* What is watched, and the names there that make others look at the list again. */
+static void test_watch(void **state)
+{
+	struct room *r = *state;
+	struct store_config c = room_config(r);
+	char *control = arena_printf(r->arena, "%s/control", r->dir);
+	bool (*cares)(const char *name);
+	const char *paths[4];
+
+	assert_int_equal(r->store->ops->watch_list(r->store, paths, &cares), 1);
+	assert_string_equal(paths[0], r->root);
+	assert_true(cares(".A") && cares("subscriptions"));
+	assert_false(cares("dovecot-uidlist") || cares("subscriptions.lock"));
+
+	c.subscriptions = "subs";
+	reopen(r, &store_maildir, c);
+	assert_int_equal(r->store->ops->watch_list(r->store, paths, &cares), 1);
+	assert_true(cares(".A") && cares("subs"));
+	assert_false(cares("dovecot-uidlist") || cares("subs.lock") || cares("roost-extra"));
+
+	c.control = control; /* which is not there yet */
+	reopen(r, &store_maildir, c);
+	assert_int_equal(r->store->ops->watch_list(r->store, paths, &cares), 0);
+	assert_int_equal(r->store->ops->subscribe(r->store, "INBOX", true, &r->text), ERR_OK);
+	assert_int_equal(r->store->ops->watch_list(r->store, paths, &cares), 2);
+	assert_string_equal(paths[1], control);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_create_and_list), ROOM_TEST(test_remove),
 		ROOM_TEST(test_leftovers),       ROOM_TEST(test_rename),
 		ROOM_TEST(test_long_names),
-		ROOM_TEST(test_use_known), ROOM_TEST(test_glance_seen),
+		ROOM_TEST(test_use_known), ROOM_TEST(test_glance_seen), ROOM_TEST(test_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
