@@ -62,34 +62,39 @@ static bool add_macro(struct imap_fetch *f, const struct imap_fetch_macro *macro
 	return true;
 }
 
-static bool add_items(struct imap_fetch *f, const struct imap_arg *what)
+/* One item, which moves *a behind itself and what it took. */
+static bool add_item(struct imap_fetch *f, const struct imap_arg **a)
 {
+	const struct imap_arg *item = *a;
+	bool section = item->type == IMAP_ARG_SECTION;
+
+	if (item->type != IMAP_ARG_ATOM && !section) {
+		imap_bad(f->c, "FETCH list contains non-atoms.");
+		return false;
+	}
+	*a = item->next;
+	return add_named(f, item->s, section, section ? &item : a);
+}
+
+/* A macro, an item or a list of items, behind which *a stands then. */
+static bool add_items(struct imap_fetch *f, const struct imap_arg **a)
+{
+	const struct imap_arg *what = *a, *item = what->child;
 	const struct imap_fetch_macro *macro =
 		what->type == IMAP_ARG_ATOM ? imap_fetch_macro_find(f->c->s, what->s) : NULL;
-	const struct imap_arg *a = what, *end = what->next;
 
+	if (!macro && what->type != IMAP_ARG_LIST)
+		return add_item(f, a);
+	*a = what->next;
 	if (macro)
 		return add_macro(f, macro);
-	if (what->type == IMAP_ARG_LIST) {
-		a = what->child;
-		end = NULL;
-	}
-	if (!a) {
+	if (!item) {
 		imap_bad(f->c, "FETCH list is empty.");
 		return false;
 	}
-	while (a != end) {
-		const struct imap_arg *item = a;
-
-		if (item->type != IMAP_ARG_ATOM && item->type != IMAP_ARG_SECTION) {
-			imap_bad(f->c, "FETCH list contains non-atoms.");
+	while (item)
+		if (!add_item(f, &item))
 			return false;
-		}
-		a = item->next;
-		if (!add_named(f, item->s, item->type == IMAP_ARG_SECTION,
-			       item->type == IMAP_ARG_SECTION ? &item : &a))
-			return false;
-	}
 	return true;
 }
 
@@ -135,13 +140,13 @@ static bool add_unsolicited(struct imap_fetch *f)
 	return imap_fetch_add(f, SPAN("UID"));
 }
 
-static bool compile(struct imap_fetch *f, const struct imap_arg *items, const struct imap_arg *modifiers)
+static bool compile(struct imap_fetch *f, const struct imap_arg *a, bool modifiers)
 {
 	bool uid = f->c->row && f->c->row->flags & IMAP_CMD_UID;
 
 	f->op = arena_array(f->c->arena, IMAP_FETCH_OPS_MAX, sizeof(*f->op));
-	if (f->op && (!uid || imap_fetch_add(f, SPAN("UID"))) && add_items(f, items) &&
-	    (!f->unsolicited || add_unsolicited(f)) && add_modifiers(f, modifiers) && sort_ops(f))
+	if (f->op && (!uid || imap_fetch_add(f, SPAN("UID"))) && add_items(f, &a) &&
+	    (!f->unsolicited || add_unsolicited(f)) && (!modifiers || add_modifiers(f, a)) && sort_ops(f))
 		return true;
 	if (!f->c->cond)
 		imap_fail(f->c, ERR_MEMORY, NULL);
@@ -150,13 +155,13 @@ static bool compile(struct imap_fetch *f, const struct imap_arg *items, const st
 
 bool imap_fetch_compile(struct imap_fetch *f, const struct imap_arg *items)
 {
-	return compile(f, items, NULL);
+	return compile(f, items, false);
 }
 
 static bool read_args(struct imap_fetch *f, const struct imap_arg *a)
 {
 	if (a)
-		return compile(f, a, a->next);
+		return compile(f, a, true);
 	imap_bad(f->c, "FETCH items are missing.");
 	return false;
 }

@@ -7,20 +7,24 @@
 
 #include "wire/imap_write.h"
 
-static enum err parse_preview(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+/* "(LAZY)". Another list may belong to FETCH itself: "FETCH 1 PREVIEW (CHANGEDSINCE 7)". */
+static bool is_lazy(const struct imap_arg *list)
 {
 	const struct imap_arg *mod;
-	bool lazy = false;
 
-	if (*a && (*a)->type == IMAP_ARG_LIST) {
-		lazy = true;
-		if (!imap_arg_list(*a, &mod) || !mod)
-			return ERR_SYNTAX;
-		for (; mod; mod = mod->next)
-			if (!imap_arg_word(mod, "LAZY"))
-				return ERR_SYNTAX;
+	if (!imap_arg_list(list, &mod) || !mod)
+		return false;
+	while (mod && imap_arg_word(mod, "LAZY"))
+		mod = mod->next;
+	return !mod;
+}
+
+static enum err parse_preview(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
+{
+	bool lazy = is_lazy(*a);
+
+	if (lazy)
 		*a = (*a)->next;
-	}
 	f->want |= lazy ? WANT_PREVIEW_KEPT : WANT_PREVIEW;
 	return ERR_OK;
 }
