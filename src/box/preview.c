@@ -123,9 +123,10 @@ static void add_visible(struct span text, bool html, struct buf *out)
 			blank = true;
 			continue;
 		}
-		if (blank && chars && chars + 1 < PREVIEW_CHARS) {
+		if (blank && chars) {
+			if (++chars == PREVIEW_CHARS)
+				return; /* a blank would be the last */
 			buf_add_char(out, ' ');
-			chars++;
 		}
 		blank = false;
 		utf8_put(out, cp);
