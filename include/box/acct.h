@@ -106,7 +106,7 @@ void acct_rest(struct acct *a);
 /* --- folders -------------------------------------------------------------------- */
 
 enum folder_flag {
-	FOLDER_NOSELECT = 0x01,     /* a level above mailboxes; cannot be selected */
+	FOLDER_NOSELECT = 0x01,     /* a level above mailboxes and none itself; cannot be selected */
 	FOLDER_NONEXISTENT = 0x02,  /* only subscribed */
 	FOLDER_CHILDREN = 0x04,     /* has children */
 	FOLDER_SUBSCRIBED = 0x08,
@@ -114,6 +114,7 @@ enum folder_flag {
 	FOLDER_MARKED = 0x20,       /* holds \Recent messages, as far as the index knows */
 	FOLDER_NOINFERIORS = 0x40,
 	FOLDER_UNLISTED = 0x80,     /* list = no: only for those who ask below its prefix */
+	FOLDER_REFUSED = 0x100,     /* set by who finds out: a mailbox that this user may not open */
 };
 
 struct folder {

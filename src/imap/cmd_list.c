@@ -209,10 +209,12 @@ static void xlist_attributes(struct buf *out, bool *first, const struct folder *
 static void write_attributes(enum imap_list_kind kind, bool extended, const struct folder *f, struct buf *out)
 {
 	bool first = true, level = kind == LIST_LSUB && !(f->flags & FOLDER_SUBSCRIBED);
+	bool none = f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT);
 
-	if (f->flags & FOLDER_NONEXISTENT && (extended || kind == LIST_LSUB))
+	/* A level that is no mailbox, too (RFC 5258 section 3.5). */
+	if (extended ? none : kind == LIST_LSUB && f->flags & FOLDER_NONEXISTENT)
 		attribute(out, &first, "\\NonExistent");
-	if (level || f->flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT))
+	if (level || none || f->flags & FOLDER_REFUSED)
 		attribute(out, &first, "\\Noselect");
 	if (f->flags & FOLDER_NOINFERIORS)
 		attribute(out, &first, "\\Noinferiors");

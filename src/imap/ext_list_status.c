@@ -53,8 +53,10 @@ static enum step look(struct imap_list *l, struct folder *f)
 	step = acct_status(l->c->s->cfg.acct, &ls->job);
 	if (step != STEP_DONE && !(step == STEP_WAITING && locked_too_long(l, ls)))
 		return step;
-	if (step == STEP_DONE && (ls->job.err == ERR_NOTFOUND || ls->job.err == ERR_PERM))
+	if (step == STEP_DONE && ls->job.err == ERR_NOTFOUND)
 		f->flags |= FOLDER_NOSELECT;
+	if (step == STEP_DONE && ls->job.err == ERR_PERM)
+		f->flags |= FOLDER_REFUSED;
 	ls->known = step == STEP_DONE && !ls->job.err;
 	acct_status_free(&ls->job);
 	ls->asking = false;
