@@ -62,6 +62,7 @@ void view_hold(struct view *v, bool fresh, bool flags);
 struct view_state {
 	const char *name;       /* client name */
 	bool readonly;
+	bool seen_only;         /* but \Seen, which is this user's own there, may be changed */
 	uint32_t exists, recent, uidvalidity, uidnext;
 	uint32_t first_unseen;  /* sequence number as of view_open's first update; 0: none */
 	uint64_t highestmodseq; /* all up to here has been told */

@@ -84,6 +84,12 @@ struct store_config {
 	const char *inbox; /* INBOX= elsewhere, or NULL */
 	/* CONTROL= root for uidlist, keywords, subscriptions; NULL: beside the mail */
 	const char *control;
+	/*
+	 * Where \Seen is kept that is this user's alone (store_ops.set_seen): of all mailboxes (INDEXPVT=), or of those that hold
+	 * a dovecot-shared; NULL: of none.
+	 */
+	const char *seen;
+	bool seen_all;
 	const char *subscriptions; /* SUBSCRIPTIONS= file name; NULL: the driver's own */
 	const char *dirname;  /* DIRNAME= (LAYOUT=fs): the directory of a folder's messages within its own; NULL: itself */
 	bool dirname_control; /* FULLDIRNAME=: so it is below control */
@@ -346,6 +352,11 @@ struct store_ops {
 			      struct mail_flags flags, struct arena *a, struct span *hint_r,
 			      struct errtext *t);
 	enum err (*flags_done)(struct store_box *b, struct errtext *t);
+	/*
+	 * May be NULL where no mailbox has own_seen. These were seen, those not (anymore), as only this user knows. Durable
+	 * when it returns. ERR_INUSE.
+	 */
+	enum err (*set_seen)(struct store_box *b, const struct set *on, const struct set *off, struct errtext *t);
 
 	/* The modseq floor in roost-extra: raised, durable when it returns. */
 	enum err (*set_modseq_floor)(struct store_box *b, uint64_t floor, struct errtext *t);
@@ -410,6 +421,7 @@ struct store_box {
 	const struct store_ops *ops;
 	struct store *store; /* borrowed */
 	bool readonly;       /* as the store is configured, or its directory may not be written to */
+	bool own_seen;       /* \Seen is told by set_seen, also where readonly: set_flags leaves the folder's alone */
 };
 
 #endif

@@ -270,6 +270,20 @@ enum err arrivals_settle(struct arrivals *r, struct errtext *t)
 
 /* --- numbers --------------------------------------------------------------------------- */
 
+/* What the user who adds it has seen, where that is his alone. */
+static enum err tell_seen(const struct arrivals *r, struct store_box *sb, struct errtext *t)
+{
+	struct set on = SET_EMPTY, off = SET_EMPTY;
+	enum err e;
+
+	for (size_t i = 0; sb->own_seen && i < r->n; i++)
+		if (r->commit[i].flags.system & MAIL_SEEN)
+			set_add(&on, r->uid[i]);
+	e = on.n ? sb->ops->set_seen(sb, &on, &off, t) : ERR_OK;
+	set_free(&on);
+	return e;
+}
+
 /* ERR_OK also without numbers: the bytes are durable, the next scan will number them. ERR_INUSE: try again. */
 static enum err number(struct arrivals *r, struct errtext *t)
 {
@@ -285,6 +299,8 @@ static enum err number(struct arrivals *r, struct errtext *t)
 		e = sb->ops->number(sb, keys, r->n, r->synced, r->uid, &next, r->arena, t);
 	for (size_t i = 0; !e && i < r->n; i++)
 		r->commit[i].key = keys[i];
+	if (!e)
+		e = tell_seen(r, sb, t);
 	free(keys);
 	if (!e)
 		return ERR_OK;

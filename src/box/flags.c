@@ -27,7 +27,10 @@ static struct mail_flags combine(const struct storing *c, struct mail_flags old)
 {
 	struct mail_flags f = c->given;
 
-	if (c->s->mode == VIEW_FLAGS_ADD) {
+	if (c->v->readonly && c->s->mode == VIEW_FLAGS_SET) {
+		f.system |= old.system & (uint8_t)~MAIL_SEEN;
+		f.keywords = old.keywords;
+	} else if (c->s->mode == VIEW_FLAGS_ADD) {
 		f.system |= old.system;
 		f.keywords |= old.keywords;
 	} else if (c->s->mode == VIEW_FLAGS_REMOVE) {
@@ -120,7 +123,7 @@ static enum err store_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	struct storing *c = arg;
 	enum err e;
 
-	if (c->s->mode == VIEW_FLAGS_REMOVE)
+	if (c->s->mode == VIEW_FLAGS_REMOVE && !c->v->readonly)
 		find_keywords(c);
 	c->n = 0;
 	set_clear(&c->changed);
@@ -200,21 +203,30 @@ static enum err store_durably(struct mailbox *mb, struct errtext *t)
 	return e;
 }
 
+/* Where \Seen alone may be changed, whatever else is asked for with it has no effect (RFC 9051 section 7.1, PERMANENTFLAGS). */
+static enum err may_store(const struct view *v, const struct view_store *s, struct errtext *t)
+{
+	if (!v->readonly || (v->state.seen_only && (s->system & MAIL_SEEN || s->mode == VIEW_FLAGS_SET)))
+		return ERR_OK;
+	return err_say(t, ERR_READONLY, v->state.seen_only ? "Only \\Seen can be changed here" : "Mailbox is open read-only");
+}
+
 enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t)
 {
 	struct storing c = { .v = v, .s = s };
 	struct set mine = SET_EMPTY;
 	enum err e;
 
-	if (v->readonly)
-		return err_say(t, ERR_READONLY, "Mailbox is open read-only");
+	e = may_store(v, s, t);
+	if (e)
+		return e;
 	set_copy(&mine, uids);
 	set_intersect(&mine, &v->uids);
 	c.uids = &mine;
-	c.given.system = s->system & MAIL_SYSTEM;
+	c.given.system = s->system & (v->readonly ? MAIL_SEEN : MAIL_SYSTEM);
 	c.change = mem_array(set_count(&mine) + 1, sizeof(*c.change));
 	e = mailbox_ready(v->mb, t);
-	if (!e && s->mode != VIEW_FLAGS_REMOVE)
+	if (!e && s->mode != VIEW_FLAGS_REMOVE && !v->readonly)
 		e = make_keywords(&c, t);
 	if (!e)
 		e = mailbox_update(v->mb, REC_FACTS, store_run, &c, t);

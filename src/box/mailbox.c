@@ -27,6 +27,7 @@ static struct mailbox *mailbox_new(struct acct *a, struct space *s, const char *
 	mb->name = mem_str(storage);
 	mb->sb = sb;
 	mb->readonly = sb->readonly;
+	mb->own_seen = sb->own_seen;
 	mb->refs = 1;
 	mb->next = a->boxes;
 	a->boxes = mb;

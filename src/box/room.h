@@ -117,6 +117,7 @@ struct mailbox {
 	struct view *views;      /* borrowed */
 	bool dead;               /* deleted */
 	bool readonly;           /* may not be written to */
+	bool own_seen;           /* but for \Seen, which is this user's alone */
 	uint32_t epoch;          /* raised when the change log cannot be trusted to lead from old modseqs to new ones */
 	uint32_t uidvalidity;    /* last seen in the record; 0: never */
 	uint64_t floor;          /* the modseq floor that the folder notes; 0: not read yet */

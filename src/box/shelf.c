@@ -142,18 +142,45 @@ static enum err shelf_new(struct acct *a, const struct acct_ns *ns, struct shelf
 	return ERR_OK;
 }
 
-static enum err space_shelve(struct space *s, struct errtext *t)
+static bool same_place(const struct acct_ns *a, const struct acct_ns *b)
+{
+	return b->index_dir && strcmp(a->index_dir, b->index_dir) == 0 && a->index_flat == b->index_flat;
+}
+
+/* Several roots may have one place for their indexes: each has a number there, which is the same for all users. */
+static uint8_t number_there(const struct space *s)
+{
+	uint8_t n = 1;
+
+	for (const struct acct_ns *ns = s->acct->config->ns; ns < s->ns; ns++)
+		n += same_place(s->ns, ns);
+	return n;
+}
+
+static enum err shelf_of(struct space *s, struct errtext *t)
 {
 	struct acct *a = s->acct;
-	enum err e = ERR_CANNOT;
+	const struct acct_config *c = a->config;
 
-	if (s->ns->index_dir && !a->config->pooled)
-		e = shelf_new(a, s->ns, &s->shelf, t);
+	if (!s->ns->index_dir || c->pooled || (c->index_dir && strcmp(c->index_dir, s->ns->index_dir) == 0))
+		return ERR_CANNOT;
+	for (size_t i = 1; i < a->shelves; i++)
+		if (same_place(s->ns, a->shelf[i].ns)) {
+			s->shelf = &a->shelf[i];
+			return ERR_OK;
+		}
+	return shelf_new(a, s->ns, &s->shelf, t);
+}
+
+static enum err space_shelve(struct space *s, struct errtext *t)
+{
+	enum err e = shelf_of(s, t);
+
 	if (!e) {
-		s->number = 1;
+		s->number = number_there(s);
 		return ERR_OK;
 	}
-	s->shelf = &a->shelf[0];
+	s->shelf = &s->acct->shelf[0];
 	return unusable(e) ? ERR_OK : e;
 }
 

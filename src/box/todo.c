@@ -105,8 +105,25 @@ static enum err do_one(struct store_box *sb, struct batch *b, struct owed *o, st
 		return ERR_OK;
 	}
 	set_add(seen, o->uid);
+	if (sb->readonly && sb->own_seen)
+		return ERR_OK; /* nothing else can have changed */
 	b->renamed = true;
 	return sb->ops->set_flags(sb, o->key, o->hint, o->flags, b->ar, &o->hint_now, t);
+}
+
+/* What this user alone knows, all of the batch at once. */
+static enum err do_seen(struct store_box *sb, const struct batch *b, struct errtext *t)
+{
+	struct set on = SET_EMPTY, off = SET_EMPTY;
+	enum err e;
+
+	for (size_t i = 0; sb->own_seen && i < b->n; i++)
+		if (!b->o[i].absent && b->o[i].kind == IDX_TODO_FLAGS)
+			set_add(b->o[i].flags.system & MAIL_SEEN ? &on : &off, b->o[i].uid);
+	e = on.n || off.n ? sb->ops->set_seen(sb, &on, &off, t) : ERR_OK;
+	set_free(&on);
+	set_free(&off);
+	return e;
 }
 
 static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
@@ -115,6 +132,8 @@ static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 	struct store_box *sb;
 	enum err e = mailbox_store(mb, &sb, t);
 
+	if (!e)
+		e = do_seen(sb, b, t);
 	mailbox_guard(mb);
 	for (size_t i = 0; !e && i < b->n; i++) {
 		struct owed *o = &b->o[i];

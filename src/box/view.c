@@ -29,6 +29,7 @@ enum err view_open(struct acct *a, const char *name, bool readonly, struct view 
 	view_name(v);
 	v->readonly = readonly || mailbox_readonly(mb);
 	v->state.readonly = v->readonly;
+	v->state.seen_only = !readonly && v->readonly && mb->own_seen;
 	v->state.keywords = v->keyword;
 	v->next = mb->views;
 	mb->views = v;

@@ -373,8 +373,6 @@ static void check_location(struct check *k, struct place at, const char *what, c
 	expand_user(vars, SPAN("user@example.org"), SPAN("/home/user"));
 	if (conf_location_parse(text, vars, "/home/user", k->c->arena, &location, &t))
 		FAIL(k, at, "%s: %s", what, t.text);
-	else if (location.index_private)
-		WARN(k, at, "%s: INDEXPVT has no effect here: \\Seen is the same for all who share a mailbox", what);
 }
 
 static void check_locks(struct check *k, enum conf_id id, const char *name)

@@ -56,7 +56,9 @@ void imap_write_flags_lines(struct imap_session *s)
 	buf_add_str(out, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft");
 	write_keywords(out, st);
 	buf_add_str(out, ")\r\n");
-	if (st->readonly) {
+	if (st->seen_only) {
+		buf_add_str(out, "* OK [PERMANENTFLAGS (\\Seen)] Read-only but for what you have seen.\r\n");
+	} else if (st->readonly) {
 		buf_add_str(out, "* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n");
 	} else {
 		buf_add_str(out, "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft");

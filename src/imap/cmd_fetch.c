@@ -358,7 +358,7 @@ static enum step begin_walk(struct imap_fetch *f)
 
 	if (step != STEP_DONE || f->c->cond)
 		return step;
-	f->seen = f->seen && !view_state(f->c->s->view)->readonly;
+	f->seen = f->seen && (!view_state(f->c->s->view)->readonly || view_state(f->c->s->view)->seen_only);
 	e = view_walk_begin(f->c->s->view, &f->uids, f->want, &f->walk, &f->text);
 	imap_emit_init(&f->emit, f->c->s->view);
 	f->c->goal = set_count(&f->uids);

@@ -97,7 +97,7 @@ static enum step select_step(struct imap_cmd *c)
 	if (step != STEP_DONE || c->cond)
 		return step;
 	/* Also when the mailbox does not let itself be written to. */
-	return imap_ok(c, view_state(c->s->view)->readonly ? "READ-ONLY" : "READ-WRITE",
+	return imap_ok(c, view_state(c->s->view)->readonly && !view_state(c->s->view)->seen_only ? "READ-ONLY" : "READ-WRITE",
 		       sel->readonly ? "Examine completed." : "Select completed.");
 }
 

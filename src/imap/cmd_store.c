@@ -87,7 +87,7 @@ static enum step store_start(struct imap_cmd *c)
 		return imap_fail(c, ERR_MEMORY, NULL);
 	if (!parse(c, st))
 		return STEP_DONE;
-	if (view_state(c->s->view)->readonly)
+	if (view_state(c->s->view)->readonly && !view_state(c->s->view)->seen_only)
 		return imap_fail(c, ERR_READONLY, NULL);
 	c->step = store_step;
 	return store_step(c);

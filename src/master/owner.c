@@ -127,6 +127,7 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 		add_root(o, loc.index);
 		add_root(o, loc.index_memory ? "/dev/shm" : NULL);
 		add_root(o, loc.control);
+		add_root(o, loc.index_private);
 	}
 	if (err == ERR_OK)
 		err = conf_index_fallback(m->gen->conf, &owner, a, &fallback, e);

@@ -351,6 +351,13 @@ static enum err faulty_flags_done(struct store_box *b, struct errtext *t)
 	return e ? e : ops_of(b)->flags_done(inner_of(b), t);
 }
 
+static enum err faulty_set_seen(struct store_box *b, const struct set *on, const struct set *off, struct errtext *t)
+{
+	enum err e = box_step(b, t);
+
+	return e ? e : ops_of(b)->set_seen(inner_of(b), on, off, t);
+}
+
 static enum err faulty_set_modseq_floor(struct store_box *b, uint64_t floor, struct errtext *t)
 {
 	enum err e = box_step(b, t);
@@ -420,6 +427,7 @@ static const struct store_ops store_faulty_table = {
 	.expunge_done = faulty_expunge_done,
 	.set_flags = faulty_set_flags,
 	.flags_done = faulty_flags_done,
+	.set_seen = faulty_set_seen,
 	.set_modseq_floor = faulty_set_modseq_floor,
 	.watch = faulty_watch,
 	.made = faulty_made,

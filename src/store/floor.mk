@@ -22,6 +22,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/maildir_path.c \
 	src/store/maildir_save.c \
 	src/store/maildir_scan.c \
+	src/store/maildir_seen.c \
 	src/store/maildir_trash.c \
 	src/store/maildir_uidlist.c \
 	src/store/mbox.h src/store/mbox.c \
@@ -36,6 +37,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/mbox_save.c \
 	src/store/mbox_scan.c \
 	src/store/mem.c \
+	src/store/seen.h src/store/seen.c \
 	src/store/special_use.h src/store/special_use.c \
 	src/store/subscriptions.h src/store/subscriptions.c \
 	src/store/uidlist.h src/store/uidlist.c \
@@ -75,6 +77,7 @@ check_PROGRAMS += \
 	tests/unit/test_store_extra \
 	tests/unit/test_store_file \
 	tests/unit/test_store_keytab \
+	tests/unit/test_store_seen \
 	tests/unit/test_store_special_use \
 	tests/unit/test_store_subscriptions \
 	tests/unit/test_store_uidlist
@@ -90,6 +93,7 @@ tests_unit_test_maildir_save_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_scan_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_uidlist_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_maildir_uidvalidity_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_store_seen_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_special_use_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mbox_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mbox_from_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -108,6 +112,7 @@ EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_maildir_courier \
 	tests/fuzz/fuzz_maildir_extra \
 	tests/fuzz/fuzz_maildir_keywords \
+	tests/fuzz/fuzz_store_seen \
 	tests/fuzz/fuzz_store_special_use \
 	tests/fuzz/fuzz_maildir_name \
 	tests/fuzz/fuzz_maildir_subscriptions \
@@ -119,6 +124,8 @@ tests_fuzz_fuzz_maildir_courier_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_courier_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_extra_LDADD = $(STORE_LIBS)
+tests_fuzz_fuzz_store_seen_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_store_seen_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_store_special_use_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_store_special_use_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_keywords_LDFLAGS = $(FUZZ_LINK)

@@ -58,6 +58,7 @@ static void maildir_close(struct store *s)
 	free(m->boxes);
 	free(m->dirname);
 	free(m->subscriptions);
+	free(m->seen);
 	free(m->lock_host);
 	free(m);
 }
@@ -113,6 +114,8 @@ static void config_take(struct maildir *m, const struct store_config *config)
 	m->boxes = config->boxdir && m->fs ? mem_printf("%s/%s", config->root, config->boxdir) : mem_str(config->root);
 	m->dirname = m->fs ? copy(config->dirname) : NULL;
 	m->subscriptions = mem_str(config->subscriptions ? config->subscriptions : "subscriptions");
+	m->seen = copy(config->seen);
+	m->seen_all = config->seen_all;
 	m->utf8 = config->utf8;
 	m->prune = config->prune;
 	m->folders_only = config->folders_only;
@@ -224,6 +227,7 @@ static void maildir_box_close(struct store_box *sb)
 	keymap_free(&b->list.in_play);
 	maildir_names_drop(b);
 	extra_free(&b->extra);
+	maildir_seen_end(b);
 	free(b->cur_path);
 	free(b->new_path);
 	free(b->dirname);
@@ -294,6 +298,7 @@ static enum err maildir_box_open(struct store *s, const char *name, struct store
 		maildir_box_close(&b->head);
 		return e;
 	}
+	maildir_seen_begin(b);
 	*b_r = &b->head;
 	return ERR_OK;
 }
@@ -517,6 +522,7 @@ static const char *maildir_box_path(struct store_box *sb, struct arena *a)
 	.expunge_done = maildir_expunge_done, \
 	.set_flags = maildir_set_flags, \
 	.flags_done = maildir_flags_done, \
+	.set_seen = maildir_set_seen, \
 	.set_modseq_floor = maildir_set_modseq_floor, \
 	.watch = maildir_watch, \
 	.path = maildir_box_path, \

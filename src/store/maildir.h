@@ -20,6 +20,7 @@
 
 struct extra;
 struct names;
+struct seen;
 
 enum { MAILDIR_PATH_MAX = 1024 }; /* of a mailbox below its root, with the NUL */
 
@@ -28,6 +29,8 @@ struct maildir {
 	char *root, *inbox, *control; /* own; inbox, control: NULL when in the root */
 	char *boxes;                  /* own: where the folders begin */
 	char *dirname, *subscriptions; /* own; dirname may be NULL */
+	char *seen;                   /* own; NULL: \Seen is nobody's own */
+	bool seen_all;
 	bool fs, utf8, prune, folders_only, dirname_control; /* as configured; fs: LAYOUT=fs */
 	int root_fd;                  /* own */
 	int boxes_fd;                 /* own when not equal to root_fd */
@@ -85,6 +88,7 @@ struct maildir_box {
 	char *cur_path, *new_path; /* own; for watchers; made on demand */
 	struct list_state list;
 	struct extra *extra;       /* own; NULL until needed */
+	struct seen *seen;         /* own; NULL unless head.own_seen */
 	bool extra_fresh;          /* read since the batch of flags under way began */
 	struct names *names;       /* own; NULL: no listing kept */
 	uint32_t letters_seen;     /* keyword letters met in file names */
@@ -188,6 +192,17 @@ enum err maildir_courier_keywords(struct maildir_box *b, struct errtext *t); /* 
 /* For fuzzing: how many keywords these name, the text of :list and of one message's file. */
 unsigned maildir_courier_names(struct span list, struct span message);
 enum err maildir_courier_subscriptions(struct maildir *m, const struct subs_file *f, struct errtext *t);
+
+/* maildir_seen.c */
+void maildir_seen_begin(struct maildir_box *b); /* is \Seen the user's own here? */
+void maildir_seen_end(struct maildir_box *b);
+enum err maildir_seen_refresh(struct maildir_box *b, struct errtext *t); /* the list of UIDs has been read */
+bool maildir_seen_has(const struct maildir_box *b, uint32_t uid);
+enum err maildir_set_seen(struct store_box *sb, const struct set *on, const struct set *off, struct errtext *t);
+/* What goes into a file's name, which has these flags now. */
+struct mail_flags maildir_seen_not(const struct maildir_box *b, struct mail_flags flags, struct mail_flags now);
+/* A mailbox made below a root that has a dovecot-shared gets one. */
+enum err maildir_shared_make(struct maildir *m, int fd);
 
 /* maildir_scan.c */
 enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_r);

@@ -424,7 +424,8 @@ static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 	w->done = w->claim && f->dir == 'c';
 	if (w->done)
 		return ERR_OK;
-	if (!maildir_name_build(name, w->key, found_rest(f), w->flags))
+	if (!maildir_name_build(name, w->key, found_rest(f),
+				maildir_seen_not(b, w->flags, maildir_name_flags(found_rest(f)))))
 		return ERR_LIMIT;
 	if (f->dir == 'c' && strcmp(name, f->file) == 0) {
 		if (fstatat(b->cur_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -468,10 +469,11 @@ enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hi
 			   struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
+	struct mail_flags shared = maildir_seen_not(b, flags, (struct mail_flags){ 0, 0 });
 	struct flagging w = {
 		.flags = flags,
 		.key = key,
-		.claim = hint.n > 0 && hint.p[0] == 'n' && !flags.system && !flags.keywords,
+		.claim = hint.n > 0 && hint.p[0] == 'n' && !shared.system && !shared.keywords,
 	};
 	struct found f;
 	enum err e;

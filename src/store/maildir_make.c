@@ -63,6 +63,8 @@ static enum err folder_fill(struct maildir *m, int parent, const char *dirname, 
 		mark = file_open(fd, "maildirfolder", O_WRONLY | O_CREAT, m->file_mode);
 		e = mark < 0 ? err_from_errno(errno) : ERR_OK;
 	}
+	if (!e)
+		e = maildir_shared_make(m, fd);
 	if (!e && use)
 		e = special_use_write(fd, use, m->file_mode, m->sync != STORE_SYNC_NEVER, t);
 	if (!e)

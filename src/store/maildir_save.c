@@ -225,7 +225,7 @@ static enum err file_prepare(struct maildir_box *b, struct store_commit *c, bool
 	return e;
 }
 
-static bool commit_name(struct store_commit *c, struct staged *s, char dir)
+static bool commit_name(const struct maildir_box *b, struct store_commit *c, struct staged *s, char dir)
 {
 	char base[MAILDIR_NAME_MAX + 1], size[24] = "", crlf[24] = "", guid[GUID_TEXT + 1] = "";
 	int n;
@@ -241,7 +241,8 @@ static bool commit_name(struct store_commit *c, struct staged *s, char dir)
 		return false;
 	s->base_n = (size_t)n;
 	if (dir == 'c')
-		return maildir_name_build(s->final, span_of(base, (size_t)n), SPAN(""), c->flags);
+		return maildir_name_build(s->final, span_of(base, (size_t)n), SPAN(""),
+					  maildir_seen_not(b, c->flags, (struct mail_flags){ 0, 0 }));
 	memcpy(s->final, base, (size_t)n + 1);
 	return true;
 }
@@ -268,7 +269,7 @@ static enum err commit_rename(struct maildir_box *b, struct store_commit *c, int
 		return ERR_OK;
 	memcpy(old, s->unique, sizeof(old));
 	for (int i = 0; i < NAME_TRIES; i++) {
-		if (!commit_name(c, s, dir))
+		if (!commit_name(b, c, s, dir))
 			return ERR_LIMIT;
 		e = commit_file(b, s, tmp, old, dir);
 		if (!e) {
@@ -358,7 +359,7 @@ static enum err commit_keywords(struct maildir_box *b, struct store_commit *c, s
 		struct staged *s = c[i].stage->priv;
 		uint64_t high = c[i].flags.keywords & ~MAILDIR_LETTER_MASK;
 
-		if (c[i].err || !high || !commit_name(&c[i], s, 'c'))
+		if (c[i].err || !high || !commit_name(b, &c[i], s, 'c'))
 			continue;
 		memcpy(base, s->final, s->base_n);
 		extra_set_keywords_of(b->extra, span_of(base, s->base_n), high);

@@ -346,6 +346,10 @@ static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg
 		.uidl = span_of(s + base.n + 1 + e->rest.n, e->uidl.n),
 	};
 	entry_guid(e, base, msg->guid);
+	if (p->b->head.own_seen) {
+		msg->flags.system &= (uint8_t)~MAIL_SEEN;
+		msg->flags.system |= maildir_seen_has(p->b, e->uid) ? MAIL_SEEN : 0;
+	}
 	p->b->letters_seen |= (uint32_t)msg->flags.keywords;
 	msg->flags.keywords |= extra_keywords_of(p->b->extra, base);
 	if (e->dir == 'n')
@@ -416,6 +420,8 @@ static enum err pass_finish(struct pass *p, bool whole, struct arena *a, struct 
 	struct store_scan scan = { 0 };
 	enum err e = maildir_extra(p->b, t);
 
+	if (!e)
+		e = maildir_seen_refresh(p->b, t);
 	if (e)
 		return e;
 	e = pass_give(p, a, &scan);

@@ -181,6 +181,8 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 		.root = loc->path,
 		.inbox = loc->inbox,
 		.control = loc->control,
+		.seen = loc->index_private != NULL ? loc->index_private : loc->index,
+		.seen_all = loc->index_private != NULL,
 		.subscriptions = loc->subscriptions,
 		.dirname = loc->dirname,
 		.dirname_control = loc->dirname_control,
@@ -246,7 +248,8 @@ static void shared_index(struct account *a, const struct conf_location *loc, str
 		log_warning("%s/dovecot-acl is not read: the permissions of files alone say who may do what", loc->path);
 		a->w->acl_told = true;
 	}
-	if (loc->index_memory)
+	/* What each knows for himself cannot be in one for all. */
+	if (loc->index_memory || loc->index_private != NULL)
 		return;
 	ns->index_dir = index_place(a->arena, loc, &ns->index_flat);
 	if (stat(loc->index != NULL ? loc->index : loc->path, &st) == 0)
