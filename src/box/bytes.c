@@ -93,7 +93,7 @@ static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 	if (e == ERR_NOTFOUND)
 		return ERR_EXPUNGED;
 	if (!e)
-		e = object_open(o->m->v->mb, im.key, im.hint, &o->m->o, t);
+		e = object_open(o->m->v->mb, im.key, im.hint, &o->m->o, &o->m->stored, t);
 	if (!e)
 		o->m->described = im.size == o->m->o.length;
 	return e == ERR_CORRUPT ? ERR_IO : e;
@@ -205,12 +205,11 @@ enum err message_parts(struct message *m, const struct mime_tree **tree_r, struc
 
 enum err message_stored(struct message *m, size_t max, struct span *bytes_r, struct errtext *t)
 {
-	enum err e = ERR_OK;
+	enum err e;
 
 	if (m->o.length > max)
 		return err_say(t, ERR_LIMIT, "The message is too large to be looked into");
-	if (!m->stored.bytes.p)
-		e = loaded_get(&m->stored, &m->o, t);
+	e = loaded_get(&m->stored, &m->o, t);
 	if (!e)
 		*bytes_r = m->stored.bytes;
 	return e;
@@ -218,19 +217,35 @@ enum err message_stored(struct message *m, size_t max, struct span *bytes_r, str
 
 /* --- sections -------------------------------------------------------------------------- */
 
+/* As stored; into a buffer of the caller's when the message is not loaded. */
+static enum err range_bytes(struct message *m, const struct mime_range *range, struct buf *own, struct span *s_r,
+			    struct errtext *t)
+{
+	enum err e;
+
+	if (m->stored.bytes.p) {
+		*s_r = span_cut(m->stored.bytes, (size_t)range->off, (size_t)range->size);
+		return ERR_OK;
+	}
+	e = bytes_load(m->o.fd, m->o.offset + range->off, range->size, own, t);
+	*s_r = buf_span(own);
+	return e;
+}
+
 /* HEADER.FIELDS: the block is read and filtered, the result converted. */
 static enum err make_fields(struct message *m, const struct mime_section *section, const struct span *names,
 			    size_t n, const struct mime_range *range, struct message_bytes *b, struct errtext *t)
 {
 	struct mime_crlf state = MIME_CRLF_START;
 	struct buf block, kept;
+	struct span header;
 	enum err e;
 
 	buf_init(&block, HEADER_LOAD);
 	buf_init(&kept, HEADER_LOAD);
-	e = bytes_load(m->o.fd, m->o.offset + range->off, range->size, &block, t);
+	e = range_bytes(m, range, &block, &header, t);
 	if (!e) {
-		mime_header_filter(buf_span(&block), names, n, section->kind == MIME_SECTION_FIELDS_NOT, &kept);
+		mime_header_filter(header, names, n, section->kind == MIME_SECTION_FIELDS_NOT, &kept);
 		buf_clear(&m->made);
 		mime_crlf_add(&state, buf_span(&kept), &m->made);
 		if (kept.failed || m->made.failed)

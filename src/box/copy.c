@@ -154,7 +154,7 @@ static enum err stage_bytes(struct mailbox *from, struct store_box *to, const st
 			    struct store_stage *st_r, int64_t *date_r, struct errtext *t)
 {
 	struct object o;
-	enum err e = object_open(from, s->m.key, s->m.hint, &o, t);
+	enum err e = object_open(from, s->m.key, s->m.hint, &o, NULL, t);
 
 	if (e)
 		return e;

@@ -17,6 +17,7 @@
 enum {
 	SMALL = 256 << 10, /* larger ones are not unpacked in memory, nor read into it once unpacked */
 	PIECE = 64 << 10,
+	AHEAD = 32 << 10,  /* what is read in the time of a look at the first bytes, or nearly so */
 };
 
 /* --- nameless files -------------------------------------------------------------------------- */
@@ -167,48 +168,6 @@ static enum err object_unpack(const struct acct_config *c, enum pack_kind kind, 
 	return say(e, t);
 }
 
-/* --- opening --------------------------------------------------------------------------------- */
-
-static enum pack_kind kind_of(const struct object *o)
-{
-	char head[PACK_MAGIC];
-	size_t most = o->length < sizeof(head) ? (size_t)o->length : sizeof(head);
-	ssize_t n = pread(o->fd, head, most, (off_t)o->offset);
-
-	return n > 0 ? pack_kind_of(span_of(head, (size_t)n)) : PACK_NONE;
-}
-
-enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t)
-{
-	enum pack_kind kind = PACK_NONE;
-	struct store_object so;
-	struct store_box *sb;
-	struct object o;
-	enum err e = mailbox_store(mb, &sb, t);
-
-	if (!e)
-		e = sb->ops->locate(sb, key, hint, &so, NULL, NULL, t);
-	if (e)
-		return e;
-	o = (struct object){ so.fd, so.offset, so.length, so.mtime, so.ctime, false };
-	if (so.maybe_packed)
-		kind = kind_of(&o);
-	if (kind)
-		e = object_unpack(mb->acct->config, kind, &o, t);
-	if (e)
-		object_close(&o);
-	else
-		*o_r = o;
-	return e;
-}
-
-void object_close(struct object *o)
-{
-	if (o->fd >= 0)
-		close(o->fd);
-	o->fd = -1;
-}
-
 /* --- as one span ----------------------------------------------------------------------------- */
 
 void loaded_init(struct loaded *l)
@@ -217,7 +176,7 @@ void loaded_init(struct loaded *l)
 	buf_init(&l->buf, LOAD_MAX);
 }
 
-static void unmap(struct loaded *l)
+static void unload(struct loaded *l)
 {
 	if (l->map)
 		munmap(l->map, l->bytes.n);
@@ -230,7 +189,8 @@ enum err loaded_get(struct loaded *l, const struct object *o, struct errtext *t)
 	void *map;
 	enum err e;
 
-	unmap(l);
+	if (l->bytes.p)
+		return ERR_OK;
 	if (o->unpacked && o->length > SMALL) {
 		map = mmap(NULL, (size_t)o->length, PROT_READ, MAP_PRIVATE, o->fd, 0);
 		if (map == MAP_FAILED)
@@ -247,6 +207,64 @@ enum err loaded_get(struct loaded *l, const struct object *o, struct errtext *t)
 
 void loaded_free(struct loaded *l)
 {
-	unmap(l);
+	unload(l);
 	buf_free(&l->buf);
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+/* What the bytes begin with tells; where they are few and wanted, all are read at once. */
+static enum err look_into(const struct object *o, struct loaded *l, enum pack_kind *kind_r, struct errtext *t)
+{
+	char head[PACK_MAGIC];
+	size_t most = o->length < sizeof(head) ? (size_t)o->length : sizeof(head);
+	ssize_t n;
+
+	if (l && o->length <= AHEAD) {
+		enum err e = loaded_get(l, o, t);
+
+		if (e)
+			return e;
+		*kind_r = pack_kind_of(l->bytes);
+		if (*kind_r)
+			unload(l);
+		return ERR_OK;
+	}
+	n = pread(o->fd, head, most, (off_t)o->offset);
+	*kind_r = n > 0 ? pack_kind_of(span_of(head, (size_t)n)) : PACK_NONE;
+	return ERR_OK;
+}
+
+enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct loaded *l,
+		     struct errtext *t)
+{
+	enum pack_kind kind = PACK_NONE;
+	struct store_object so;
+	struct store_box *sb;
+	struct object o;
+	enum err e = mailbox_store(mb, &sb, t);
+
+	if (l)
+		unload(l);
+	if (!e)
+		e = sb->ops->locate(sb, key, hint, &so, NULL, NULL, t);
+	if (e)
+		return e;
+	o = (struct object){ so.fd, so.offset, so.length, so.mtime, so.ctime, false };
+	if (so.maybe_packed)
+		e = look_into(&o, l, &kind, t);
+	if (kind)
+		e = object_unpack(mb->acct->config, kind, &o, t);
+	if (e)
+		object_close(&o);
+	else
+		*o_r = o;
+	return e;
+}
+
+void object_close(struct object *o)
+{
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
 }

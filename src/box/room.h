@@ -363,11 +363,17 @@ struct object {
 /*
  * Finds a message's bytes (store_ops.locate). ERR_IO also when a compressed message is damaged, or there is no room to unpack it;
  * ERR_LIMIT when it would be larger than LOAD_MAX. An unpacked one keeps nothing in memory that is larger than 256 KiB.
+ * l: NULL when not all of the bytes are wanted.
  */
-enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t);
+struct loaded;
+enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct loaded *l,
+		     struct errtext *t);
 void object_close(struct object *o);
 
-/* Those bytes as one span: read into buf, or mapped, where nobody can take them from under the map. */
+/*
+ * Those bytes as one span: read into buf, or mapped, where nobody can take them from under the map. object_open forgets
+ * what was loaded before and may load the bytes itself; loaded_get then has nothing left to do.
+ */
 struct loaded {
 	struct buf buf;
 	void *map;

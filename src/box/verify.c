@@ -69,7 +69,7 @@ static void compare_missing(struct acct_verify *job, const struct idx_msg *m)
 {
 	struct verifying *r = job->priv;
 	struct object o;
-	enum err e = object_open(r->mb, m->key, m->hint, &o, NULL);
+	enum err e = object_open(r->mb, m->key, m->hint, &o, NULL, NULL);
 
 	if (!e)
 		object_close(&o);
@@ -189,7 +189,7 @@ static enum err bytes_run(struct idx_txn *x, struct rec *rec, void *arg, struct 
 	if (e == ERR_NOTFOUND)
 		e = ERR_OK;
 	if (!e)
-		e = object_open(r->mb, m.key, m.hint, &o, t);
+		e = object_open(r->mb, m.key, m.hint, &o, &r->load, t);
 	if (e)
 		return e;
 	e = loaded_get(&r->load, &o, t);

@@ -195,7 +195,7 @@ static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c
 	struct acct *a = w->v->mb->acct;
 	struct object o;
 	struct idx_cache made;
-	enum err e = object_open(w->v->mb, m->key, m->hint, &o, t);
+	enum err e = object_open(w->v->mb, m->key, m->hint, &o, bytes ? &w->load : NULL, t);
 
 	w->touched = true;
 	if (e == ERR_EXPUNGED)
