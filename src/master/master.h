@@ -69,7 +69,7 @@ struct proc_row {
 	unsigned (*count)(const struct conf *c);
 };
 
-enum { PROC_LOGIN, PROC_AUTH, PROC_AUTHWORKER, PROC_CONTROL, PROC_DOTLOCK, PROC_WORKER, PROC_ROWS };
+enum { PROC_AUTH, PROC_AUTHWORKER, PROC_LOGIN, PROC_CONTROL, PROC_DOTLOCK, PROC_WORKER, PROC_ROWS };
 extern const struct proc_row proc_rows[PROC_ROWS];
 
 /* --- children.c: processes that run --- */

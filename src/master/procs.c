@@ -1,4 +1,5 @@
-/* THE process table: every kind of helper, one row each. The order is the order of starting. */
+/* THE process table: every kind of helper, one row each. The order is the order of starting: who asks auth
+ * comes behind it, and so learns of it before he listens for clients. */
 #include "master.h"
 
 #include <stdlib.h>
@@ -39,13 +40,15 @@ static unsigned count_dotlock(const struct conf *c)
 	return wanted;
 }
 
+_Static_assert(PROC_AUTH < PROC_LOGIN && PROC_AUTH < PROC_CONTROL, "auth is started before those who ask it");
+
 const struct proc_row proc_rows[PROC_ROWS] = {
-	[PROC_LOGIN] = { ROLE_LOGIN, CONF_LOGIN, "login", "roost-login", PROC_USER_LOGIN, true,
-			 ROLE_AUTH, count_login },
 	[PROC_AUTH] = { ROLE_AUTH, CONF_AUTH, "auth", "roost-auth", PROC_USER_INTERNAL, true,
 			ROLE_LOGIN | ROLE_CONTROL | ROLE_AUTHWORKER, count_one },
 	[PROC_AUTHWORKER] = { ROLE_AUTHWORKER, CONF_AUTH, "auth-worker", "roost-auth-worker",
 			      PROC_USER_ROOT, false, ROLE_AUTH, count_authworker },
+	[PROC_LOGIN] = { ROLE_LOGIN, CONF_LOGIN, "login", "roost-login", PROC_USER_LOGIN, true,
+			 ROLE_AUTH, count_login },
 	[PROC_CONTROL] = { ROLE_CONTROL, CONF_CONTROL, "control", "roost-control",
 			   PROC_USER_INTERNAL, true, ROLE_AUTH, count_one },
 	[PROC_DOTLOCK] = { ROLE_DOTLOCK, CONF_DOTLOCK, "dotlock", "roost-dotlock", PROC_USER_SPOOL, true, 0,
