@@ -164,6 +164,18 @@ bool mbox_from_parse(struct span line, int64_t *time_r)
 	return false;
 }
 
+/* By a letter that is rare enough in mail: several times as fast as looking for the whole. */
+size_t mbox_from_search(struct span s)
+{
+	const char *p = s.p, *end = s.p + s.n;
+
+	while (end - p >= 6 && (p = memchr(p + 1, 'F', (size_t)(end - p - 5)))) {
+		if (p[-1] == '\n' && memcmp(p + 1, "rom ", 4) == 0)
+			return (size_t)(p - 1 - s.p);
+	}
+	return SIZE_MAX;
+}
+
 void mbox_from_put(struct buf *out, struct span sender, int64_t when)
 {
 	time_t t = (time_t)when;

@@ -18,6 +18,9 @@ enum { MBOX_FROM_MAX = 1000 }; /* longest line taken for one, without LF */
  */
 bool mbox_from_parse(struct span line, int64_t *time_r);
 
+/* The first LF with "From " behind it; SIZE_MAX: none. */
+size_t mbox_from_search(struct span s);
+
 /* Ends with LF. The sender of an unknown one is MAILER-DAEMON; blanks in it become dashes. */
 void mbox_from_put(struct buf *out, struct span sender, int64_t when);
 

@@ -279,42 +279,49 @@ static enum err spill_flush(struct mbox_box *b, struct spill *s, struct errtext 
 	return e ? err_say(t, e, JOURNAL " of %s: %s", b->name, err_name(e)) : ERR_OK;
 }
 
+/* So many bytes more stand in the buffer. */
+static enum err spilled(struct mbox_box *b, struct spill *s, size_t n, struct errtext *t)
+{
+	XXH3_64bits_update(s->sum, s->buf.p + s->buf.n, n);
+	s->buf.n += n;
+	s->n += n;
+	return s->buf.n >= PIECE ? spill_flush(b, s, t) : ERR_OK;
+}
+
 enum err spill_bytes(struct mbox_box *b, struct spill *s, struct span bytes, struct errtext *t)
 {
 	enum err e = ERR_OK;
 
-	XXH3_64bits_update(s->sum, bytes.p, bytes.n);
 	while (!e && bytes.n) {
 		struct span part = span_cut(bytes, 0, PIECE);
 
-		buf_add_span(&s->buf, part);
-		s->n += part.n;
+		if (!buf_reserve(&s->buf, part.n))
+			return err_say(t, ERR_MEMORY, JOURNAL " of %s", b->name);
+		memcpy(s->buf.p + s->buf.n, part.p, part.n);
+		e = spilled(b, s, part.n, t);
 		bytes = span_from(bytes, part.n);
-		if (s->buf.n >= PIECE)
-			e = spill_flush(b, s, t);
 	}
 	return e;
 }
 
-struct spilling {
-	struct mbox_box *b;
-	struct spill *s;
-	struct errtext *t;
-};
-
-static enum err spill_piece(void *arg, struct span piece)
-{
-	struct spilling *x = arg;
-
-	return spill_bytes(x->b, x->s, piece, x->t);
-}
-
+/* Read to where it will be written from. */
 enum err spill_range(struct mbox_box *b, struct spill *s, uint64_t at, uint64_t n, struct errtext *t)
 {
-	struct spilling x = { b, s, t };
-	enum err e = each_piece(b->fd, at, at + n, spill_piece, &x);
+	enum err e = ERR_OK;
 
-	return e ? err_say(t, e, "%s cannot be read or copied: %s", b->path, err_name(e)) : ERR_OK;
+	while (!e && n) {
+		size_t part = n < PIECE ? (size_t)n : PIECE, got = 0;
+
+		e = buf_reserve(&s->buf, part) ? read_at(b->fd, s->buf.p + s->buf.n, part, at, &got) : ERR_MEMORY;
+		if (!e && got < part)
+			e = ERR_IO;
+		if (e)
+			return err_say(t, e, "%s cannot be read or copied: %s", b->path, err_name(e));
+		e = spilled(b, s, part, t);
+		at += part;
+		n -= part;
+	}
+	return e;
 }
 
 /* --- applying --------------------------------------------------------------------------- */

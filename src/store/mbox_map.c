@@ -13,6 +13,7 @@
 
 enum {
 	WINDOW = 256 << 10,
+	HEAD_USUAL = 16 << 10, /* bytes: so many are looked at first */
 	LEADING_MAX = 16, /* empty lines before the first message */
 };
 
@@ -199,7 +200,7 @@ static enum err body_search(struct parser *p, struct mbox_msg *m, uint64_t body)
 		size_t i;
 
 		e = window_at(&p->w, at, MBOX_FROM_MAX + 8, &s);
-		i = span_search(s, SPAN("\nFrom "));
+		i = mbox_from_search(s);
 		if (e || (i == SIZE_MAX && p->w.eof))
 			break;
 		if (i == SIZE_MAX) {
@@ -222,7 +223,7 @@ static enum err body_search(struct parser *p, struct mbox_msg *m, uint64_t body)
 /* The header's text; one without an empty line may run into the next message. */
 static enum err head_text(struct parser *p, uint64_t at, struct span *text_r, struct mbox_head *h)
 {
-	size_t need = WINDOW / 2;
+	size_t need = HEAD_USUAL;
 	enum err e;
 
 	for (;; need = need * 2 < MBOX_HEAD_MAX ? need * 2 : MBOX_HEAD_MAX) {
@@ -239,7 +240,7 @@ static enum err head_cut(struct parser *p, uint64_t at, struct span *text, struc
 {
 	size_t off = 0, i;
 
-	while ((i = span_search(span_cut(*text, off, h->end - off), SPAN("\nFrom "))) != SIZE_MAX) {
+	while ((i = mbox_from_search(span_cut(*text, off, h->end - off))) != SIZE_MAX) {
 		uint32_t from;
 
 		off += i + 1;
@@ -518,7 +519,7 @@ static enum err settle(struct mbox_box *b, struct mbox_stamp *parsed)
 
 	if (e || !parsed->young || now.size != parsed->size || now.sec != parsed->sec || now.nsec != parsed->nsec)
 		return e;
-	e = mbox_stamp_own(b, &now);
+	e = mbox_stamp_own(b, parsed, false, &now);
 	if (!e && now.size == parsed->size)
 		*parsed = now;
 	return e;
@@ -561,7 +562,7 @@ enum err mbox_map_written(struct mbox_box *b, bool moved, struct errtext *t)
 		parser_free(&p);
 	}
 	if (!e && done)
-		return mbox_stamp_own(b, &b->map.stamp);
+		return mbox_stamp_own(b, &b->map.stamp, true, &b->map.stamp);
 	return e ? err_say(t, e, "%s cannot be read", b->path) : mbox_map_update(b, true, NULL, t);
 }
 

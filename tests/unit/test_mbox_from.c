@@ -73,12 +73,31 @@ static void test_written(void **state)
 	buf_free(&out);
 }
 
+/* As if by looking for the whole, whatever the letters around it are. */
+static void test_search(void **state)
+{
+	static const char letters[] = "\nFFrom ";
+	char text[64];
+
+	srandom(3);
+	for (int i = 0; i < 20000; i++) {
+		struct span s = span_of(text, (size_t)(random() % (long)sizeof(text)));
+
+		for (size_t k = 0; k < s.n; k++)
+			text[k] = letters[random() % 7];
+		if (i % 3 && s.n > 8)
+			memcpy(text + random() % (long)(s.n - 6), "\nFrom ", 6);
+		assert_int_equal(mbox_from_search(s), span_search(s, SPAN("\nFrom ")));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_written),
+		cmocka_unit_test(test_search),
 	};
 
 	setenv("TZ", "UTC", 1);
