@@ -143,8 +143,10 @@ enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r);
 /*
  * The file is locked and known to us as it is: it gets a time of our own, finer than the kernel's tick, so that whoever
  * changes it after us, and be it at once, leaves another one.
+ * changed: we wrote to it since it was as in before. Dovecot tells changes by the size and the second, so that second is
+ * left behind, if need be for the next one, which has not come yet.
  */
-enum err mbox_stamp_own(struct mbox_box *b, struct mbox_stamp *s_r);
+enum err mbox_stamp_own(struct mbox_box *b, const struct mbox_stamp *before, bool changed, struct mbox_stamp *s_r);
 bool mbox_stamp_same(const struct mbox_stamp *a, const struct mbox_stamp *b);
 
 /*

@@ -39,13 +39,21 @@ enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r)
 	return ERR_OK;
 }
 
-enum err mbox_stamp_own(struct mbox_box *b, struct mbox_stamp *s_r)
+/* Never back, as long as what was before is ours. */
+static void time_after(const struct mbox_stamp *before, bool changed, struct timespec *t)
+{
+	if (before->sec == t->tv_sec + 1 || (changed && before->sec == t->tv_sec))
+		t->tv_sec++;
+}
+
+enum err mbox_stamp_own(struct mbox_box *b, const struct mbox_stamp *before, bool changed, struct mbox_stamp *s_r)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT } };
 	bool set;
 	enum err e;
 
 	clock_gettime(CLOCK_REALTIME, &t[1]);
+	time_after(before, changed, &t[1]);
 	set = b->fd >= 0 && b->writable && futimens(b->fd, t) == 0;
 	e = mbox_stamp(b, s_r);
 	if (!e && set && t[1].tv_nsec && s_r->sec == t[1].tv_sec && s_r->nsec == t[1].tv_nsec)

@@ -135,7 +135,7 @@ static enum err body_look(struct body *y, struct buf *piece)
 
 		e = piece_read(y, at, piece);
 		rest = buf_span(piece);
-		while (!e && !y->quotes_from && (i = span_search(rest, SPAN("\nFrom "))) != SIZE_MAX) {
+		while (!e && !y->quotes_from && (i = mbox_from_search(rest)) != SIZE_MAX) {
 			rest = span_from(rest, i + 1);
 			line = rest;
 			y->quotes_from = span_split(&line, '\n', &line) && mbox_from_parse(line, NULL);
@@ -351,6 +351,7 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 {
 	bool sync = a->b->r->sync != STORE_SYNC_NEVER;
 	uint64_t start = a->at;
+	struct mbox_stamp written;
 	struct buf head, piece;
 	enum err e = ERR_OK;
 
@@ -369,6 +370,8 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 		e = ERR_IO; /* the note in the journal stays: the next lock takes the rest away */
 	else if (a->noted)
 		(void)journal_append_end(a->b, NULL);
+	if (!e)
+		(void)mbox_stamp_own(a->b, &a->b->map.stamp, true, &written);
 	buf_free(&head);
 	buf_free(&piece);
 	XXH3_freeState(a->sum);
