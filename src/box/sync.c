@@ -243,12 +243,16 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 	}
 	if (!e)
 		e = take_keywords(s, sb, t);
+	if (e) { /* another program has the lock: again from here, with nothing of what was scanned */
+		s->uid = arrivals_from;
+		return e;
+	}
 	if (!s->whole && s->scan.n && s->scan.msg[0].uid)
 		arrivals_from = s->scan.msg[0].uid < arrivals_from ? s->scan.msg[0].uid : arrivals_from;
 	if (!s->whole)
 		s->uid = arrivals_from;
 	s->phase = SYNC_NUMBER;
-	return e;
+	return ERR_OK;
 }
 
 static int by_uid(const void *a, const void *b)

@@ -216,10 +216,12 @@ class Round:
         self.saved = {}
 
     def uidls(self, seen, number, when):
-        """Those already saved are as they were, whatever form new ones have by now."""
-        if not self.maildir or not os.path.exists(POP3):
+        """Those already saved are as they were, whatever form new ones have by now. In an mbox nothing is saved: what
+        they are made of stays, the UIDs and the header's sum."""
+        if not os.path.exists(POP3):
             return
-        before, form = self.saved, ["%08Xu%08Xv", "%v.%u", "%f"][number % 3]
+        before = self.saved
+        form = ["%08Xu%08Xv", "%v.%u", "%f"][number % 3] if self.maildir else "%08Xu%08Xv.%m"
         self.saved = dovecot_uidls(self.site, self.location, seen[0]["INBOX"][1], form)
         same_uidls(before, self.saved, when)
 

@@ -181,6 +181,49 @@ static void test_locked(void **state)
 	all_rounds(ERR_INUSE, false);
 }
 
+/* Whatever finds the folder locked: a client waits, and is never shown what was not looked at. */
+static bool opened_locked(unsigned n)
+{
+	char path[200];
+	struct view *v;
+	bool reached;
+
+	plan = (struct store_faulty){ .inner = &store_maildir };
+	house_begin(&h, &store_maildir);
+	for (int i = 0; i < 3; i++)
+		house_append(&h, "INBOX", text(i), 0, NULL);
+	house_close(&h);
+	remove_tree(h.index);
+	h.ns.ops = store_faulty_ops();
+	h.ns.store.hostname = (const char *)&plan;
+	house_open(&h);
+	plan.fail_at = n;
+	plan.with = ERR_INUSE;
+	if (try_view(&h, "INBOX", false, &v) == ERR_OK) {
+		assert_int_equal(view_state(v)->exists, 3);
+		assert_int_equal(view_state(v)->uidnext, 4);
+		snprintf(path, sizeof(path), "%s/new/1700000000.other.host", h.mail);
+		put_file(path, "x: 3\n\nthree\n");
+		assert_int_equal(try_refresh(v, true), ERR_OK);
+		view_quiet(&h, v);
+		assert_int_equal(view_state(v)->exists, 4);
+		assert_string_equal(text_of(v, 4), text(3));
+		view_close(&v);
+	}
+	reached = plan.fail_at == 0;
+	house_end(&h);
+	return reached;
+}
+
+static void test_opened_locked(void **state)
+{
+	unsigned n = 1;
+
+	while (opened_locked(n))
+		n++;
+	assert_true(n > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_io_index_gone),
 		cmocka_unit_test(test_nospace),
 		cmocka_unit_test(test_locked),
+		cmocka_unit_test(test_opened_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
