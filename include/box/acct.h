@@ -212,6 +212,23 @@ struct acct_survey {
 };
 enum err acct_survey(struct acct *a, struct acct_survey *s, struct errtext *t);
 
+/*
+ * Another server takes the mailbox for a while: raise is where its modseqs have to begin for clients that know ours; owed flags
+ * go to the folder; and ours go on far above from here on (note), every message with a new one. What clients learn here
+ * between this and the switch is not counted in. A step; given up or killed it may be done again.
+ */
+struct acct_release {
+	const char *name;
+	bool note;
+	enum err err; /* out, as all below */
+	struct errtext text;
+	uint64_t raise;
+	uint64_t done, goal; /* messages */
+	void *priv;
+};
+enum step acct_release(struct acct *a, struct acct_release *job);
+void acct_release_free(struct acct_release *job);
+
 /* --- adding --------------------------------------------------------------------- */
 
 /*

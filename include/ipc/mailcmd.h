@@ -29,12 +29,14 @@ enum mailcmd_flag {
 	MAILCMD_CHANGES = 0x1, /* knows --dry-run */
 	MAILCMD_DATA = 0x2,    /* a message comes along */
 	MAILCMD_PAGER = 0x4,   /* printed as pages unless -f says otherwise, others as lines */
+	MAILCMD_STOPPED = 0x8, /* changes nothing while the server runs */
 };
 
 enum column_flag {
 	COLUMN_BARE = 0x1,   /* not titled where values stand by themselves (flow, table, pager) */
 	COLUMN_NUMBER = 0x2, /* to the right, in a table */
 	COLUMN_TEXT = 0x4,   /* lines: begins on a line of its own in a page */
+	COLUMN_ALONE = 0x8,  /* the only one: no user's name in front, for a program reads it */
 };
 
 /* sysexits.h, and what doveadm adds. */

@@ -50,7 +50,7 @@ struct run {
 	struct talk *talk; /* own: of all users */
 	size_t first;      /* the one that is printed */
 	size_t next;       /* not begun */
-	struct buf request; /* own */
+	struct buf request; /* own: what follows the command's name */
 	int data_fd;       /* -1: none */
 	struct printer *printer;
 	struct progress progress;
@@ -271,7 +271,7 @@ static void talk_begin(struct run *r, struct talk *t, const char *user)
 		t->over = t->eof = true;
 		return;
 	}
-	buf_printf(&t->out, "mail\t%s\n", user);
+	buf_printf(&t->out, "mail\t%s\n%s%s", user, r->cmd->name, r->dry ? "\t--dry-run" : "");
 	buf_add_span(&t->out, buf_span(&r->request));
 	t->data_done = r->data_fd < 0;
 }
@@ -386,7 +386,7 @@ static int read_options(struct run *r, struct adm *a, int argc, char **argv, str
 		else if (opt == 'S')
 			a->socket = optarg;
 		else if (opt == 1)
-			add_word(r, "--dry-run");
+			r->dry = true;
 		else
 			add_word(r, (const char[]){ '-', (char)opt, '\0' });
 		if (optarg && opt > 1 && !strchr("FuS", opt))
@@ -425,7 +425,6 @@ static int prepare(struct run *r, struct adm *a, int argc, char **argv, struct g
 	int at;
 
 	buf_init(&r->request, ASK_MAX);
-	record_add(&r->request, span_str(r->cmd->name));
 	at = read_options(r, a, argc, argv, g);
 	if (at < 0 || argc - at < r->cmd->least || (r->cmd->most >= 0 && argc - at > r->cmd->most))
 		return usage(r);
@@ -459,6 +458,10 @@ int mail_run(const struct adm *given, const struct mailcmd *cmd, int argc, char 
 	sigaction(SIGTERM, &sa, NULL);
 	if (r.status == STATUS_OK)
 		r.status = server_find(&a, &r.server);
+	if (r.status == STATUS_OK && (cmd->flags & MAILCMD_STOPPED) && !r.server.pid && !r.dry) {
+		fprintf(stderr, "%s: the server is running, and clients go on learning: stop it and ask again\n", a.program);
+		r.dry = true;
+	}
 	if (r.status == STATUS_OK) {
 		progress_init(&r.progress, r.users.n);
 		talk_all(&r);

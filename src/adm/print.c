@@ -282,8 +282,11 @@ static void add_column(struct printer *p, struct span name, unsigned flags)
 
 void printer_columns(struct printer *p, struct span fields, const char *user)
 {
+	bool alone = fields.n && ((unsigned)(fields.p[0] - '0') & COLUMN_ALONE);
 	struct span f;
 
+	if (alone)
+		user = NULL;
 	free(p->user);
 	p->user = user ? mem_str(user) : NULL;
 	if (p->columns)

@@ -31,6 +31,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/preview.c \
 	src/box/rec.c \
 	src/box/reindex.c \
+	src/box/release.c \
 	src/box/shelf.c \
 	src/box/since.c \
 	src/box/status.c \

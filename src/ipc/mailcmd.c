@@ -28,7 +28,7 @@ const struct mailcmd mailcmds[] = {
 	{ "mailbox unsubscribe", "", "MAILBOX...", 1, -1, MAILCMD_CHANGES, "end subscriptions" },
 	{ "move", "", "DESTINATION " QUERY, 2, -1, MAILCMD_CHANGES, "move messages to a mailbox" },
 	{ "reindex", "", "[MAILBOX_MASK...]", 0, -1, MAILCMD_CHANGES, "build the index anew from the mail folders" },
-	{ "release", "", "[MAILBOX_MASK...]", 0, -1, 0,
+	{ "release", "s", "[-s] [MAILBOX_MASK...]", 0, -1, MAILCMD_CHANGES | MAILCMD_STOPPED,
 	  "tell what clients will notice when Dovecot takes over, and what to give it" },
 	{ "save", "m:", "[-m MAILBOX] [FILE]", 0, 1, MAILCMD_CHANGES | MAILCMD_DATA,
 	  "save a message, read from FILE or standard input" },

@@ -1,4 +1,4 @@
-/* verify, adopt, release, dump: reports; nothing is changed by them. */
+/* verify, adopt, release, dump: reports. No message is changed by them. */
 #include "room.h"
 
 #include "base/guid.h"
@@ -61,16 +61,20 @@ static const char *const adopt_columns[] = { "mailbox",	 "uidvalidity", "message
 static const char *const release_columns[] = { "mailbox",  "uidvalidity", "messages",	 "lastuid", "keywords",
 					       "subscribed", "clientswill", "highestmodseq", "command" };
 
-enum { DOVECOT_KEYWORDS = 26, MODSEQ_MARGIN = 1000 };
+enum { DOVECOT_KEYWORDS = 26 };
 
 static enum err adopt_start(struct jobs *j, struct errtext *t)
 {
 	static const unsigned flags[9] = { COLUMN_BARE, COLUMN_NUMBER, COLUMN_NUMBER, COLUMN_NUMBER, COLUMN_NUMBER };
+	static const unsigned alone = COLUMN_BARE | COLUMN_ALONE;
 	bool release = strcmp(j->cmd->name, "release") == 0;
 
 	if (!release && !j->option['c'])
 		return err_say(t, ERR_CANNOT, "adopt only reports: say --check. The server adopts folders when they are opened");
-	job_columns(j, release ? release_columns : adopt_columns, flags, release ? 9 : 7);
+	if (release && j->option['s'])
+		job_columns(j, &release_columns[8], &alone, 1);
+	else
+		job_columns(j, release ? release_columns : adopt_columns, flags, release ? 9 : 7);
 	return job_choose_masks(j, j->arg, j->args, true, t);
 }
 
@@ -130,44 +134,85 @@ static const char *quoted(struct jobs *j, const char *text)
 	return out ? out : "";
 }
 
+struct releasing {
+	struct acct_status status;
+	struct acct_release release;
+	bool counted;
+};
+
 static void release_drop(void *state)
 {
-	acct_status_free(state);
+	struct releasing *g = state;
+
+	acct_status_free(&g->status);
+	acct_release_free(&g->release);
 }
 
-/* Owed flag changes are in the folder before anybody else reads it: opening has looked, the rest drains by itself. */
+/*
+ * What makes Dovecot (2.3 and 2.4) tell a client that knows our modseqs all that it missed. Its index goes: flags that changed
+ * and changed back here would look to it as they were. Then its modseqs begin above ours, and every message gets one of those.
+ * Last, its log is removed, too, and begun anew there: only where no log reaches back to the client's modseq does Dovecot compare
+ * UIDs and tell all that are gone, also those which came and went while it did not look. (-f: for without it the index of an
+ * empty mailbox is nothing but its log.)
+ */
+static const char *dovecot_commands(struct jobs *j, uint64_t modseq)
+{
+	const char *user = quoted(j, j->cfg.user), *name = quoted(j, j->name);
+	const char *text = arena_printf(
+		j->box_arena,
+		"i=$(doveadm mailbox path -u %s -t index %s) && [ -n \"$i\" ] && "
+		"rm -f \"$i\"/dovecot.index \"$i\"/dovecot.index.log \"$i\"/dovecot.index.log.2 && "
+		"doveadm mailbox update -u %s --min-highest-modseq %" PRIu64 " %s && doveadm force-resync -f -u %s %s && "
+		"rm \"$i\"/dovecot.index.log && rm -f \"$i\"/dovecot.index.log.2 && doveadm force-resync -u %s %s",
+		user, name, user, modseq, name, user, name, user, name);
+
+	return text ? text : "";
+}
+
+static void release_row(struct jobs *j, const struct releasing *g, const struct acct_survey *s)
+{
+	if (j->option['s']) {
+		job_row_begin(j);
+	} else {
+		survey_row(j, s, s->keywords > DOVECOT_KEYWORDS ? "miss the keywords beyond the first 26" : "notice nothing");
+		job_cell_u64(j, g->status.highestmodseq);
+	}
+	job_cell_str(j, dovecot_commands(j, g->release.raise));
+	job_row_end(j);
+}
+
 static enum step release_mailbox(struct jobs *j)
 {
 	struct acct_survey s = { .name = j->folder[j->at].name };
-	struct acct_status *st = j->box_state;
-	const char *notice = "notice nothing", *command;
+	struct releasing *g = j->box_state;
 	struct errtext t = { "" };
 	enum step step;
 	enum err e;
 
-	if (!st) {
-		st = job_box_state(j, sizeof(*st), release_drop);
-		if (!st)
+	if (!g) {
+		g = job_box_state(j, sizeof(*g), release_drop);
+		if (!g)
 			return STEP_DONE;
-		st->name = s.name;
+		g->status.name = g->release.name = s.name;
+		g->release.note = !j->dry;
 	}
-	step = acct_status(j->acct, st);
+	if (!g->counted) {
+		step = acct_status(j->acct, &g->status);
+		if (step != STEP_DONE)
+			return step;
+		g->counted = true;
+	}
+	step = g->status.err ? STEP_DONE : acct_release(j->acct, &g->release);
+	job_progress(j, g->release.done, g->release.goal, j->name);
 	if (step != STEP_DONE)
 		return step;
-	e = st->err ? st->err : acct_survey(j->acct, &s, &t);
+	e = g->status.err ? g->status.err : g->release.err ? g->release.err : acct_survey(j->acct, &s, &t);
 	if (e) {
-		job_fail(j, e, st->err ? &st->text : &t, "Mailbox %s", j->name);
+		job_fail(j, e, g->status.err ? &g->status.text : g->release.err ? &g->release.text : &t, "Mailbox %s", j->name);
 		return STEP_DONE;
 	}
-	s.uidvalidity = st->uidvalidity;
-	if (s.keywords > DOVECOT_KEYWORDS)
-		notice = "miss the keywords beyond the first 26";
-	command = arena_printf(j->box_arena, "doveadm mailbox update -u %s --min-highest-modseq %" PRIu64 " %s",
-			       quoted(j, j->cfg.user), st->highestmodseq + MODSEQ_MARGIN, quoted(j, j->name));
-	survey_row(j, &s, notice);
-	job_cell_u64(j, st->highestmodseq);
-	job_cell_str(j, command ? command : "");
-	job_row_end(j);
+	s.uidvalidity = g->status.uidvalidity;
+	release_row(j, g, &s);
 	return STEP_DONE;
 }
 

@@ -1,22 +1,16 @@
 #!/usr/bin/env python3
 # sanitize: also run against the sanitized build
-"""roostadm beside clients: reindex while twenty are connected and mail arrives, killed in the middle, its worker killed, run again; and a
-QRESYNC client, up to date when the server stops, that misses nothing from Roost to Dovecot (by `release`) and back."""
-import json
+"""roostadm beside clients: reindex while twenty are connected and mail arrives, killed in the middle, its worker killed, run again."""
 import os
 import re
-import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from testsite import GID, ROOT, SANITIZED, UID, Site, need, wait_for  # noqa: E402
-from testpair import DOVECOT, Session  # noqa: E402
+from testsite import GID, ROOT, SANITIZED, UID, Site, wait_for  # noqa: E402
 
-need("doveadm")
 USER = "anna@example.org"
 MESSAGES, CLIENTS = (600 if SANITIZED else 3000), 20
 
@@ -106,111 +100,6 @@ def interrupted(site):
         assert len(state(imap)) == MESSAGES + 10
 
 
-class Offline:
-    """What a QRESYNC client keeps, and brings up to date."""
-
-    def __init__(self):
-        self.uidvalidity, self.modseq, self.flags = 0, 0, {}
-
-    def resync(self, session):
-        session.say("ENABLE QRESYNC")
-        known = f" (QRESYNC ({self.uidvalidity} {self.modseq}))" if self.modseq else ""
-        lines = session.say("SELECT INBOX" + known)
-        text = b"\n".join(lines)
-        uidvalidity = int(re.search(rb"UIDVALIDITY (\d+)", text)[1])
-        assert self.uidvalidity in (0, uidvalidity), (self.uidvalidity, uidvalidity)
-        if not self.modseq:
-            lines = session.say("UID FETCH 1:* (FLAGS)")
-        last = max(self.flags, default=0)
-        self.take(lines)
-        self.take(session.say(f"UID FETCH {last + 1}:* (FLAGS)"))
-        self.uidvalidity, self.modseq = uidvalidity, int(re.search(rb"HIGHESTMODSEQ (\d+)", text)[1])
-
-    def same(self, other):
-        assert self.uidvalidity == other.uidvalidity, (self.uidvalidity, other.uidvalidity)
-        odd = {uid: (self.flags.get(uid), other.flags.get(uid)) for uid in self.flags.keys() | other.flags.keys()
-               if self.flags.get(uid) != other.flags.get(uid)}
-        assert not odd, odd
-
-    def take(self, lines):
-        for line in lines:
-            m = re.match(rb"\* VANISHED (?:\(EARLIER\) )?([0-9:,]+)", line)
-            for part in m[1].split(b",") if m else []:
-                a, _, b = part.partition(b":")
-                for uid in [u for u in self.flags if int(a) <= u <= int(b or a)]:
-                    del self.flags[uid]
-            uid, flags = re.search(rb"UID (\d+)", line), re.search(rb"FLAGS \(([^)]*)\)", line)
-            if b" FETCH " in line and uid and flags:
-                self.flags[int(uid[1])] = sorted(f for f in flags[1].split() if f != b"\\Recent")
-
-
-def ours(site):
-    """A session of its own: imaplib would read along."""
-    sock = socket.create_connection(("127.0.0.1", site.imap_port))
-    stream = sock.makefile("rwb")
-    session = Session("roost", stream, stream)
-    session.say(f"LOGIN {USER} {site.users[USER]}")
-    return session
-
-
-class Dovecot:
-    def __init__(self, site):
-        self.dir = f"{site.dir}/dovecot"
-        os.mkdir(self.dir)
-        self.home = site.home(USER)
-        self.user = {"user": UID, "group": GID, "extra_groups": []} if ROOT else {}
-        with open(f"{self.dir}/conf", "w") as f:
-            f.write(f"log_path = {self.dir}/log\nbase_dir = {self.dir}/run\nstats_writer_socket_path =\nssl = no\nfirst_valid_uid = 1\n"
-                    f"mail_location = maildir:{site.maildir(USER)}\nnamespace inbox {{\n  inbox = yes\n}}\n")
-        if ROOT:
-            subprocess.run(["chown", "-R", f"{UID}:{GID}", self.dir], check=True)
-        self.env = {"HOME": self.home, "USER": USER, "PATH": os.environ["PATH"]}
-
-    def doveadm(self, *words):
-        r = subprocess.run(["doveadm", "-c", f"{self.dir}/conf", *words], capture_output=True, timeout=60, cwd="/", env=self.env, **self.user)
-        assert r.returncode == 0, (words, r)
-
-    def imap(self):
-        self.proc = subprocess.Popen([DOVECOT, "-c", f"{self.dir}/conf"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", env=self.env,
-                                     **self.user)
-        return Session("dovecot", self.proc.stdout, self.proc.stdin)
-
-
-def truth(session):
-    """What a client that begins anew sees."""
-    fresh = Offline()
-    fresh.resync(session)
-    return fresh
-
-
-def switches(site):
-    client, dovecot = Offline(), Dovecot(site)
-    client.resync(ours(site))
-    for round_no in range(2):
-        for words in (["flags", "add", "\\Flagged", "mailbox", "INBOX", "uid", f"{100 + round_no}:{120 + round_no}"],
-                      ["expunge", "mailbox", "INBOX", "uid", f"{10 + 20 * round_no}:{19 + 20 * round_no}"]):
-            r = subprocess.run(adm(site, *words) if words[0] != "flags" else
-                               [f"{site.prefix}/bin/roostadm", "-c", f"{site.dir}/roost.conf", "flags", words[1], "-u", USER, *words[2:]],
-                               capture_output=True, timeout=60)
-            assert r.returncode == 0, r
-        client.resync(ours(site))
-        site.stop()
-        r = subprocess.run([f"{site.prefix}/bin/roostadm", "-c", f"{site.dir}/roost.conf", "-f", "json", "release", "-u", USER, "INBOX"],
-                           capture_output=True, timeout=60)
-        assert r.returncode == 0, r
-        dovecot.doveadm(*[w for i, w in enumerate(shlex.split(json.loads(r.stdout)[0]["command"])[1:]) if i not in (2, 3)])
-        dovecot.doveadm("flags", "add", "\\Answered", "mailbox", "INBOX", "uid", f"{200 + round_no}:{210 + round_no}")
-        dovecot.doveadm("expunge", "mailbox", "INBOX", "uid", f"{300 + 20 * round_no}:{309 + 20 * round_no}")
-        client.resync(dovecot.imap())
-        fresh = truth(dovecot.imap())
-        client.same(fresh)
-        dovecot.doveadm("flags", "remove", "\\Seen", "mailbox", "INBOX", "uid", "400:410")
-        site.start()
-        client.resync(ours(site))
-        fresh = truth(ours(site))
-        client.same(fresh)
-
-
 def main():
     with Site(users={USER: "secret"}, extra="mail_max_userip_connections = 100") as site:
         site.stop()
@@ -218,7 +107,6 @@ def main():
         site.start()
         reindex_among_clients(site)
         interrupted(site)
-        switches(site)
         # what was killed on purpose is in the log
         with open(f"{site.dir}/log") as f:
             text = f.read()
