@@ -4,7 +4,6 @@
 what changes mail, with the server running and stopped, and interrupted."""
 import json
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -359,12 +358,9 @@ def test_reports(both):
     r = both.ours("-f", "json", "release")
     rows = {row["mailbox"]: row for row in json.loads(r.stdout)}
     assert r.returncode == 0 and [rows["INBOX"]["uidvalidity"], rows["INBOX"]["messages"]] == status, (rows, status)
-    modseq = int(rows["INBOX"]["highestmodseq"])
-    argv = shlex.split(rows["INBOX"]["command"])
-    assert argv[:5] == ["doveadm", "mailbox", "update", "-u", ANNA] and argv[-1] == "INBOX", argv
-    assert both.theirs("mailbox", "update", *argv[5:]).returncode == 0
-    theirs = both.theirs("mailbox", "status", "highestmodseq", "INBOX").stdout.decode()
-    assert int(theirs.split("highestmodseq=")[1]) >= modseq, (theirs, modseq)
+    assert b"the server is running" in r.stderr, r  # and this report changes nothing
+    again = json.loads(both.ours("-f", "json", "release", "INBOX").stdout)[0]
+    assert again == rows["INBOX"] and f"--min-highest-modseq {int(again['highestmodseq']) + 1000} 'INBOX'" in again["command"], again
     r = both.ours("-f", "tab", "dump", "INBOX")
     assert r.returncode == 0 and len(r.stdout.splitlines()) == int(status[1]) + 1, r
     r = both.ours("-f", "tab", "dump", "-t", "uidlist", "INBOX")
