@@ -13,6 +13,9 @@ enum { TEXT_MAX = 64 << 10, WORDS_MAX = 4096 };
 /* Of a key or a list, in the place it is parsed for. */
 enum truth { NO, MAYBE, YES };
 
+/* What a key or a list speaks of. */
+enum says { SAYS_WHERE = 0x1, SAYS_WHICH = 0x2 };
+
 /* A list that is being put together: what stands between two parentheses, or all. */
 struct frame {
 	struct frame *up;
@@ -23,7 +26,7 @@ struct frame {
 	bool outer;                /* and before the list itself */
 	unsigned depth;
 	enum truth all, any;
-	bool bound_all, bound_any;
+	unsigned says_all, says_any; /* enum says */
 };
 
 struct parse {
@@ -361,7 +364,7 @@ static struct frame *push(struct parse *p, struct frame *up)
 	if (!f || !node)
 		return NULL;
 	node->kind = Q_AND;
-	*f = (struct frame){ .up = up, .node = node, .want = true, .all = YES, .any = NO, .bound_all = true };
+	*f = (struct frame){ .up = up, .node = node, .want = true, .all = YES, .any = NO, .says_all = ~0u };
 	f->depth = up ? up->depth + 1 : 1;
 	if (up) {
 		f->outer = up->negate;
@@ -374,7 +377,7 @@ static struct frame *push(struct parse *p, struct frame *up)
 struct operand {
 	struct query *q;
 	enum truth truth;
-	bool bound;
+	unsigned says; /* enum says */
 };
 
 static enum err negated(struct parse *p, struct operand *o)
@@ -385,7 +388,7 @@ static enum err negated(struct parse *p, struct operand *o)
 		return ERR_MEMORY;
 	not->kind = Q_NOT;
 	not->first = o->q;
-	*o = (struct operand){ not, YES - o->truth, false };
+	*o = (struct operand){ not, YES - o->truth, o->says & ~(unsigned)SAYS_WHERE };
 	return ERR_OK;
 }
 
@@ -406,8 +409,8 @@ static enum err add(struct parse *p, struct frame *f, struct operand *o)
 		f->all = o->truth;
 	if (o->truth > f->any)
 		f->any = o->truth;
-	f->bound_all &= o->bound;
-	f->bound_any |= o->bound;
+	f->says_all &= o->says;
+	f->says_any |= o->says;
 	if (f->ors && f->mixed_ands)
 		return err_say(p->t, ERR_SYNTAX, "Use parenthesis when mixing ANDs and ORs");
 	return ERR_OK;
@@ -421,8 +424,8 @@ static enum err end(struct parse *p, struct frame *f, struct operand *o_r)
 	if (f->negate)
 		return err_say(p->t, ERR_SYNTAX, "A search key is missing behind NOT");
 	f->node->kind = f->ors ? Q_OR : Q_AND;
-	*o_r = f->ors ? (struct operand){ f->node, f->any, f->bound_all }
-		      : (struct operand){ f->node, f->all, f->bound_any };
+	*o_r = f->ors ? (struct operand){ f->node, f->any, f->says_all }
+		      : (struct operand){ f->node, f->all, f->says_any };
 	if (!f->node->first->next)
 		o_r->q = f->node->first;
 	return ERR_OK;
@@ -453,7 +456,7 @@ static enum err parse_key(struct parse *p, struct operand *o_r)
 	if (key)
 		q->kind = key->kind;
 	e = key ? key->parse(p, key, q, &truth) : parse_set(p, word, false, q);
-	*o_r = (struct operand){ q, truth, key && key->mailbox };
+	*o_r = (struct operand){ q, truth, key && key->mailbox ? SAYS_WHERE : SAYS_WHICH };
 	return e || !key || !key->negate ? e : negated(p, o_r);
 }
 
@@ -511,6 +514,6 @@ enum err jobs_query_parse(const struct span *word, size_t n, const struct jobs_p
 		e = end(&p, top, &o);
 	if (e)
 		return e;
-	*q_r = (struct jobs_query){ o.q, o.truth == NO, o.bound };
+	*q_r = (struct jobs_query){ o.q, o.truth == NO, o.says & SAYS_WHERE, o.says & SAYS_WHICH };
 	return ERR_OK;
 }

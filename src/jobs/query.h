@@ -21,7 +21,8 @@ struct jobs_place {
 struct jobs_query {
 	struct query *query;  /* arena; query_free it */
 	bool never;           /* in this place nothing can match */
-	bool bound;           /* every branch says which mailbox */
+	bool bound;           /* every branch says which mailbox, */
+	bool narrow;          /* every branch says which messages, if only by ALL */
 };
 
 enum { JOBS_QUERY_DEPTH = 64 };

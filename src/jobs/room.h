@@ -99,7 +99,7 @@ void *job_box_state(struct jobs *j, size_t size, void (*drop)(void *state));
 
 /* Those that a mask matches, or all when there is none. A name without a wildcard must exist, if strict. */
 enum err job_choose_masks(struct jobs *j, const struct span *mask, size_t n, bool strict, struct errtext *t);
-/* Those where the query may be true. bound: it must say in every branch which mailbox. */
+/* Those where the query may be true. bound: it must say in every branch which mailbox, and which messages. */
 enum err job_choose_query(struct jobs *j, const struct span *word, size_t n, bool bound, struct errtext *t);
 enum step job_mailboxes(struct jobs *j); /* the step of commands that have none */
 void job_box_close(struct jobs *j);

@@ -228,6 +228,10 @@ def test_changes(both):
     assert [line.split("\t")[0] for line in folder(both, "INBOX")] == ["1", "2", "5"]
     both.same("move", "nope", "uid", "2")
     both.same("expunge", "all")
+    for query in ("mailbox INBOX", "( mailbox INBOX seen ) or mailbox Work", "mailbox INBOX not mailbox Work"):
+        both.same("expunge", *query.split())
+        both.same("move", "Work", *query.split())
+    assert [line.split("\t")[0] for line in folder(both, "INBOX")] == ["1", "2", "5"]
     both.same("expunge", "mailbox", "nope", "all")
     both.same("flags", "add", "\\Bogus", "uid", "2")
     r = both.ours("copy", "nope", "mailbox", "INBOX", "all")

@@ -69,18 +69,22 @@ static void test_places(void **state)
 {
 	static const struct {
 		const char *text, *mailbox;
-		bool never, bound;
+		bool never, bound, narrow;
 	} rows[] = {
-		{ "mailbox INBOX", "INBOX", false, true },
-		{ "mailbox INBOX", "Work", true, true },
-		{ "mailbox W* seen", "Work", false, true },
-		{ "mailbox W% seen", "Work.Sub", true, true },
-		{ "not mailbox Work", "Work", true, false },
-		{ "( mailbox Work uid 1 ) or ( mailbox INBOX all )", "INBOX", false, true },
-		{ "( mailbox Work uid 1 ) or ( mailbox Other all )", "INBOX", true, true },
-		{ "( mailbox Work uid 1 ) or seen", "INBOX", false, false },
-		{ "mailbox-guid 0123456789abcdef0123456789abcdef", "INBOX", false, true },
-		{ "mailbox none", NULL, false, true },
+		{ "mailbox INBOX", "INBOX", false, true, false },
+		{ "mailbox INBOX", "Work", true, true, false },
+		{ "mailbox INBOX all", "INBOX", false, true, true },
+		{ "mailbox W* seen", "Work", false, true, true },
+		{ "mailbox W% seen", "Work.Sub", true, true, true },
+		{ "not mailbox Work", "Work", true, false, false },
+		{ "mailbox INBOX not mailbox Work", "INBOX", false, true, false },
+		{ "mailbox INBOX not seen", "INBOX", false, true, true },
+		{ "( mailbox INBOX seen ) or mailbox INBOX", "INBOX", false, true, false },
+		{ "( mailbox Work uid 1 ) or ( mailbox INBOX all )", "INBOX", false, true, true },
+		{ "( mailbox Work uid 1 ) or ( mailbox Other all )", "INBOX", true, true, true },
+		{ "( mailbox Work uid 1 ) or seen", "INBOX", false, false, true },
+		{ "mailbox-guid 0123456789abcdef0123456789abcdef", "INBOX", false, true, false },
+		{ "mailbox none", NULL, false, true, false },
 	};
 	struct parsed p;
 
@@ -89,6 +93,7 @@ static void test_places(void **state)
 		assert_int_equal(p.e, ERR_OK);
 		assert_int_equal(p.q.never, rows[i].never);
 		assert_int_equal(p.q.bound, rows[i].bound);
+		assert_int_equal(p.q.narrow, rows[i].narrow);
 		arena_free(&p.a);
 	}
 }
