@@ -107,7 +107,7 @@ static enum err status_start(struct jobs *j, struct errtext *t)
 		return err_say(t, e, "see roostadm help");
 	}
 	if (!e)
-		e = job_choose_masks(j, j->arg + 1, j->args - 1, false, t);
+		e = job_choose_masks(j, j->arg + 1, j->args - 1, j->args == 2, t); /* one alone must be there, as with doveadm */
 	if (!e)
 		status_columns(j, st->fields);
 	return e;

@@ -107,6 +107,8 @@ def test_names(both):
     both.same("-f", "table", "mailbox", "status", "messages unseen uidnext vsize", "INBOX", order=True, shape=squeeze)
     both.same("mailbox", "status", "-t", "messages vsize", "*", order=True)
     both.same("mailbox", "status", "messages", "INBOX", "nope")
+    both.same("mailbox", "status", "messages", "nope")
+    both.same("mailbox", "status", "messages", "nope*")
     both.same("mailbox", "status", "messages bogus", "INBOX")
     both.same("mailbox", "path", "INBOX")
     both.same("mailbox", "path", "Work.Sub")
