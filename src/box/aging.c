@@ -30,6 +30,7 @@ struct aging {
 	struct view *v;      /* own: the mailbox under way */
 	struct removal *out; /* own */
 	bool more;           /* the last walk ended for its size: look once more */
+	bool again;          /* another session ended since it was begun */
 };
 
 /* --- which mailboxes ------------------------------------------------------------------------- */
@@ -221,10 +222,12 @@ static enum step one_mailbox(struct aging *g)
 
 void acct_autoexpunge(struct acct *a)
 {
-	struct aging *g;
+	struct aging *g = a->aging;
 
-	if (a->aging)
+	if (g) {
+		g->again = true;
 		return;
+	}
 	g = mem_alloc(sizeof(*g));
 	g->acct = a;
 	g->ar = arena_new(NAMES_ARENA);
@@ -258,7 +261,12 @@ enum step aging_step(struct acct *a)
 		g->since = clock_ms();
 	else
 		next_mailbox(g);
-	if (g->at == g->n)
+	if (g->at == g->n) {
+		bool again = g->again;
+
 		aging_end(a);
+		if (again)
+			acct_autoexpunge(a);
+	}
 	return STEP_SLICE;
 }

@@ -172,6 +172,26 @@ static void test_meanwhile(void **state)
 	assert_int_equal(left("INBOX"), 1);
 }
 
+/* What came to a mailbox that this pass is done with is the next one's. */
+static void test_behind(void **state)
+{
+	struct errtext t;
+
+	assert_int_equal(acct_create(h.a, "Trash", NULL, &t), ERR_OK);
+	fill("INBOX", 3);
+	fill("Trash", 3);
+	rules[0].expunge_beyond = rules[1].expunge_beyond = 1;
+	acct_autoexpunge(h.a);
+	for (int i = 0; i < 1000 && left("INBOX") > 1; i++)
+		(void)acct_work(h.a);
+	assert_int_equal(left("INBOX"), 1);
+	assert_int_equal(left("Trash"), 3);
+	fill("INBOX", 3);
+	session_ended();
+	assert_int_equal(left("INBOX"), 1);
+	assert_int_equal(left("Trash"), 1);
+}
+
 /* What another program has locked waits, and keeps nothing else waiting. */
 static void test_locked(void **state)
 {
@@ -212,7 +232,7 @@ int main(void)
 		BOTH(test_nothing), BOTH(test_age),     BOTH(test_number),
 		BOTH(test_many),    cmocka_unit_test_setup_teardown(test_pattern, begin_maildir, end),
 		cmocka_unit_test_setup_teardown(test_meanwhile, begin_maildir, end),
-		cmocka_unit_test_setup_teardown(test_locked, begin_maildir, end),
+		cmocka_unit_test_setup_teardown(test_locked, begin_maildir, end), BOTH(test_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
