@@ -420,7 +420,7 @@ struct store {
 struct store_box {
 	const struct store_ops *ops;
 	struct store *store; /* borrowed */
-	bool readonly;       /* as the store is configured, or its directory may not be written to */
+	bool readonly;       /* as the store is configured, or its directory or file may not be written to */
 	bool own_seen;       /* \Seen is told by set_seen, also where readonly: set_flags leaves the folder's alone */
 };
 

@@ -181,7 +181,7 @@ static enum err space_shelve(struct space *s, struct errtext *t)
 		return ERR_OK;
 	}
 	s->shelf = &s->acct->shelf[0];
-	return unusable(e) ? ERR_OK : e;
+	return unusable(e) || e == ERR_NOTFOUND ? ERR_OK : e; /* the directory above may be missing, too */
 }
 
 enum err shelves_open(struct acct *a, struct errtext *t)

@@ -80,11 +80,17 @@ static enum err fds_open(struct mbox_root *r, const struct store_config *config,
 	return e;
 }
 
+/* The index lies there, too. Where we may not make it the mboxes are others', and can be read without. */
 static enum err root_control_make(struct mbox_root *r, struct errtext *t)
 {
-	if (r->control_fd >= 0)
+	enum err e;
+
+	if (r->control_fd >= 0 || r->readonly)
 		return ERR_OK;
-	if (file_mkdir(r->control_root_fd, CONTROL_DIR, r->dir_mode))
+	e = file_mkdir(r->control_root_fd, CONTROL_DIR, r->dir_mode);
+	if (e == ERR_PERM || e == ERR_READONLY)
+		return ERR_OK;
+	if (e)
 		return err_sys(t, CONTROL_DIR);
 	r->control_fd = file_open_dir(r->control_root_fd, CONTROL_DIR);
 	return r->control_fd < 0 ? err_sys(t, CONTROL_DIR) : ERR_OK;
@@ -111,7 +117,7 @@ static enum err mbox_open(const struct store_config *config, struct store **s_r,
 	if (!r->set.dotlock_change_timeout)
 		r->set.dotlock_change_timeout = 120;
 	enum err e = fds_open(r, config, t);
-	if (!e && !r->readonly) /* the index lies there, too */
+	if (!e)
 		e = root_control_make(r, t);
 	if (e) {
 		mbox_close(&r->head);
@@ -196,7 +202,9 @@ static enum err place_open(struct mbox_box *b, struct errtext *t)
 	}
 	if (e)
 		return e;
-	b->base = strrchr(b->path, '/') ? strrchr(b->path, '/') + 1 : b->path;
+	b->base = file_last(b->path);
+	b->head.readonly = b->r->readonly ||
+			   (faccessat(b->dir_fd, b->base, W_OK, AT_EACCESS) < 0 && errno != ENOENT);
 	if (mbox_is_inbox(b->r, b->name))
 		return ERR_OK;
 	if (fstatat(b->dir_fd, b->base, &st, 0) < 0 || !S_ISREG(st.st_mode))
@@ -268,7 +276,7 @@ static enum err mbox_expunge(struct store_box *sb, struct span key, struct span 
 	struct mbox_box *b = mbox_box_of(sb);
 	struct mbox_change c = { .expunge = true };
 
-	if (b->r->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	if (span_u32(key, &c.uid) && c.uid)
 		mbox_change_add(b, &c);
@@ -282,7 +290,7 @@ static enum err mbox_set_flags(struct store_box *sb, struct span key, struct spa
 	struct mbox_change c = { .flags = flags };
 	bool recent = hint.n && hint.p[0] == 'n';
 
-	if (b->r->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	if (!span_u32(key, &c.uid) || !c.uid || is_gone(b, c.uid))
 		return err_say(t, ERR_EXPUNGED, "the message is not in %s", b->name);

@@ -114,7 +114,7 @@ static enum err identity_locked(struct mbox_box *b, struct store_identity *id_r,
 		identity_give(b, b->map.validity, b->map.last, id_r);
 		return ERR_OK;
 	}
-	if (b->map.n || b->r->readonly) {
+	if (b->map.n || b->head.readonly) {
 		identity_give(b, validity_unwritten(b), (uint32_t)b->map.n, id_r);
 		return ERR_OK;
 	}
@@ -195,7 +195,7 @@ enum err mbox_keyword_add(struct store_box *sb, const char *name, unsigned *bit_
 {
 	struct mbox_box *b = mbox_box_of(sb);
 	struct mbox_want want = { .number = true, .sync = b->r->sync == STORE_SYNC_ALWAYS };
-	enum err e = b->r->readonly ? ERR_READONLY : mbox_lock(b, F_WRLCK, t);
+	enum err e = b->head.readonly ? ERR_READONLY : mbox_lock(b, F_WRLCK, t);
 
 	if (e)
 		return e;
@@ -220,7 +220,7 @@ enum err mbox_keyword_add(struct store_box *sb, const char *name, unsigned *bit_
 enum err mbox_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errtext *t)
 {
 	struct mbox_box *b = mbox_box_of(sb);
-	enum err e = b->r->readonly ? ERR_READONLY : mbox_control_make(b, t);
+	enum err e = b->head.readonly ? ERR_READONLY : mbox_control_make(b, t);
 
 	if (!e)
 		e = extra_ready(b, t);

@@ -45,7 +45,7 @@ enum err mbox_stage(struct store_box *sb, uint64_t size_hint, struct store_stage
 	struct mbox_box *b = mbox_box_of(sb);
 	enum err e;
 
-	if (b->r->readonly)
+	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	if (file_room(b->dir_fd, size_hint))
 		return err_say(t, ERR_NOSPACE, "no room for the message in %s", b->name);

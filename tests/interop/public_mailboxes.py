@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 sys.path.insert(0, os.path.dirname(__file__))
 from namespaces import DOVECOT, Dovecot, Roost, ask, differences, maildir  # noqa: E402
-from testsite import CONF, ROOT, Site, skip  # noqa: E402
+from testsite import CONF, ROOT, Site, skip, wait_for  # noqa: E402
 
 ANNA, BERT = "anna@example.org", "bert@example.org"
 UIDS = {ANNA: 20001, BERT: 20002}
@@ -35,6 +35,14 @@ namespace board {{{{
   subscriptions = no
   list = children
 }}}}
+namespace old {{{{
+  type = public
+  prefix = Old/
+  separator = /
+  location = mbox:{{dir}}/old
+  subscriptions = no
+  list = no
+}}}}
 """
 
 
@@ -46,7 +54,7 @@ def conf(layout):
 
 
 class Public(Site):
-    """Two users; public/ is for their group, board/ is anna's and may be read by all."""
+    """Two users; public/ is for their group, board/ and old/ (mboxes) are anna's and may be read by all."""
 
     def write_users(self):
         super().write_users()
@@ -61,10 +69,15 @@ class Public(Site):
         os.chown(f"{self.dir}/public", 0, GID)
         os.chmod(f"{self.dir}/public", 0o2770)
         maildir(f"{self.dir}/board/.news", 2)
-        for top, dirs, files in os.walk(f"{self.dir}/board"):
-            for name in [top] + [f"{top}/{x}" for x in files]:
-                os.chown(name, UIDS[ANNA], UIDS[ANNA])
-                os.chmod(name, 0o755 if os.path.isdir(name) else 0o644)
+        os.makedirs(f"{self.dir}/old")
+        for name in ("news", "none"):
+            with open(f"{self.dir}/old/{name}", "w") as f:
+                f.write("From a@b Thu Jan  1 10:00:00 2026\nSubject: x\n\nbody\n\n" * (name == "news") * 2)
+        for root in ("board", "old"):
+            for top, _, files in os.walk(f"{self.dir}/{root}"):
+                for name in [top] + [f"{top}/{x}" for x in files]:
+                    os.chown(name, UIDS[ANNA], UIDS[ANNA])
+                    os.chmod(name, 0o755 if os.path.isdir(name) else 0o644)
 
 
 def append(session, box, text, flags=""):
@@ -158,6 +171,31 @@ def readonly(site):
     bert.close()
 
 
+def mboxes(site):
+    bert = Roost(site, BERT)
+    bert.imap.sock.settimeout(20)
+    # Nobody who may write was here yet: the numbers are those of the places.
+    for box, count in (("Old/none", 0), ("Old/news", 2)):
+        status, line, said = bert.say(f"SELECT {box}")
+        assert status == "OK" and "READ-ONLY" in line, (box, line)
+        assert f"* {count} EXISTS" in said, said
+    assert len(bert.say("FETCH 1:* (UID FLAGS)")[2]) == 2
+    assert bert.say("STORE 1 +FLAGS (\\Seen)")[0] == "NO"
+    assert append(bert, "Old/news", b"Subject: x\r\n\r\nx\r\n")[0] == "NO"
+    assert bert.say("CREATE copies")[0] == "OK" and bert.say("COPY 1 copies")[0] == "OK"
+    for line in ("CREATE Old/mine", "DELETE Old/news", "RENAME Old/news Old/other"):
+        assert bert.say(line)[0] == "NO", line
+    anna = Roost(site, ANNA)
+    anna.imap.sock.settimeout(20)
+    assert "READ-WRITE" in anna.say("SELECT Old/news")[1]
+    assert anna.say("STORE 1 +FLAGS (\\Flagged)")[0] == "OK"
+    anna.close()
+    wait_for(lambda: "X-Status: F" in open(f"{site.dir}/old/news").read(), 20)
+    bert.say("SELECT Old/news")
+    assert "\\Flagged" in bert.say("FETCH 1 FLAGS")[2][0]
+    bert.close()
+
+
 def beside(site, when):
     for user in UIDS:
         roost = Roost(site, user)
@@ -187,6 +225,7 @@ def main():
         skip("it takes root to be two users")
     for layout in ("", ":LAYOUT=fs"):
         with Public({ANNA: "secret", BERT: "secret"}, conf=conf(layout)) as site:
+            mboxes(site)
             shared(site)
             readonly(site)
             if os.path.exists(DOVECOT):
