@@ -168,6 +168,7 @@ static void keep_house(struct acct *a, uint64_t now)
 	for (size_t i = 0; i < a->shelves; i++)
 		if (a->shelf[i].idx)
 			idx_check_readers(a->shelf[i].idx);
+	learnt_age(a, now);
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
 		for (struct view *v = mb->views; v; v = v->next)
 			view_forget_msg(v);

@@ -90,6 +90,13 @@ size_t intern_octets(const struct intern *t)
 	return t->slots * sizeof(*t->slot) + t->cap * sizeof(*t->of) + t->text.cap;
 }
 
+static struct span text_of(const struct intern *t, uint32_t number)
+{
+	size_t at = number ? t->of[number - 1].end : 0;
+
+	return span_of(t->text.p + at, t->of[number].end - at);
+}
+
 static void place(struct intern *t, uint32_t number)
 {
 	size_t at = t->of[number].hash & (t->slots - 1);
@@ -108,18 +115,16 @@ static void grow(struct intern *t)
 		place(t, (uint32_t)i);
 }
 
-static uint32_t add(struct intern *t, struct span s, uint64_t hash)
+static uint32_t add(struct intern *t, struct span s, uint32_t hash)
 {
-	size_t at = t->text.n;
-
 	buf_add_span(&t->text, s);
-	if (t->text.failed || t->n >= UINT32_MAX - 1)
+	if (t->text.failed || t->text.n > UINT32_MAX || t->n >= UINT32_MAX - 1)
 		return UINT32_MAX;
 	if (t->n == t->cap) {
 		t->cap = t->cap ? 2 * t->cap : 256;
 		t->of = mem_grow(t->of, t->cap, sizeof(*t->of));
 	}
-	t->of[t->n] = (struct intern_text){ hash, at, s.n };
+	t->of[t->n] = (struct intern_text){ hash, (uint32_t)t->text.n };
 	if (2 * (t->n + 1) > t->slots)
 		grow(t);
 	place(t, (uint32_t)t->n);
@@ -128,13 +133,13 @@ static uint32_t add(struct intern *t, struct span s, uint64_t hash)
 
 uint32_t intern_get(struct intern *t, struct span s)
 {
-	uint64_t hash = siphash(t->key, s);
+	uint32_t hash = (uint32_t)siphash(t->key, s);
 
 	for (size_t at = hash & (t->slots - 1); t->slot[at]; at = (at + 1) & (t->slots - 1)) {
-		const struct intern_text *x = &t->of[t->slot[at] - 1];
+		uint32_t number = t->slot[at] - 1;
 
-		if (x->hash == hash && span_eq(s, span_of(t->text.p + x->at, x->n)))
-			return t->slot[at] - 1;
+		if (t->of[number].hash == hash && span_eq(s, text_of(t, number)))
+			return number;
 	}
 	return add(t, s, hash);
 }

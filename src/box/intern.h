@@ -12,9 +12,8 @@ struct intern {
 	uint32_t *slot;      /* own: number + 1; 0: free. slots is a power of two */
 	size_t slots;
 	struct intern_text { /* own: by number */
-		uint64_t hash;
-		size_t at;
-		size_t n;
+		uint32_t hash;
+		uint32_t end; /* in text; it begins where the one before ends */
 	} *of;
 	size_t n, cap;
 	struct buf text;     /* own */
@@ -23,7 +22,7 @@ struct intern {
 void intern_init(struct intern *t, size_t text_max);
 void intern_free(struct intern *t);
 size_t intern_octets(const struct intern *t);
-/* The number of s, new ones counted from 0; UINT32_MAX beyond text_max. */
+/* The number of s, new ones counted from 0; UINT32_MAX beyond text_max (at most 4 GiB). */
 uint32_t intern_get(struct intern *t, struct span s);
 
 #endif

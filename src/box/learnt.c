@@ -4,11 +4,14 @@
  */
 #include "thread.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum {
-	LEARNT_MAX = 16 << 20, /* octets worth keeping: some 100,000 messages */
-	REST_MAX = 1 << 20,    /* and of an account at rest */
+	LEARNT_MAX = 16 << 20, /* octets worth keeping: some 120,000 messages */
+	PAUSE_MAX = 4 << 20,   /* and of an account at rest, */
+	REST_MAX = 1 << 20,    /* also when nobody has come back for it within */
+	PAUSE_MS = 300000,
 };
 
 static size_t octets(const struct thread_learnt *l)
@@ -57,6 +60,7 @@ struct thread_learnt *thread_learnt_take(const struct view *v)
 void thread_learnt_put(struct acct *a, struct thread_learnt **l)
 {
 	thread_learnt_free(&a->learnt);
+	(*l)->used = clock_ms();
 	if (octets(*l) <= LEARNT_MAX)
 		a->learnt = *l;
 	else
@@ -66,7 +70,13 @@ void thread_learnt_put(struct acct *a, struct thread_learnt **l)
 
 void learnt_rest(struct acct *a)
 {
-	if (a->learnt && octets(a->learnt) > REST_MAX)
+	if (a->learnt && octets(a->learnt) > PAUSE_MAX)
+		thread_learnt_free(&a->learnt);
+}
+
+void learnt_age(struct acct *a, uint64_t now)
+{
+	if (a->learnt && now - a->learnt->used >= PAUSE_MS && octets(a->learnt) > REST_MAX)
 		thread_learnt_free(&a->learnt);
 }
 

@@ -326,9 +326,10 @@ enum err since_records(struct idx_txn *x, uint32_t box, uint64_t since, struct s
 
 void acct_pause_walks(struct acct *a);
 
-/* --- kept.c --------------------------------------------------------------------- */
+/* --- kept.c, learnt.c ----------------------------------------------------------- */
 
 void threads_rest(struct acct *a);   /* forgets a large result, and much that was learnt */
+void learnt_age(struct acct *a, uint64_t now); /* of what has not been of use for minutes even more */
 void threads_forget(struct acct *a);
 
 /* --- todo.c --------------------------------------------------------------------- */

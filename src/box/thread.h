@@ -57,6 +57,7 @@ struct thread_learnt {
 	size_t n, cap;
 	uint32_t *ref;                  /* own: ids */
 	size_t refs, refs_cap;
+	uint64_t used;                  /* clock_ms of the last run */
 };
 
 struct thread_run {
