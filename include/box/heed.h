@@ -15,10 +15,12 @@
 struct heed;
 
 /*
- * fn(ctx): something may have changed in the mailbox; acct_status tells what. The mailbox need not exist (then only what
- * this process does can be told). NULL: not a possible name.
+ * fn(ctx, found): something may have changed in the mailbox; acct_status tells what. found: it is not the doing of
+ * whoever acts at this moment, who has come upon it at most. The mailbox need not exist (then only what this process
+ * does can be told). acct_heed gives NULL: not a possible name.
  */
-struct heed *acct_heed(struct acct *a, const char *name, void (*fn)(void *ctx), void *ctx);
+typedef void heed_fn(void *ctx, bool found);
+struct heed *acct_heed(struct acct *a, const char *name, heed_fn *fn, void *ctx);
 bool heed_watched(const struct heed *h); /* false: other programs' changes are not told; ask from time to time */
 void acct_unheed(struct heed **h);       /* NULL allowed */
 

@@ -94,6 +94,7 @@ static void placed(struct arrivals *r)
 		return;
 	mb->unlooked = false;
 	mailbox_stirred(mb);
+	place_tell(mb->place, true);
 }
 
 /* Not all that is to arrive has, and it never will. */
@@ -441,6 +442,7 @@ void arrivals_flush(struct mailbox *mb)
 	mb->late = NULL;
 	if (!number(late, NULL) && late->uid[0])
 		index_all(late);
+	place_tell(mb->place, true); /* nobody's who acts just now */
 	arrivals_free(late); /* and with it, perhaps, the mailbox */
 	free(late);
 }

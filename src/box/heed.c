@@ -20,19 +20,19 @@ enum { LIST_WATCHES = 16, LIST_ARENA = 64 << 20 };
 struct heed {
 	struct place *place; /* a reference */
 	struct heed *prev, *next;
-	void (*fn)(void *ctx);
+	heed_fn *fn;
 	void *ctx;
 };
 
-void place_tell(struct place *p)
+void place_tell(struct place *p, bool found)
 {
 	struct heed *h;
 
 	DL_FOREACH (p->heeds, h)
-		h->fn(h->ctx);
+		h->fn(h->ctx, found);
 }
 
-struct heed *acct_heed(struct acct *a, const char *name, void (*fn)(void *ctx), void *ctx)
+struct heed *acct_heed(struct acct *a, const char *name, heed_fn *fn, void *ctx)
 {
 	struct mailbox *mb;
 	struct heed *h;

@@ -129,7 +129,7 @@ static void on_change(void *arg)
 
 	if (p->known != KNOWN_NOT && foreign(p) == p->known)
 		return;
-	place_tell(p);
+	place_tell(p, true);
 	if (p->mb)
 		mailbox_stirred(p->mb);
 }

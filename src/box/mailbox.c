@@ -119,12 +119,23 @@ void mailbox_close(struct mailbox **mb)
 		mailbox_free(m);
 }
 
-void mailbox_notify(struct mailbox *mb, const struct view *except)
+static void tell_views(struct mailbox *mb, const struct view *except)
 {
 	for (struct view *v = mb->views; v; v = v->next)
 		if (v != except && v->notify)
 			v->notify(v->ctx, false);
-	place_tell(mb->place);
+}
+
+void mailbox_notify(struct mailbox *mb, const struct view *except)
+{
+	tell_views(mb, except);
+	place_tell(mb->place, false);
+}
+
+void mailbox_found(struct mailbox *mb)
+{
+	tell_views(mb, NULL);
+	place_tell(mb->place, true);
 }
 
 void mailbox_stirred(struct mailbox *mb)

@@ -236,7 +236,8 @@ enum err mailbox_open_storage(struct acct *a, struct space *s, const char *stora
 			      struct errtext *t);
 struct mailbox *mailbox_find(struct acct *a, const struct space *s, const char *storage); /* no new reference */
 void mailbox_close(struct mailbox **mb); /* NULL allowed */
-void mailbox_notify(struct mailbox *mb, const struct view *except); /* the index knows something new */
+void mailbox_notify(struct mailbox *mb, const struct view *except); /* the index knows something new, by our hand */
+void mailbox_found(struct mailbox *mb); /* or because a look found it */
 void mailbox_stirred(struct mailbox *mb); /* the folder may hold something new */
 enum err mailbox_store(struct mailbox *mb, struct store_box **b_r, struct errtext *t);
 bool mailbox_readonly(const struct mailbox *mb);
@@ -299,7 +300,7 @@ void mailbox_settle_not(struct mailbox *mb); /* likewise: the account closes */
 
 /* --- heed.c --------------------------------------------------------------------- */
 
-void place_tell(struct place *p); /* to those who heed it */
+void place_tell(struct place *p, bool found); /* to those who heed it (heed_fn) */
 /* The folders are going to change by our hand; */
 void folders_changing(struct acct *a);
 /* they did. from and to (client names, or NULL): one was renamed; only from: it went; only to: it came. */

@@ -162,13 +162,17 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 {
 	struct sync *s = mb->sync;
 	struct rec *r = mem_alloc(sizeof(*r));
-	bool found;
+	bool found = false;
 	enum err e = sb->ops->identity(sb, &s->id, t);
 
 	if (!e)
 		e = rec_find(mb, &found, t);
 	if (!e && found)
 		e = rec_read(mb, take_rec, r, t);
+	if (e == ERR_NOTFOUND && found && !mb->id) { /* another process dropped it just now */
+		found = false;
+		e = ERR_OK;
+	}
 	if (e)
 		goto out;
 	mb->floor = s->id.modseq_floor;
@@ -185,6 +189,8 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 	} else if (r->b.uidvalidity != s->id.uidvalidity) {
 		e = rec_update(mb, REC_FACTS, reset_run, &s->id, t);
 	}
+	if (e)
+		goto out;
 	if (!s->fresh) {
 		/* take_rec copied the record with its text: the token lies at its front. */
 		buf_add(&s->token, r->text, r->b.token.n);
@@ -519,7 +525,7 @@ static void seen(struct mailbox *mb, uint64_t foreign)
 
 	place_knows(mb->place, foreign);
 	if (news)
-		mailbox_notify(mb, NULL);
+		mailbox_found(mb);
 }
 
 /* Two stats, or not even they where it is watched, and one record when there is nothing to do. */
@@ -556,7 +562,7 @@ static void say_dead(struct mailbox *mb)
 	if (mb->dead)
 		return;
 	mb->dead = true;
-	mailbox_notify(mb, NULL);
+	mailbox_found(mb);
 }
 
 static enum step ended(struct mailbox *mb, enum err e, enum err *err_r)
@@ -570,7 +576,7 @@ static enum step ended(struct mailbox *mb, enum err e, enum err *err_r)
 	if (e == ERR_NOTFOUND)
 		say_dead(mb);
 	else if (wrote)
-		mailbox_notify(mb, NULL);
+		mailbox_found(mb);
 	*err_r = e;
 	return STEP_DONE;
 }

@@ -81,11 +81,12 @@ static void enqueue(struct watched *w, bool foreign)
 	w->queued = true;
 }
 
-static void on_change(void *ctx)
+/* What the client does itself it knows; not so what its command came upon. */
+static void on_change(void *ctx, bool found)
 {
 	struct watched *w = ctx;
 
-	enqueue(w, !w->n->s->acting);
+	enqueue(w, found || !w->n->s->acting);
 	notify_due(w->n);
 }
 

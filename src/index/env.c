@@ -401,7 +401,6 @@ enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebui
 		  struct errtext *t)
 {
 	struct idx *i = mem_alloc(sizeof(*i));
-	enum guard_verdict verdict;
 	bool fresh = false;
 	enum err e;
 
@@ -416,11 +415,11 @@ enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebui
 		i->map_start = smallest_map;
 	e = open_dir(i, config, t);
 	if (!e)
-		e = guard_open(&i->guard, i, data_size(i) > 0, &verdict, t);
+		e = guard_open(&i->guard, i, t);
 	if (e)
 		goto fail;
 	i->guard.nameless = i->memory;
-	e = settle(i, verdict, &fresh, t);
+	e = settle(i, guard_judge(&i->guard, data_size(i) > 0), &fresh, t);
 	if (e) {
 		guard_close(&i->guard);
 		goto fail;

@@ -135,7 +135,7 @@ static enum err open_file(struct guard *g, const struct idx *idx, off_t *size_r,
 }
 
 /* Blocks are written before they are mapped: a full disk is an error here, not a SIGBUS later. */
-static enum err map_file(struct guard *g, off_t size, bool *fresh_r, struct errtext *t)
+static enum err map_file(struct guard *g, off_t size, struct errtext *t)
 {
 	static const char zero[FILE_SIZE];
 	bool fresh = size != FILE_SIZE;
@@ -151,8 +151,7 @@ static enum err map_file(struct guard *g, off_t size, bool *fresh_r, struct errt
 	g->page = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
 	if (g->page == MAP_FAILED)
 		return err_sys(t, "index guard file");
-	*fresh_r =
-		fresh || memcmp(g->page->magic, magic, sizeof(magic)) != 0 || g->page->version != 1;
+	g->fresh = fresh || memcmp(g->page->magic, magic, sizeof(magic)) != 0 || g->page->version != 1;
 	return ERR_OK;
 }
 
@@ -197,32 +196,32 @@ static bool take_slot(struct guard *g)
 	return false;
 }
 
-static enum guard_verdict judge(const struct guard_page *p, bool fresh, bool have_data)
+enum guard_verdict guard_judge(const struct guard *g, bool have_data)
 {
+	const struct guard_page *p = g->page;
+
 	if (!have_data)
-		return fresh || p->dirty == CLEAN ? GUARD_KEEP : GUARD_DISCARD;
-	if (fresh || (p->dirty != CLEAN && !this_boot(p)))
+		return g->fresh || p->dirty == CLEAN ? GUARD_KEEP : GUARD_DISCARD;
+	if (g->fresh || (p->dirty != CLEAN && !this_boot(p)))
 		return GUARD_DISCARD;
 	return p->deaths >= DEATHS ? GUARD_ASIDE : GUARD_KEEP;
 }
 
-enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum guard_verdict *v_r,
-		    struct errtext *t)
+enum err guard_open(struct guard *g, const struct idx *idx, struct errtext *t)
 {
 	off_t size = 0;
-	bool fresh = false;
 	enum err e;
 
 	*g = (struct guard){ .fd = -1, .slot = SLOTS };
 	e = open_file(g, idx, &size, t);
 	if (e)
 		return e;
-	e = map_file(g, size, &fresh, t);
+	e = map_file(g, size, t);
 	if (e) {
 		close(g->fd);
 		return e;
 	}
-	if (fresh)
+	if (g->fresh)
 		format(g->page);
 	bury(g);
 	if (!take_slot(g)) {
@@ -231,7 +230,6 @@ enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum
 		return err_say(t, ERR_INUSE, "index is open in too many processes");
 	}
 	g->generation = g->page->generation;
-	*v_r = judge(g->page, fresh, have_data);
 	return ERR_OK;
 }
 

@@ -36,6 +36,7 @@ struct guard {
 	uint32_t generation;
 	bool marked;   /* this process has made sure of the dirty mark */
 	bool nameless; /* the file was unlinked on purpose */
+	bool fresh;    /* there was none, or no sound one, when it was opened */
 };
 
 enum guard_verdict {
@@ -45,13 +46,14 @@ enum guard_verdict {
 };
 
 /*
- * Registers this process and leaves the door locked. have_data: there is a data file. ERR_INUSE:
- * the door stayed locked for three seconds, or all slots are taken.
+ * Registers this process and leaves the door locked. ERR_INUSE: the door stayed locked for three seconds, or all slots
+ * are taken.
  */
 struct idx;
 /* In the directory of idx, by the name and for whom it says. */
-enum err guard_open(struct guard *g, const struct idx *idx, bool have_data, enum guard_verdict *v_r,
-		    struct errtext *t);
+enum err guard_open(struct guard *g, const struct idx *idx, struct errtext *t);
+/* have_data: there is a data file, which only who has locked the door can tell. */
+enum guard_verdict guard_judge(const struct guard *g, bool have_data);
 void guard_renew(struct guard *g);  /* door locked: discarded; clean, generation + 1 */
 void guard_settle(struct guard *g); /* opened: idle, unlocks the door */
 

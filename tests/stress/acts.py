@@ -474,7 +474,9 @@ class Client(Model):
 
     def complete_answer(self, command, uids):
         """All that was asked and is still there is answered."""
-        missing = {u for u in uids if u} - set(command.fetched)
+        self.is_untold({u for u in uids if u} - set(command.fetched), command)
+
+    def is_untold(self, missing, command):
         if self.box:
             self.box.untold.update(dict.fromkeys(missing, f"client {self.number}'s {command.text[:200]} ({command.cond})"))
 
@@ -532,8 +534,9 @@ class Client(Model):
         use, saved = self.rng.choice(("SEARCH", "FETCH")), set(self.saved)
         again = await self.say("UID SEARCH RETURN (ALL) $" if use == "SEARCH" else "UID FETCH $ (UID)", ("OK", "NO"))
         found = set(again.fetched) if use == "FETCH" else set(numbers(again.extended["ALL"]) if "ALL" in again.extended else [])
-        if (use == "SEARCH" and found - saved) or saved - found - again.removed - self.box.doomed:
+        if use == "SEARCH" and found - saved:
             raise Wrong(f"$ was {sorted(saved)} and is {sorted(found)}")
+        self.is_untold(saved - found - again.removed, again)
         self.saved = None
 
     async def do_sort(self):

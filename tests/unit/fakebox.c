@@ -1184,7 +1184,7 @@ void thread_end(struct thread_run **r)
 
 /* --- heed.h: nothing is to be heard of here --- */
 
-struct heed *acct_heed(struct acct *a, const char *name, void (*fn)(void *ctx), void *ctx)
+struct heed *acct_heed(struct acct *a, const char *name, heed_fn *fn, void *ctx)
 {
 	return NULL;
 }

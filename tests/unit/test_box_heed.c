@@ -93,7 +93,7 @@ static void on_news(void *ctx, const struct folder_news *n)
 			 n->old ? n->old : "");
 }
 
-static void on_mailbox(void *ctx)
+static void on_mailbox(void *ctx, bool found)
 {
 	++*(unsigned *)ctx;
 }

@@ -220,9 +220,9 @@ static void test_replaced(void **state)
 	view_close(&v);
 }
 
-static void note(void *ctx)
+static void note_found(void *ctx, bool found)
 {
-	++*(unsigned *)ctx;
+	*(unsigned *)ctx += found;
 }
 
 /* What another process brought, and told the index of, is news to those who listen here: whoever looks first tells them. */
@@ -231,7 +231,7 @@ static void test_told_by_another(void **state)
 	struct view *v = house_view(&h, "INBOX", false);
 	unsigned told = 0;
 	int status;
-	struct heed *heed = acct_heed(h.a, "INBOX", note, &told);
+	struct heed *heed = acct_heed(h.a, "INBOX", note_found, &told);
 	pid_t pid;
 
 	assert_true(view_watch(v));

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/box_house.h"
 
+#include "index/index.h"
+
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,6 +143,100 @@ static void they_die(struct house *o)
 	assert_int_equal(write(st.fd, text(TEXTS), strlen(text(TEXTS))), strlen(text(TEXTS)));
 	assert_int_equal(store_maildir.commit_many(b, &c, 1, o->ar, NULL), ERR_OK);
 	assert_int_equal(store_maildir.number(b, &c.key, 1, true, &k->uid[TEXTS], &next, o->ar, NULL), ERR_OK);
+}
+
+/* --- both at once ------------------------------------------------------------------------- */
+
+enum { AT_ONCE = 20, LOOKING_US = 10000 };
+
+static unsigned *arrived; /* shared */
+
+/* The three of us go on together, for the n-th time. */
+static void meet(unsigned n)
+{
+	__atomic_add_fetch(arrived, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(arrived, __ATOMIC_SEQ_CST) < 3 * n)
+		usleep(100);
+}
+
+static const char *numbered(int i)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "M%d", i);
+	return name;
+}
+
+/* How many it could not open. */
+static int open_all(void)
+{
+	struct house o = h;
+	struct view *v;
+	int failed = 0;
+
+	alarm(60);
+	house_open(&o);
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		meet(2 * i + 1);
+		if (try_view(&o, numbered((int)i), false, &v))
+			failed++;
+		else
+			view_close(&v);
+		meet(2 * i + 2);
+	}
+	house_close(&o);
+	return failed;
+}
+
+/* While this one keeps the others from writing, both see that the index knows nothing of the mailbox. */
+static void hold_up(void)
+{
+	struct idx_config config = { .dir = h.index };
+	struct idx_txn *x;
+	struct idx *index;
+	bool rebuilt;
+
+	assert_int_equal(idx_open(&config, &index, &rebuilt, NULL), ERR_OK);
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		assert_int_equal(idx_write(index, &x, NULL), ERR_OK);
+		meet(2 * i + 1);
+		usleep(LOOKING_US);
+		idx_abort(&x);
+		meet(2 * i + 2);
+	}
+	idx_close(&index);
+}
+
+/* Whoever is slower at making a mailbox known to the index finds what the other made. */
+static void test_made_at_once(void **state)
+{
+	struct errtext t;
+	struct view *v;
+	pid_t pid[2];
+	int status;
+
+	house_begin(&h, &store_maildir);
+	for (int i = 0; i < AT_ONCE; i++) {
+		assert_int_equal(acct_create(h.a, numbered(i), NULL, &t), ERR_OK);
+		v = house_view(&h, numbered(i), false); /* the folder has all of its identity */
+		view_close(&v);
+	}
+	house_close(&h);
+	remove_tree(h.index);
+	*arrived = 0;
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i] == 0)
+			_exit(open_all());
+	}
+	hold_up();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_int_equal(status, 0);
+	}
+	house_open(&h);
+	house_end(&h);
 }
 
 /* --- this one ------------------------------------------------------------------------------- */
@@ -347,11 +443,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_append),	cmocka_unit_test(test_look),	cmocka_unit_test(test_flag),
 		cmocka_unit_test(test_copy),	cmocka_unit_test(test_expunge), cmocka_unit_test(test_die),
-		cmocka_unit_test(test_rebuild), cmocka_unit_test(test_changes_too_fast),
+		cmocka_unit_test(test_rebuild), cmocka_unit_test(test_changes_too_fast), cmocka_unit_test(test_made_at_once),
 	};
 
-	k = mmap(NULL, sizeof(*k), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	k = mmap(NULL, sizeof(*k) + sizeof(*arrived), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (k == MAP_FAILED)
 		return 1;
+	arrived = (unsigned *)(k + 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
