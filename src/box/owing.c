@@ -25,6 +25,20 @@ void owing_add(struct mailbox *mb, uint64_t seq, uint32_t uid, struct mail_flags
 	o->e[o->n++] = (struct owing_entry){ seq, uid, flags };
 }
 
+static int by_seq(const void *key, const void *entry)
+{
+	uint64_t a = *(const uint64_t *)key, b = ((const struct owing_entry *)entry)->seq;
+
+	return a < b ? -1 : a > b;
+}
+
+bool owing_has(const struct mailbox *mb, uint64_t seq)
+{
+	const struct owing *o = &mb->owing;
+
+	return o->n && bsearch(&seq, o->e, o->n, sizeof(*o->e), by_seq);
+}
+
 static void drop_front(struct mailbox *mb, size_t k)
 {
 	struct owing *o = &mb->owing;

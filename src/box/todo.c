@@ -213,6 +213,7 @@ static enum err batch_mailbox(struct shelf *s, struct batch *b, struct mailbox *
 static enum err run_batch(struct shelf *s, struct batch *b, bool *left_r, struct errtext *t)
 {
 	struct mailbox *mb = NULL;
+	bool theirs = false;
 	enum err e = batch_mailbox(s, b, &mb, t);
 
 	if (e == ERR_NOTFOUND)
@@ -221,8 +222,13 @@ static enum err run_batch(struct shelf *s, struct batch *b, bool *left_r, struct
 		e = do_batch(mb, b, t);
 	if (!e)
 		e = shelf_update(s, batch_done, b, t);
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		*left_r |= b->o[i].err != ERR_OK;
+		theirs |= mb && !owing_has(mb, b->o[i].seq);
+	}
+	/* What another process owed has just become work of ours, which no watch will report. */
+	if (theirs)
+		mailbox_found(mb);
 	if (!e && !*left_r)
 		owing_written(mb, b->o[b->n - 1].seq);
 	mailbox_close(&mb);
