@@ -255,6 +255,43 @@ static void test_told_by_another(void **state)
 	view_close(&v);
 }
 
+/* The to-do list is everybody's: what another process owed and this one has written is told here, for no watch reports it. */
+static void test_written_for_another(void **state)
+{
+	struct view *v = house_view(&h, "INBOX", false);
+	unsigned told = 0;
+	struct heed *heed = acct_heed(h.a, "INBOX", note_found, &told);
+	uint32_t one = house_append(&h, "INBOX", mail, 0, NULL), two = house_append(&h, "INBOX", mail, 0, NULL);
+	int status;
+	pid_t pid;
+
+	view_look(v);
+	view_quiet(&h, v);
+	house_work(&h);
+	told = 0;
+	view_flag(v, one, VIEW_FLAGS_ADD, MAIL_FLAGGED, NULL);
+	house_work(&h);
+	assert_int_equal(told, 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct house o = h;
+		struct view *theirs;
+
+		house_open(&o);
+		theirs = house_view(&o, "INBOX", false);
+		view_flag(theirs, two, VIEW_FLAGS_ADD, MAIL_SEEN, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	view_flag(v, one, VIEW_FLAGS_ADD, MAIL_DRAFT, NULL);
+	house_work(&h);
+	assert_true(told > 0);
+	acct_unheed(&heed);
+	view_close(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_settles_not, begin, end),
 		cmocka_unit_test_setup_teardown(test_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(test_told_by_another, begin, end),
+		cmocka_unit_test_setup_teardown(test_written_for_another, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
