@@ -136,7 +136,8 @@ enum err job_choose_query(struct jobs *j, const struct span *word, size_t n, boo
 	}
 	if (bound && !q.narrow) {
 		job_warn(j, STATUS_USAGE,
-			 "%s: To avoid accidents, search query must say in all branches which messages, if only by ALL", j->cmd->name);
+			 "%s: To avoid accidents, search query must say in all branches which messages, if only by ALL",
+			 j->cmd->name);
 		return err_say(t, ERR_CANNOT, "nothing was done");
 	}
 	e = list(j, t);
