@@ -324,6 +324,8 @@ def previews(pair, count):
             found = fetch(session, n, "PREVIEW")[1].get("PREVIEW")
             found = found[-1] if isinstance(found, list) else found
             texts.append((found or b"").decode("utf-8", "replace").lower())
+        if texts[0].startswith(texts[1]):
+            continue  # broken: Dovecot ends there
         a, b = (set(re.findall(r"[a-z]{3,}", t)) for t in texts)
         if b and len(a & b) * 2 < len(b):
             yield f"PREVIEW of message {n}:\n  Roost   {texts[0]!r}\n  Dovecot {texts[1]!r}"
