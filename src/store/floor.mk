@@ -72,6 +72,7 @@ check_PROGRAMS += \
 	tests/unit/test_mbox \
 	tests/unit/test_mbox_from \
 	tests/unit/test_mbox_head \
+	tests/unit/test_mbox_odd \
 	tests/unit/test_store_contract \
 	tests/unit/test_store_dotlock \
 	tests/unit/test_store_extra \
@@ -98,6 +99,7 @@ tests_unit_test_store_special_use_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mbox_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mbox_from_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mbox_head_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mbox_odd_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_contract_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_dotlock_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_extra_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)

@@ -109,6 +109,9 @@ struct mbox_box {
 	int control_fd;       /* own; .imap/NAME; -1: not made yet */
 	struct extra *extra;  /* own; NULL until needed */
 	struct mbox_map map;
+	struct {
+		uint32_t validity, last;
+	} seen;               /* the last base that the file had */
 	struct mbox_change *change; /* own */
 	size_t changes, change_cap;
 	char *added[MAIL_KEYWORDS_MAX]; /* own; keyword names that the base does not list yet */
@@ -178,9 +181,9 @@ void mbox_names(const struct mbox_box *b, const char *names[MAIL_KEYWORDS_MAX]);
 
 /*
  * mbox_base.c: the UIDVALIDITY for a file that has none, and the last UID given under it: what was noted when the file was
- * last seen empty, else a new one.
+ * last seen empty, else a new one. use: it is about to be written into the file.
  */
-enum err mbox_base_claim(struct mbox_box *b, uint32_t *validity_r, uint32_t *last_r, struct errtext *t);
+enum err mbox_base_claim(struct mbox_box *b, bool use, uint32_t *validity_r, uint32_t *last_r, struct errtext *t);
 enum err mbox_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
 /* The GUID of now is noted: it stays when the name changes. */
 enum err mbox_guid_keep(struct store_box *sb, struct errtext *t);

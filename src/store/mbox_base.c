@@ -2,7 +2,9 @@
  * Who an mbox is: UIDVALIDITY, last UID, keyword names, from its base (X-IMAPbase of the first message).
  *
  * A file without messages has no base. What it shall have is noted in roost-extra, together with the GUID. A base that
- * comes later and says something else was made by another program, and holds.
+ * comes later and says something else was made by another program, and holds. Once the note was used in the file, it is good
+ * no more: another program may have emptied the file since, and nobody knows which UIDs it had. Who saw the file shortly
+ * before knows; else the next UIDVALIDITY is a new one.
  */
 #include "mbox.h"
 #include "uidvalidity.h"
@@ -49,7 +51,10 @@ static enum err base_note(struct mbox_box *b, uint32_t validity, uint32_t last, 
 	return extra_save(b, t);
 }
 
-enum err mbox_base_claim(struct mbox_box *b, uint32_t *validity_r, uint32_t *last_r, struct errtext *t)
+/* UIDs were given under the noted UIDVALIDITY, and whoever empties the file takes with him how many. */
+#define SPENT UINT32_MAX
+
+enum err mbox_base_claim(struct mbox_box *b, bool use, uint32_t *validity_r, uint32_t *last_r, struct errtext *t)
 {
 	struct uidvalidity u = { .mode = b->r->file_mode, .sync = b->r->sync != STORE_SYNC_NEVER };
 	enum err e = mbox_control_make(b, t);
@@ -58,13 +63,19 @@ enum err mbox_base_claim(struct mbox_box *b, uint32_t *validity_r, uint32_t *las
 		e = extra_ready(b, t);
 	if (e)
 		return e;
-	*validity_r = extra_base(b->extra)->validity;
-	*last_r = extra_base(b->extra)->last;
-	if (*validity_r)
-		return ERR_OK;
-	u.dir_fd = b->r->control_fd;
-	e = uidvalidity_claim(&u, 0, validity_r, t);
-	return e ? e : base_note(b, *validity_r, 0, t);
+	const struct extra_base *noted = extra_base(b->extra);
+	bool spent = noted->last == SPENT, seen = spent && b->seen.validity == noted->validity;
+
+	*validity_r = noted->validity;
+	*last_r = seen ? b->seen.last : noted->last;
+	if (!*validity_r || (spent && !seen)) {
+		u.dir_fd = b->r->control_fd;
+		*last_r = 0;
+		e = uidvalidity_claim(&u, noted->validity, validity_r, t);
+		if (!e)
+			e = base_note(b, *validity_r, 0, t);
+	}
+	return !e && use ? base_note(b, *validity_r, SPENT, t) : e;
 }
 
 static void identity_give(struct mbox_box *b, uint32_t validity, uint32_t last, struct store_identity *id_r)
@@ -118,7 +129,7 @@ static enum err identity_locked(struct mbox_box *b, struct store_identity *id_r,
 		identity_give(b, validity_unwritten(b), (uint32_t)b->map.n, id_r);
 		return ERR_OK;
 	}
-	e = mbox_base_claim(b, &validity, &last, t);
+	e = mbox_base_claim(b, false, &validity, &last, t);
 	if (!e)
 		identity_give(b, validity, last, id_r);
 	return e;
@@ -144,7 +155,7 @@ enum err mbox_guid_keep(struct store_box *sb, struct errtext *t)
 
 	if (!e && !extra_base(b->extra)->validity)
 		e = mbox_control_make(b, t);
-	return e || extra_base(b->extra)->validity ? e : base_note(b, id.uidvalidity, id.uidnext - 1, t);
+	return e || extra_base(b->extra)->validity ? e : base_note(b, id.uidvalidity, b->map.based ? SPENT : id.uidnext - 1, t);
 }
 
 /* --- keywords -------------------------------------------------------------------------------- */
@@ -173,7 +184,7 @@ enum err mbox_keywords(struct store_box *sb, struct arena *a, const char **names
 
 static bool name_usable(const char *name)
 {
-	return *name && strlen(name) <= 200 && !strpbrk(name, " \t\r\n");
+	return *name && strlen(name) <= MBOX_NAME_MAX && !strpbrk(name, " \t\r\n");
 }
 
 static unsigned slot_for(const struct mbox_box *b, const char *name)

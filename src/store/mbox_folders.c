@@ -7,6 +7,7 @@
 #include "special_use.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -203,15 +204,17 @@ static enum err file_create(struct mbox_root *r, int dir, const char *base, stru
 	return synced(r, dir, t);
 }
 
+/* What we keep beside a mailbox, in a directory where Dovecot keeps its index. */
+static const char *const control_files[] = { "roost-extra", "roost-extra.tmp", "roost-journal", "roost-use" };
+
 static void control_remove(struct mbox_root *r, const char *name)
 {
-	static const char *const files[] = { "roost-extra", "roost-extra.tmp", "roost-journal", "roost-use" };
 	int dir = r->control_fd < 0 ? -1 : file_open_dir(r->control_fd, name), parent;
 
 	if (dir < 0)
 		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlinkat(dir, files[i], 0);
+	for (size_t i = 0; i < ARRAY_LEN(control_files); i++)
+		unlinkat(dir, control_files[i], 0);
 	close(dir);
 	parent = parent_open(r, r->control_fd, name, false);
 	if (parent < 0)
@@ -313,6 +316,21 @@ static int move(int from_dir, const char *from, int to_dir, const char *to)
 	return renameat(from_dir, from, to_dir, to);
 }
 
+/* Into a directory of that name that Dovecot left behind, of a mailbox that it removed. */
+static void control_files_move(struct mbox_root *r, const char *from, const char *to)
+{
+	int old = file_open_dir(r->control_fd, from), new = old < 0 ? -1 : file_open_dir(r->control_fd, to);
+
+	for (size_t i = 0; new >= 0 && i < ARRAY_LEN(control_files); i++)
+		(void)renameat(old, control_files[i], new, control_files[i]);
+	if (new >= 0) {
+		(void)synced(r, new, NULL);
+		close(new);
+	}
+	if (old >= 0)
+		close(old);
+}
+
 /* What the mailbox could not carry itself goes with it. */
 static void control_move(struct mbox_root *r, const char *from, const char *to)
 {
@@ -321,7 +339,8 @@ static void control_move(struct mbox_root *r, const char *from, const char *to)
 
 	if (new >= 0) {
 		control_remove(r, to); /* of a mailbox that another program removed */
-		(void)move(old, file_last(from), new, file_last(to));
+		if (move(old, file_last(from), new, file_last(to)) < 0 && errno == EEXIST)
+			control_files_move(r, from, to);
 		(void)synced(r, new, NULL);
 		close(new);
 	}

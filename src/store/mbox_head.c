@@ -212,6 +212,15 @@ bool mbox_head_parse(struct span text, struct mbox_head *h)
 	return false;
 }
 
+/* What was cut once and got a block and an end is not cut again. */
+void mbox_head_limit(struct span *text, struct mbox_head *h)
+{
+	if (h->visible <= MBOX_HEAD_LONG + 2 * sizeof("\r\n"))
+		return;
+	*text = span_cut(*text, 0, MBOX_HEAD_LONG);
+	mbox_head_parse(*text, h);
+}
+
 void mbox_head_visible(struct span text, const struct mbox_head *h, bool with_end, struct buf *out)
 {
 	struct span value;

@@ -23,6 +23,8 @@
 
 enum {
 	MBOX_HEAD_MAX = 1 << 20, /* bytes; a longer header has no end */
+	MBOX_HEAD_LONG = MBOX_HEAD_MAX - (64 << 10), /* so much of one is a header: a block still has room behind it */
+	MBOX_NAME_MAX = 200,     /* bytes of a keyword's name */
 	MBOX_PAD = 48,           /* blanks left for keywords to come */
 	MBOX_BASE_PAD = 160,     /* in the first message, whose block also lists their names */
 	MBOX_LETTERS_MAX = 8,    /* unknown status letters that are kept */
@@ -55,6 +57,9 @@ struct mbox_head {
  * what the caller must know at a buffer's end; *h is right for a header that ends there.
  */
 bool mbox_head_parse(struct span text, struct mbox_head *h);
+
+/* A header that is too long is cut, and what follows is body: *text is what is left of it, *h of that. */
+void mbox_head_limit(struct span *text, struct mbox_head *h);
 
 /* Appends what is not hidden. with_end: and the empty line, made where there is none. */
 void mbox_head_visible(struct span text, const struct mbox_head *h, bool with_end, struct buf *out);

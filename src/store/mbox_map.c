@@ -231,8 +231,10 @@ static enum err head_text(struct parser *p, uint64_t at, struct span *text_r, st
 		if (e || mbox_head_parse(*text_r, h) || p->w.eof || need == MBOX_HEAD_MAX)
 			break;
 	}
-	if (text_r->n > MBOX_HEAD_MAX)
-		*text_r = span_cut(*text_r, 0, MBOX_HEAD_MAX);
+	*text_r = span_cut(*text_r, 0, MBOX_HEAD_MAX);
+	if (h->size > text_r->n)
+		mbox_head_parse(*text_r, h);
+	mbox_head_limit(text_r, h);
 	return e;
 }
 
@@ -286,9 +288,9 @@ static void take_names(struct mbox_map *map, struct span names)
 	struct span name;
 	unsigned n = 0;
 
-	while (n < MAIL_KEYWORDS_MAX && mbox_name_next(&names, &name))
+	while (n < MAIL_KEYWORDS_MAX && mbox_name_next(&names, &name) && name.n <= MBOX_NAME_MAX)
 		map->name[n++] = span_dup(name);
-	map->names_more = mbox_name_next(&names, &name);
+	map->names_more = n == MAIL_KEYWORDS_MAX ? mbox_name_next(&names, &name) : name.n > 0;
 }
 
 static void take_first(struct parser *p, const struct mbox_head *h)
@@ -499,6 +501,10 @@ static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, bool
 	bool done = false;
 	enum err e = ERR_OK;
 
+	if (b->map.based) {
+		b->seen.validity = b->map.validity;
+		b->seen.last = b->map.last;
+	}
 	parser_init(&p, b->fd, &b->map, now->size);
 	if (!whole && may_only_have_grown(&b->map, now))
 		e = parse_grown(&p, &done);

@@ -161,7 +161,7 @@ static enum err plan_make(struct plan *p, struct errtext *t)
 	p->validity = map->validity;
 	p->last = map->last;
 	if (!map->based)
-		e = mbox_base_claim(p->b, &p->validity, &p->last, t);
+		e = mbox_base_claim(p->b, true, &p->validity, &p->last, t);
 	plan_changes(p);
 	if (!e && p->want->number)
 		e = plan_numbers(p, t);

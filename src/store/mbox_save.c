@@ -137,8 +137,8 @@ static enum err body_look(struct body *y, struct buf *piece)
 		rest = buf_span(piece);
 		while (!e && !y->quotes_from && (i = mbox_from_search(rest)) != SIZE_MAX) {
 			rest = span_from(rest, i + 1);
-			line = rest;
-			y->quotes_from = span_split(&line, '\n', &line) && mbox_from_parse(line, NULL);
+			line = span_cut(rest, 0, span_find(rest, '\n'));
+			y->quotes_from = mbox_from_parse(line, NULL);
 		}
 		if (e)
 			break;
@@ -183,8 +183,10 @@ static struct span sender_of(struct span text)
 	return span_of("", 0);
 }
 
-static enum err head_read(int fd, uint64_t size, struct buf *text)
+static enum err head_read(int fd, uint64_t size, struct buf *text, struct mbox_head *h)
 {
+	struct span all;
+
 	ssize_t got;
 
 	buf_clear(text);
@@ -194,6 +196,10 @@ static enum err head_read(int fd, uint64_t size, struct buf *text)
 	if (got < 0)
 		return err_from_errno(errno);
 	text->n = (size_t)got;
+	all = buf_span(text);
+	mbox_head_parse(all, h);
+	mbox_head_limit(&all, h);
+	text->n = all.n;
 	return ERR_OK;
 }
 
@@ -267,10 +273,9 @@ static enum err message_append(struct appending *a, struct store_commit *c, stru
 
 	y.size = e ? 0 : (uint64_t)st.st_size;
 	if (!e)
-		e = head_read(y.fd, y.size, head);
+		e = head_read(y.fd, y.size, head, &h);
 	if (e)
 		return e;
-	mbox_head_parse(buf_span(head), &h);
 	y.from = h.size;
 	body = y.size - y.from;
 	e = body_look(&y, piece);
@@ -340,7 +345,7 @@ static enum err ready(struct mbox_box *b, size_t n, struct appending *a, struct 
 		a->uid = a->last - (uint32_t)n + 1;
 		return ERR_OK;
 	}
-	e = mbox_base_claim(b, &a->validity, &a->last, t);
+	e = mbox_base_claim(b, true, &a->validity, &a->last, t);
 	a->uid = a->last + 1;
 	a->last += (uint32_t)n;
 	return e;

@@ -1,0 +1,347 @@
+/* Files in odd states, and what other programs do to them meanwhile. */
+#include "mbox_room.h"
+
+static void append(struct mroom *r, const char *text, enum err want)
+{
+	struct store_stage st;
+	struct store_commit c = { .stage = &st, .vsize = STORE_SIZE_UNKNOWN };
+
+	assert_int_equal(store_mbox.stage(r->box, 0, &st, &r->text), ERR_OK);
+	assert_int_equal(write(st.fd, text, strlen(text)), (ssize_t)strlen(text));
+	assert_int_equal(store_mbox.commit_many(r->box, &c, 1, r->arena, &r->text), want);
+}
+
+static void expunge(struct mroom *r, const struct store_msg *m)
+{
+	assert_int_equal(store_mbox.expunge(r->box, m->key, m->hint, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.expunge_done(r->box, &r->text), ERR_OK);
+}
+
+static struct store_identity identity(struct mroom *r)
+{
+	struct store_identity id;
+
+	assert_int_equal(store_mbox.identity(r->box, &id, &r->text), ERR_OK);
+	return id;
+}
+
+/* mutt takes the last mail, and with it all that the file could say: no UID is given again under the same UIDVALIDITY. */
+static void test_emptied_by_others(void **state)
+{
+	struct mroom *r = *state;
+	uint32_t validity = identity(r).uidvalidity;
+
+	for (int round = 0; round < 4; round++) {
+		bool reopened = round & 1;
+		struct store_identity before, after;
+		struct store_scan s;
+
+		append(r, "Subject: 1\n\none\n", ERR_OK);
+		append(r, "Subject: 2\n\ntwo\n", ERR_OK);
+		s = scan(r);
+		before = identity(r);
+		assert_true(s.n == 2 && before.uidnext > s.msg[1].uid);
+		assert_int_equal(round < 2 ? truncate(r->inbox, 0) : unlink(r->inbox), 0);
+		if (reopened) {
+			box_close(r);
+			box_open(r);
+		}
+		assert_int_equal(scan(r).n, 0);
+		after = identity(r);
+		if (!reopened)
+			assert_true(after.uidvalidity == before.uidvalidity && after.uidnext == before.uidnext);
+		else
+			assert_true(after.uidvalidity > before.uidvalidity);
+		assert_memory_equal(after.guid, before.guid, 16);
+		write_file(r, O_APPEND, FROM "Subject: 3\n\nthree\n\n");
+		s = scan(r);
+		assert_int_equal(s.n, 1);
+		after = identity(r);
+		assert_true(after.uidvalidity > before.uidvalidity ||
+			    (after.uidvalidity == before.uidvalidity && s.msg[0].uid == before.uidnext));
+		expunge(r, &s.msg[0]);
+	}
+	assert_true(identity(r).uidvalidity > validity);
+}
+
+/* Dovecot tells a change by the size and the second: one of ours is always in another second than what was there before. */
+static void test_other_second(void **state)
+{
+	struct mroom *r = *state;
+	struct stat before, after;
+	struct store_scan s;
+	struct span hint;
+
+	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
+	for (int i = 0; i < 40; i++) {
+		struct timespec now[2];
+		bool first = i % 4 == 0;
+
+		clock_gettime(CLOCK_REALTIME, &now[0]);
+		now[1] = now[0];
+		if (first)
+			assert_int_equal(utimensat(AT_FDCWD, r->inbox, now, 0), 0);
+		s = scan(r);
+		assert_int_equal(stat(r->inbox, &before), 0);
+		set_flags(r, &s.msg[i & 1], i & 2 ? MAIL_SEEN : 0, &hint);
+		assert_int_equal(stat(r->inbox, &after), 0);
+		if (first && before.st_mtim.tv_sec >= now[0].tv_sec)
+			assert_true(after.st_mtim.tv_sec > before.st_mtim.tv_sec || !(i & 2));
+		clock_gettime(CLOCK_REALTIME, &now[0]);
+		assert_true(after.st_mtim.tv_sec >= before.st_mtim.tv_sec && after.st_mtim.tv_sec <= now[0].tv_sec + 1);
+	}
+	s = scan(r);
+	assert_int_equal(utimensat(AT_FDCWD, r->inbox, NULL, 0), 0);
+	assert_int_equal(stat(r->inbox, &before), 0);
+	append(r, "Subject: 3\n\nthree\n", ERR_OK);
+	assert_int_equal(stat(r->inbox, &after), 0);
+	assert_true(after.st_mtim.tv_sec > before.st_mtim.tv_sec);
+}
+
+/* Dovecot removes a mailbox and leaves its index behind, in the directory where we keep what the file cannot carry. */
+static void test_renamed_onto_leavings(void **state)
+{
+	struct mroom *r = *state;
+	struct store_folder *f;
+	size_t n, found = 0;
+	char *path;
+
+	assert_int_equal(store_mbox.create(r->store, "a", "\\Sent", &r->text), ERR_OK);
+	path = arena_printf(r->arena, "%s/.imap/b", r->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	path = arena_printf(r->arena, "%s/dovecot.index.log", path);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(store_mbox.rename(r->store, "a", "b", &r->text), ERR_OK);
+	assert_int_equal(store_mbox.list(r->store, r->arena, &f, &n, &r->text), ERR_OK);
+	for (size_t i = 0; i < n; i++)
+		found += strcmp(f[i].name, "b") == 0 && f[i].special_use && strcmp(f[i].special_use, "\\Sent") == 0;
+	assert_int_equal(found, 1);
+}
+
+/* An administrator's link to another disk stays one, whatever is done through it. */
+static void test_linked_inbox(void **state)
+{
+	struct mroom *r = *state;
+	char *target = arena_printf(r->arena, "%s/elsewhere", r->dir);
+	struct store_scan s;
+	struct span hint;
+	struct stat st;
+
+	close(open(target, O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(symlink(target, r->inbox), 0);
+	append(r, "Subject: 1\n\none\n", ERR_OK);
+	append(r, "Subject: 2\n\ntwo\n", ERR_OK);
+	s = scan(r);
+	assert_int_equal(s.n, 2);
+	set_flags(r, &s.msg[1], MAIL_SEEN, &hint);
+	expunge(r, &s.msg[0]);
+	s = scan(r);
+	assert_true(s.n == 1 && s.msg[0].uid == 2 && s.msg[0].flags.system == MAIL_SEEN);
+	assert_true(lstat(r->inbox, &st) == 0 && S_ISLNK(st.st_mode));
+	assert_true(stat(target, &st) == 0 && st.st_size > 0);
+}
+
+/* A link that leads nowhere, a directory, a device: said, and nothing is made. */
+static void test_no_file_at_all(void **state)
+{
+	static const char *const targets[] = { "/nonexistent/x", "/dev/null", "/tmp" };
+	struct mroom *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		struct store_stage st;
+		struct store_commit c = { .stage = &st, .vsize = STORE_SIZE_UNKNOWN };
+
+		assert_int_equal(symlink(targets[i], r->inbox), 0);
+		assert_int_equal(store_mbox.stage(r->box, 0, &st, &r->text), ERR_OK);
+		assert_int_equal(write(st.fd, "x: y\n\nz\n", 8), 8);
+		assert_int_not_equal(store_mbox.commit_many(r->box, &c, 1, r->arena, &r->text), ERR_OK);
+		assert_int_equal(unlink(r->inbox), 0);
+	}
+}
+
+/* NUL and bytes of any kind are a message's own; no LF at the end. */
+static void test_any_bytes(void **state)
+{
+	static const char text[] = FROM "Subject: a\0b\nX-Bin: \xff\xfe\r\n\n\0\0body\0\n\xc3(\r\n" FROM2 "Subject: 2\n\nno end";
+	struct mroom *r = *state;
+	struct store_scan s;
+	struct store_object o;
+	char got[64];
+	int fd = open(r->inbox, O_WRONLY | O_CREAT, 0600);
+
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	s = scan(r);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_OK);
+	assert_int_equal(pread(o.fd, got, sizeof(got), 0), 35);
+	assert_memory_equal(got, "Subject: a\0b\nX-Bin: \xff\xfe\r\n\n\0\0body\0\n\xc3(", 35);
+	close(o.fd);
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\nno end");
+	append(r, "Subject: 3\n\nthree", ERR_OK);
+	s = scan(r);
+	assert_int_equal(s.n, 3);
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\nno end");
+	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\nthree");
+}
+
+/* A header that has no end that anybody would look for: after a mebibyte it is taken for a body, and no byte is lost. */
+static void test_endless_header(void **state)
+{
+	enum { LONG = 5 << 20 };
+	struct mroom *r = *state;
+	char *text = mem_array(LONG + 200, 1), *got = mem_array(LONG + 200, 1);
+	int n = snprintf(text, 200, FROM "Subject: ");
+	struct store_object o;
+	struct store_scan s;
+	struct span hint;
+	int fd = open(r->inbox, O_WRONLY | O_CREAT, 0600);
+
+	memset(text + n, 'x', LONG);
+	n += LONG + snprintf(text + n + LONG, 100, "\n\n" FROM2 "Subject: 2\n\ntwo\n\n");
+	assert_int_equal(write(fd, text, (size_t)n), n);
+	close(fd);
+	for (int round = 0; round < 3; round++) {
+		size_t letters = 0;
+
+		s = scan(r);
+		assert_true(s.n == 2 && s.msg[0].uid == 1 && s.msg[1].uid == 2);
+		assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\ntwo\n");
+		assert_int_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_OK);
+		assert_int_equal(o.length, s.msg[0].size);
+		assert_int_equal(pread(o.fd, got, o.length, 0), o.length);
+		for (size_t i = 0; i < o.length; i++)
+			letters += got[i] == 'x';
+		assert_int_equal(letters, LONG);
+		close(o.fd);
+		set_flags(r, &s.msg[0], round ? MAIL_FLAGGED : MAIL_SEEN, &hint);
+	}
+	free(text);
+	free(got);
+}
+
+/* Lengths that lead into a line, to a line that only looks like a From_ line, beyond the end, or that are no numbers. */
+static void test_lying_lengths(void **state)
+{
+	static const char *const lengths[] = { "0", "1", "6", "12", "13", "14", "100", "99999999999999999999", "18446744073709551615",
+					       "-1", "x", "9223372036854775807", "" };
+	struct mroom *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		struct store_scan s;
+		char *text = arena_printf(r->arena, FROM "Subject: 1\nContent-Length: %s\n\none\nFrom me\nend\n\n" FROM2
+							 "Subject: 2\nContent-Length: %s\n\ntwo\n\n", lengths[i], lengths[i]);
+
+		box_close(r);
+		write_file(r, O_TRUNC, text);
+		box_open(r);
+		s = scan(r);
+		assert_int_equal(s.n, 2);
+		assert_string_equal(message(r, &s.msg[0]), "Subject: 1\n\none\nFrom me\nend\n");
+		assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\ntwo\n");
+	}
+}
+
+/* mboxo and mboxrd mark lines with '>', which nobody can take back for certain: they are shown as they are. */
+static void test_quoted_lines(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+
+	write_file(r, O_TRUNC, FROM "Subject: rd\n\n>From a Fri Jan  5 12:12:12 1996\n>>From b\n\n" FROM2 "Subject: 2\n\nFrom here to there\n"
+			       "From 2 to 3 Mon\n\n");
+	s = scan(r);
+	assert_int_equal(s.n, 2);
+	assert_string_equal(message(r, &s.msg[0]), "Subject: rd\n\n>From a Fri Jan  5 12:12:12 1996\n>>From b\n");
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\nFrom here to there\nFrom 2 to 3 Mon\n");
+}
+
+/* Ours keep lines that begin with From, whatever stands behind, and are found again without the map. */
+static void test_appended_from_lines(void **state)
+{
+	static const char text[] = "Subject: q\n\n" FROM "Subject: not a mail\n\nFrom \n\n" FROM2;
+	struct mroom *r = *state;
+	struct store_scan s;
+
+	append(r, text, ERR_OK);
+	append(r, "Subject: 2\n\n", ERR_OK);
+	append(r, "no header\n", ERR_OK);
+	append(r, "\n" FROM, ERR_OK);
+	box_close(r);
+	box_open(r);
+	s = scan(r);
+	assert_int_equal(s.n, 4);
+	assert_string_equal(message(r, &s.msg[0]), text);
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\n");
+	assert_string_equal(message(r, &s.msg[3]), "\n" FROM);
+}
+
+/* c-client's own message in forms that it has had, and one that a user put among the others. */
+static void test_pseudo_forms(void **state)
+{
+	static const char *const heads[] = {
+		"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1000 0000000007\nStatus: RO\n",
+		"X-IMAP: 1000 0000000007 work play\nStatus: RO\nSubject: x\n",
+		"X-IMAP: 1000 7\n",
+		"X-IMAP: 1000 0000000007                              \nStatus: RO\nX-Status: \nX-Keywords:\nX-UID: 3\n",
+	};
+	struct mroom *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+		struct store_scan s;
+
+		box_close(r);
+		write_file(r, O_TRUNC, arena_printf(r->arena, FROM "%s\nThis text is part of the internal format.\n\n", heads[i]));
+		box_open(r);
+		s = scan(r);
+		assert_int_equal(s.n, 0);
+		assert_true(identity(r).uidvalidity == 1000 && identity(r).uidnext == 8);
+		append(r, "Subject: 1\n\none\n", ERR_OK);
+		s = scan(r);
+		assert_true(s.n == 1 && s.msg[0].uid == 8);
+		assert_true(identity(r).uidvalidity == 1000 && identity(r).uidnext == 9);
+		expunge(r, &s.msg[0]);
+		assert_true(scan(r).n == 0 && identity(r).uidnext == 9);
+		assert_non_null(strstr(read_file(r), "X-IMAP: 1000 "));
+	}
+}
+
+/* A message that is gone, or not where it was, while a reader was on the way to it. */
+static void test_changed_under_reader(void **state)
+{
+	struct mroom *r = *state;
+	struct store_object o;
+	struct store_scan s;
+
+	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n" FROM "Subject: 3\n\nthree\n\n");
+	s = scan(r);
+	char *text = arena_str(r->arena, read_file(r)), *second = strstr(text + 1, FROM), *third = strstr(second + 1, FROM);
+	assert_int_equal(truncate(r->inbox, 0), 0);
+	write_file(r, O_APPEND, arena_printf(r->arena, "%.*s%s", (int)(second - text), text, third));
+	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\nthree\n");
+	assert_int_equal(store_mbox.locate(r->box, s.msg[1].key, s.msg[1].hint, &o, NULL, NULL, &r->text), ERR_EXPUNGED);
+	assert_int_equal(truncate(r->inbox, second - text - 3), 0);
+	assert_int_equal(store_mbox.locate(r->box, s.msg[2].key, s.msg[2].hint, &o, NULL, NULL, &r->text), ERR_EXPUNGED);
+	write_file(r, O_TRUNC, "garbage");
+	assert_int_not_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MROOM_TEST(test_emptied_by_others),
+		MROOM_TEST(test_other_second),
+		MROOM_TEST(test_renamed_onto_leavings),
+		MROOM_TEST(test_linked_inbox),
+		MROOM_TEST(test_no_file_at_all),
+		MROOM_TEST(test_any_bytes),
+		MROOM_TEST(test_endless_header),
+		MROOM_TEST(test_lying_lengths),
+		MROOM_TEST(test_quoted_lines),
+		MROOM_TEST(test_appended_from_lines),
+		MROOM_TEST(test_pseudo_forms),
+		MROOM_TEST(test_changed_under_reader),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
