@@ -11,6 +11,7 @@
 #define BOX_ACCT_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/set.h"
 #include "base/step.h"
@@ -41,9 +42,26 @@ struct acct_ns {
 	const char *index_dir;
 	bool index_flat;
 	mode_t index_mode;
+	/* Another user's: the store's INBOX is called as the prefix without its last separator. */
+	bool foreign_inbox;
 	bool empty_new;       /* maildir_empty_new: who only looks leaves no arrivals in the folder either */
 	const struct acct_mailbox *mailbox;
 	size_t mailboxes;
+};
+
+/* A namespace for each user who shares: his is made when it is needed. */
+struct acct_share {
+	const char *prefix; /* what all of them begin with; ended by the separator or "" */
+	char separator;
+	bool hidden;
+	enum acct_list list;
+	/* Whose is the mailbox of this name, or the namespace of this prefix? False: it is in none of these. */
+	bool (*match)(void *ctx, const struct acct_share *share, struct span name, struct buf *user_r);
+	/* The namespace, in the arena. ERR_NOTFOUND and others: he shares nothing. */
+	enum err (*make)(void *ctx, const struct acct_share *share, struct span user, struct arena *ar,
+			 const struct acct_ns **ns_r, struct errtext *t);
+	void *ctx;
+	const void *source; /* the maker's own */
 };
 
 /*
@@ -66,6 +84,8 @@ struct acct_config {
 	const char *user;
 	const struct acct_ns *ns; /* ns[i].inbox is true for exactly one */
 	size_t namespaces;
+	const struct acct_share *share;
+	size_t shares;            /* at most 32 */
 	const char *index_dir;    /* one environment for all private namespaces */
 	bool index_memory, index_flat; /* flat: as in idx_config */
 	/* Where the index goes when index_dir is on a network file system or may not be written; NULL: nowhere, it fails. */

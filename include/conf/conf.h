@@ -183,6 +183,8 @@ const struct conf_listener *conf_listeners(const struct conf *c, size_t *n_r);
 struct conf_pair {
 	const char *key, *value;
 };
+/* Is it in mail_plugins, everywhere or in what serves IMAP or LMTP? */
+bool conf_uses_plugin(const struct conf *c, const char *name);
 const struct conf_pair *conf_plugin(const struct conf *c, size_t *n_r);
 
 #endif

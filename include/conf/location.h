@@ -9,6 +9,7 @@
 #define CONF_LOCATION_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "conf/conf.h"
 #include "conf/expand.h"
@@ -53,6 +54,18 @@ struct conf_owner {
  */
 enum err conf_namespace_location(const struct conf *c, const struct conf_namespace *n, const struct conf_owner *o,
 				 struct span said, struct arena *a, struct conf_location *out, struct errtext *t);
+/*
+ * Namespaces for each user who shares: %%u, %%n or %%d in the prefix, and in the location as %%h, too, are his (RFC 2342's
+ * "other users"). has: is it one? location: where his mail lies, for o, who looks; ERR_CANNOT also when %%h cannot be known.
+ */
+bool conf_has_sharers(const struct conf_namespace *n);
+enum err conf_sharer_location(const struct conf *c, const struct conf_namespace *n, const struct conf_owner *o,
+			      struct span sharer, struct arena *a, struct conf_location *out, struct errtext *t);
+enum err conf_sharer_prefix(const struct conf_namespace *n, const struct conf_owner *o, struct span sharer, struct arena *a,
+			    const char **prefix_r, struct errtext *t);
+/* Of a mailbox name the sharer, for the user me: below prefix, as the namespace has it, or that itself without its last sep. */
+bool conf_sharer_match(struct span prefix, char sep, struct span me, struct span name, struct buf *user_r);
+
 /* mail_index_fallback for the user, in the arena; NULL: not set. */
 enum err conf_index_fallback(const struct conf *c, const struct conf_owner *o, struct arena *a, const char **path_r,
 			     struct errtext *t);

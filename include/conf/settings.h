@@ -140,7 +140,7 @@
 	X(MAIL_CACHE_MAX_SIZE, "mail_cache_max_size", NULL, SIZE, "1 G", W, 0, NULL, \
 	  "Most bytes that envelopes, structures and header fields take in a user's index; older messages make room for " \
 	  "newer ones.") \
-	X(MAIL_HOME, "mail_home", NULL, STRING, "", M | A, 0, NULL, \
+	X(MAIL_HOME, "mail_home", NULL, STRING, "", M | A | W, 0, NULL, \
 	  "Home of mail users whose userdb names none; % variables.") \
 	X(MAIL_INDEX_FALLBACK, "mail_index_fallback", NULL, STRING, "", M | W, 0, NULL, \
 	  "Directory on a local disk, with % variables, for the index of a user whose own place for it is " \

@@ -93,8 +93,9 @@ static enum err spaces_open(struct acct *a, struct errtext *t)
 	const struct acct_config *c = a->config;
 	enum err e = ERR_OK;
 
-	must(c->namespaces > 0 && c->namespaces < 256);
-	a->space = mem_array(c->namespaces, sizeof(*a->space));
+	must(c->namespaces > 0 && c->namespaces + c->shares < 256 && c->shares <= 32);
+	/* Nothing of it ever moves. */
+	a->space = mem_array(c->namespaces + (c->shares ? SHARERS_MOST : 0), sizeof(*a->space));
 	a->spaces = c->namespaces;
 	for (size_t i = 0; i < c->namespaces; i++) {
 		struct space *s = &a->space[i];
@@ -274,9 +275,12 @@ void acct_close(struct acct **a)
 	}
 	must(!c->boxes);
 	shelves_close(c);
-	for (size_t i = 0; i < c->spaces; i++)
+	for (size_t i = 0; i < c->spaces; i++) {
 		if (c->space[i].store && !c->space[i].twin)
 			c->space[i].ns->ops->close(c->space[i].store);
+		free(c->space[i].sharer);
+		arena_free(&c->space[i].arena);
+	}
 	mime_charsets_free(&c->charsets);
 	threads_forget(c);
 	free(c->space);

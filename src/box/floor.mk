@@ -32,6 +32,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/rec.c \
 	src/box/reindex.c \
 	src/box/release.c \
+	src/box/sharers.c \
 	src/box/shelf.c \
 	src/box/since.c \
 	src/box/status.c \

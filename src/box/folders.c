@@ -61,7 +61,10 @@ static void add_with_levels(struct listing *l, struct space *s, const struct sto
 	struct span name;
 
 	buf_init(&client, 4 * NAME_MAX_STORAGE);
-	name_client(s, f->name, &client);
+	if (flags & ENTRY_SUBSCRIBED)
+		name_subscribed(l->acct, s, f->name, &client);
+	else
+		name_client(s, f->name, &client);
 	name = buf_span(&client);
 	add(l, s, name, flags & ENTRY_MAILBOX ? f->name : NULL, flags);
 	if (!l->err) {
@@ -332,11 +335,24 @@ static void add_prefix(struct listing *l, struct space *s)
 {
 	struct span prefix = span_str(s->ns->prefix);
 
-	if (s->ns->list != ACCT_LIST_YES || s->ns->inbox || prefix.n < 2)
+	if (s->ns->list != ACCT_LIST_YES || s->ns->inbox || s->share || prefix.n < 2)
 		return;
 	if (prefix.p[prefix.n - 1] == s->sep)
 		prefix.n--;
 	add(l, s, prefix, NULL, ENTRY_LEVEL);
+}
+
+/* What all sharers are below, where that is always listed. */
+static void add_shares(struct listing *l)
+{
+	const struct acct_config *c = l->acct->config;
+
+	for (size_t i = 0; i < c->shares; i++) {
+		struct span prefix = span_str(c->share[i].prefix);
+
+		if (c->share[i].list == ACCT_LIST_YES && prefix.n > 1)
+			add(l, &l->acct->space[0], span_cut(prefix, 0, prefix.n - 1), NULL, ENTRY_LEVEL);
+	}
 }
 
 static enum err add_space(struct listing *l, struct space *s, struct errtext *t)
@@ -357,6 +373,7 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
 	enum err e = ERR_OK;
 
 	arrivals_flush_all(a); /* they mark their mailboxes */
+	add_shares(&l);
 	for (size_t i = 0; !e && i < a->spaces; i++) {
 		e = add_space(&l, &a->space[i], t);
 		if (a->space[i].ns->optional)

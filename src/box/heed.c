@@ -408,7 +408,7 @@ void folders_subscribed(struct acct *a, const struct space *s, const char *stora
 	if (!a->folders)
 		return;
 	buf_init(&name, 4 * NAME_MAX_STORAGE);
-	name_client(s, storage, &name);
+	name_subscribed(a, s, storage, &name);
 	if (s->ns->list != ACCT_LIST_NO && !subscribed(a->folders, buf_cstr(&name), s->sep, on))
 		folders_changed(a, NULL, NULL);
 	buf_free(&name);
@@ -448,6 +448,14 @@ static void watch_space(struct acct *a, struct folders *l, const struct space *s
 		else
 			l->blind = true;
 	}
+}
+
+void folders_space(struct acct *a, const struct space *s)
+{
+	if (!a->folders)
+		return;
+	watch_space(a, a->folders, s);
+	a->folders->stale = true;
 }
 
 static void folders_free(struct acct *a)

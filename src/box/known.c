@@ -25,9 +25,13 @@ enum {
 
 struct place *place_get(struct acct *a, struct space *s, const char *storage)
 {
-	char text[NAME_MAX_STORAGE + 1];
-	struct span name = name_index(s, storage, text);
+	char text[NAME_MAX_STORAGE + 2];
+	struct span name = name_index(s, storage, text + 1);
 	struct place *p;
+
+	/* Each index has numbers of its own. */
+	text[0] = (char)(s->shelf - a->shelf);
+	name = span_of(text, name.n + 1);
 
 	HASH_FIND(hh, a->places, name.p, name.n, p);
 	if (!p) {

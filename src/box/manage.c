@@ -154,7 +154,7 @@ static enum err find_below(struct idx_txn *x, const struct renaming *r, struct i
 	for (; !e; e = idx_box_next(x, b_r->name, b_r)) {
 		if (!span_starts(b_r->name, after))
 			return ERR_NOTFOUND;
-		if (renamed(r, span_from(b_r->name, 1), r->space->ns->ops->separator, to))
+		if (renamed(r, span_from(b_r->name, name_index_head(r->space)), r->space->ns->ops->separator, to))
 			return ERR_OK;
 	}
 	return e;

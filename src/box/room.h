@@ -26,6 +26,7 @@ enum {
 	MODSEQ_STEP = 1000000,    /* how far ahead of the given ones the floor is noted */
 	MODSEQ_SLACK = 8,         /* most that one transaction gives */
 	CHANGES_KEPT = 20000,     /* change records kept a mailbox */
+	SHARERS_MOST = 60,        /* other users whose mailboxes an account has open */
 	LOAD_MAX = APPEND_MOST,   /* the largest message that is parsed */
 };
 
@@ -53,6 +54,9 @@ struct space {
 	struct store *store;      /* own, but for a twin's */
 	struct shelf *shelf;      /* borrowed: where its index is */
 	uint8_t number;           /* first byte of its names there */
+	const struct acct_share *share; /* borrowed: acct_config; NULL: not another user's */
+	char *sharer;             /* own: whose it is; follows number there; NULL when share is, */
+	struct arena *arena;      /* own: what ns is in; so is this */
 	char sep;                 /* between levels of client names */
 	bool made;                /* mailbox {} sections have been seen to */
 };
@@ -154,7 +158,7 @@ struct place {
 	unsigned adding;         /* arrivals that are in the folder and not yet in the index: known is KNOWN_NOT, */
 	uint64_t held;           /* and this what it will be when they are */
 	UT_hash_handle hh;
-	char name[];             /* as in the index */
+	char name[];             /* which index, and as in there */
 };
 
 struct view {
@@ -209,6 +213,15 @@ enum err shelf_update(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *a
 enum err shelf_read(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg, struct errtext *t), void *arg,
 		    struct errtext *t);
 
+/* The index that a namespace's records go to: finds or opens it; sets shelf and number (unless it is another user's). */
+enum err shelf_find(struct space *s, struct errtext *t);
+
+/* --- sharers.c ------------------------------------------------------------------- */
+
+/* Another user's namespace that holds a mailbox of this name, made when need be; NULL: none does. */
+struct space *sharer_space(struct acct *a, struct span name);
+struct space *sharer_of(struct acct *a, const struct acct_share *share, struct span user);
+
 /* --- names.c -------------------------------------------------------------------- */
 
 struct name {
@@ -221,8 +234,13 @@ enum err name_resolve(struct acct *a, const char *client, struct name *n_r, stru
 void name_client(const struct space *s, const char *storage, struct buf *out);
 bool name_is_inbox(const struct name *n);
 struct span name_index(const struct space *s, const char *storage, char *out /* NAME_MAX_STORAGE + 1 */);
+/* And back: the space of the shelf, and the storage name within name. NULL: there is none, or none anymore. */
+struct space *name_of_index(const struct shelf *shelf, const char *name, const char **storage_r);
+size_t name_index_head(const struct space *s); /* how much stands before the storage name there */
 /* The space whose subscriptions file holds names of s, and the storage name there. */
 enum err name_subscription(struct acct *a, const char *client, struct name *n_r, struct errtext *t);
+/* And back: what clients call a name in the subscriptions file of s. A sharer is met. */
+void name_subscribed(struct acct *a, const struct space *s, const char *stored, struct buf *out);
 
 /* --- folders.c ------------------------------------------------------------------ */
 
@@ -305,6 +323,7 @@ void place_tell(struct place *p, bool found); /* to those who heed it (heed_fn) 
 void folders_changing(struct acct *a);
 /* they did. from and to (client names, or NULL): one was renamed; only from: it went; only to: it came. */
 void folders_changed(struct acct *a, const char *from, const char *to);
+void folders_space(struct acct *a, const struct space *s); /* there is one more */
 void folders_subscribed(struct acct *a, const struct space *s, const char *storage, bool on);
 
 /* --- threadid.c ------------------------------------------------------------------ */

@@ -172,10 +172,12 @@ static enum err shelf_of(struct space *s, struct errtext *t)
 	return shelf_new(a, s->ns, &s->shelf, t);
 }
 
-static enum err space_shelve(struct space *s, struct errtext *t)
+enum err shelf_find(struct space *s, struct errtext *t)
 {
 	enum err e = shelf_of(s, t);
 
+	if (!e && s->share)
+		return ERR_OK;
 	if (!e) {
 		s->number = number_there(s);
 		return ERR_OK;
@@ -189,11 +191,12 @@ enum err shelves_open(struct acct *a, struct errtext *t)
 	struct shelf *own;
 	enum err e;
 
-	a->shelf = mem_array(a->spaces + 1, sizeof(*a->shelf));
+	/* Nothing of it ever moves. */
+	a->shelf = mem_array(a->spaces + 1 + (a->config->shares ? SHARERS_MOST : 0), sizeof(*a->shelf));
 	e = shelf_new(a, NULL, &own, t);
 	for (size_t i = 0; !e && i < a->spaces; i++)
 		if (!a->space[i].twin)
-			e = space_shelve(&a->space[i], t);
+			e = shelf_find(&a->space[i], t);
 	for (size_t i = 0; !e && i < a->spaces; i++)
 		if (a->space[i].twin) {
 			a->space[i].shelf = a->space[i].twin->shelf;

@@ -199,14 +199,12 @@ static enum err batch_void(struct idx_txn *x, void *arg, struct errtext *t)
 /* The mailbox that a batch belongs to, from its name in the index. ERR_NOTFOUND: it is no more. */
 static enum err batch_mailbox(struct shelf *s, struct batch *b, struct mailbox **mb_r, struct errtext *t)
 {
-	unsigned number = b->name_n ? (unsigned char)b->name[0] : 0;
-	struct acct *a = s->acct;
+	const char *storage;
+	struct space *space;
 
 	b->name[b->name_n] = '\0';
-	for (size_t i = 0; i < a->spaces; i++)
-		if (a->space[i].shelf == s && a->space[i].number == number && !a->space[i].twin)
-			return mailbox_open_storage(a, &a->space[i], b->name + 1, mb_r, t);
-	return ERR_NOTFOUND;
+	space = name_of_index(s, b->name, &storage);
+	return space ? mailbox_open_storage(s->acct, space, storage, mb_r, t) : ERR_NOTFOUND;
 }
 
 /* *left_r: something could not be done now and stays on the list. */

@@ -400,8 +400,9 @@ static void check_locations(struct check *k)
 		const char *key = n->kind == SECT_PROTOCOL ? "mail_location" : "location";
 		const struct set_value *set = node_find(n, key);
 
-		if ((n->kind == SECT_PROTOCOL || n->kind == SECT_NAMESPACE) && set &&
-		    set->value.len > 0)
+		/* Of sharers: check_sharers. */
+		if ((n->kind == SECT_PROTOCOL || (n->kind == SECT_NAMESPACE && set && !strstr(set->value.text, "%%"))) &&
+		    set && set->value.len > 0)
 			check_location(k, (struct place){ set->file, set->line }, key,
 				       set->value.text);
 	}
@@ -445,13 +446,37 @@ static void check_prefix(struct check *k, const struct named_ns *n)
 		FAIL(k, place_of(k, n->node, "prefix"), "prefix \"%s\" does not end with a separator", n->ns.prefix);
 }
 
+/* A namespace for each user who shares. */
+static void check_sharers(struct check *k, const struct named_ns *n)
+{
+	const struct conf_owner who = { "user@example.org", "/home/user", "" };
+	struct conf_location location;
+	struct errtext t;
+	const char *prefix;
+	enum err e;
+
+	if (n->ns.type != CONF_NS_SHARED)
+		FAIL(k, place_of(k, n->node, "type"), "a prefix with %%%%u, %%%%n or %%%%d is for type = shared");
+	e = conf_sharer_prefix(&n->ns, &who, SPAN("other@example.org"), k->c->arena, &prefix, &t);
+	if (e)
+		FAIL(k, place_of(k, n->node, "prefix"), "prefix: %s", t.text);
+	e = conf_sharer_location(k->c, &n->ns, &who, SPAN("other@example.org"), k->c->arena, &location, &t);
+	if (e)
+		FAIL(k, place_of(k, n->node, "location"), "location: %s", t.text);
+	if (conf_uses_plugin(k->c, "acl"))
+		WARN(k, place_of(k, n->node, "prefix"),
+		     "this namespace is left out: mail_plugins has acl, and access control lists, which say who may see "
+		     "whose mailboxes, are not served");
+}
+
 static void check_namespace(struct check *k, const struct named_ns *n)
 {
 	check_prefix(k, n);
-	if (strstr(n->ns.prefix, "%") || strstr(n->ns.location, "%%"))
+	if (conf_has_sharers(&n->ns))
+		check_sharers(k, n);
+	else if (strstr(n->ns.prefix, "%") || strstr(n->ns.location, "%%"))
 		FAIL(k, place_of(k, n->node, strstr(n->ns.prefix, "%") ? "prefix" : "location"),
-		     "namespaces that are made for each user who shares are not served: "
-		     "write one namespace for each shared place");
+		     "%%%%u, %%%%n or %%%%d must be in the prefix, and other variables cannot be");
 	if (n->ns.type != CONF_NS_PRIVATE && n->ns.inbox)
 		FAIL(k, place_of(k, n->node, "inbox"), "only a private namespace can have inbox = yes");
 	if (n->ns.type != CONF_NS_PRIVATE && !n->ns.location[0])

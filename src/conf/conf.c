@@ -153,6 +153,21 @@ const struct conf_listener *conf_listeners(const struct conf *c, size_t *n_r)
 	return c->listener;
 }
 
+bool conf_uses_plugin(const struct conf *c, const char *name)
+{
+	const char *const protocols[] = { NULL, "imap", "lmtp" };
+	struct span rest, word;
+
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		const struct conf *of = protocols[i] ? conf_protocol(c, protocols[i]) : c;
+
+		for (rest = span_str(conf_str(of, CONF_MAIL_PLUGINS)); span_split(&rest, ' ', &word);)
+			if (span_ieq_str(word, name))
+				return true;
+	}
+	return false;
+}
+
 const struct conf_pair *conf_plugin(const struct conf *c, size_t *n_r)
 {
 	must(c->role & CONF_WORKER);

@@ -16,6 +16,7 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/model.h \
 	src/conf/notes.h src/conf/notes.c \
 	src/conf/parse.h src/conf/parse.c \
+	src/conf/sharer.c \
 	src/conf/source.h src/conf/source.c \
 	src/conf/value.h src/conf/value.c
 CONF_LIBS = src/conf/libconf.a $(BASE_LIBS)

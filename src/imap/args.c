@@ -30,8 +30,12 @@ const struct acct_ns *imap_args_namespace(const struct imap_session *s, struct s
 
 char imap_args_separator(const struct imap_session *s, struct span name)
 {
+	const struct acct_config *cfg = acct_config_of(s->cfg.acct);
 	const struct acct_ns *ns = imap_args_namespace(s, name);
 
+	for (size_t i = 0; i < cfg->shares; i++)
+		if (span_starts(name, span_str(cfg->share[i].prefix)) && strlen(cfg->share[i].prefix) > strlen(ns->prefix))
+			return cfg->share[i].separator;
 	return ns->separator ? ns->separator : ns->ops->separator;
 }
 

@@ -4,12 +4,12 @@
 
 #include "wire/imap_write.h"
 
-static void write_one(const struct imap_session *s, const struct acct_ns *ns, struct buf *out)
+static void write_one(const struct imap_session *s, const char *prefix, char separator, struct buf *out)
 {
-	char sep[2] = { ns->separator ? ns->separator : ns->ops->separator, '\0' };
+	char sep[2] = { separator, '\0' };
 
 	buf_add_char(out, '(');
-	imap_name_write_string(s, out, ns->prefix);
+	imap_name_write_string(s, out, prefix);
 	buf_add_char(out, ' ');
 	imap_write_string(out, span_str(sep));
 	buf_add_char(out, ')');
@@ -28,7 +28,16 @@ static void write_kind(const struct imap_session *s, unsigned type, struct buf *
 		if (!any)
 			buf_add_char(out, '(');
 		any = true;
-		write_one(s, ns, out);
+		write_one(s, ns->prefix, ns->separator ? ns->separator : ns->ops->separator, out);
+	}
+	/* The users who share are told by LIST. */
+	for (size_t i = 0; type == ACCT_SHARED && i < cfg->shares; i++) {
+		if (cfg->share[i].hidden)
+			continue;
+		if (!any)
+			buf_add_char(out, '(');
+		any = true;
+		write_one(s, cfg->share[i].prefix, cfg->share[i].separator, out);
 	}
 	buf_add_str(out, any ? ")" : "NIL");
 }

@@ -104,6 +104,36 @@ static enum err find_groups(const struct master *m, struct owner *o, struct errt
 	return ERR_OK;
 }
 
+/* The directories that the sharers' are in: what stands before the first name of theirs. */
+static const char *before_sharer(struct arena *a, const char *path)
+{
+	size_t n = path ? strcspn(path, "\001") : 0;
+
+	if (!path || !path[n])
+		return path;
+	while (n > 0 && path[n] != '/')
+		n--;
+	return n ? arena_span(a, span_of(path, n)) : NULL;
+}
+
+static enum err find_location(const struct master *m, const struct conf_namespace *ns, const struct conf_owner *owner,
+			      struct span extra, struct arena *a, struct conf_location *loc, struct errtext *e)
+{
+	enum err err;
+
+	if (!conf_has_sharers(ns))
+		return conf_namespace_location(m->gen->conf, ns, owner, msg_extra_location(extra, ns->name), a, loc, e);
+	err = conf_sharer_location(m->gen->conf, ns, owner, SPAN("\001@\001"), a, loc, e);
+	if (err != ERR_OK)
+		return err;
+	loc->path = before_sharer(a, loc->path);
+	loc->inbox = before_sharer(a, loc->inbox);
+	loc->index = before_sharer(a, loc->index);
+	loc->index_private = before_sharer(a, loc->index_private);
+	loc->control = before_sharer(a, loc->control);
+	return ERR_OK;
+}
+
 /* Every directory that the namespaces of the user name. */
 static enum err find_roots(const struct master *m, const struct ticket *t, struct owner *o,
 			   struct errtext *e)
@@ -115,9 +145,8 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 	const struct conf_namespace *ns = conf_namespaces(m->gen->conf, &n);
 	enum err err = ERR_OK;
 	for (size_t i = 0; err == ERR_OK && i < n; i++) {
-		struct span said = msg_extra_location(span_of(t->extra, t->extra_n), ns[i].name);
 		struct conf_location loc;
-		err = conf_namespace_location(m->gen->conf, &ns[i], &owner, said, a, &loc, e);
+		err = find_location(m, &ns[i], &owner, span_of(t->extra, t->extra_n), a, &loc, e);
 		if (err != ERR_OK)
 			break;
 		add_root(o, loc.path);

@@ -200,12 +200,12 @@ static enum err maildir_subscribe(struct store *s, const char *name, bool on, st
 
 	if (m->readonly)
 		return err_say(t, ERR_READONLY, "the mail is read-only");
-	if (on && strcmp(name, "INBOX") != 0 && !store_name_valid(s->ops, name))
-		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
 	e = maildir_root_control_make(m, t);
 	if (e)
 		return e;
 	f = subs_of(m);
+	if (on && !subs_valid(&f, name))
+		return err_say(t, ERR_CANNOT, "not a usable mailbox name");
 	e = maildir_courier_subscriptions(m, &f, t);
 	return e ? e : subs_change(&f, name, on, t);
 }

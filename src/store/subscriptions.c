@@ -22,7 +22,7 @@
 #include <fcntl.h>
 
 #define SUBS_HEADER "V\t2"
-enum { SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
+enum { SUBS_NAME_MAX = 400, SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
 
 static bool unescape(struct span s, struct buf *out)
 {
@@ -157,6 +157,21 @@ bool subs_rewrite(struct span text, char separator, const char *name, bool on, s
 		put_line(out, version, separator, name);
 	buf_free(&said);
 	return had != on;
+}
+
+bool subs_valid(const struct subs_file *f, const char *name)
+{
+	struct span rest = span_str(name), level;
+
+	for (size_t i = 0; i < rest.n; i++)
+		if ((unsigned char)rest.p[i] < 0x20 || rest.p[i] == 0x7f)
+			return false;
+	if (!rest.n || rest.n > SUBS_NAME_MAX || rest.p[rest.n - 1] == f->separator)
+		return false;
+	while (span_split(&rest, f->separator, &level))
+		if (!level.n)
+			return false;
+	return true;
 }
 
 /* --- the file --- */

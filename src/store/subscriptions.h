@@ -17,10 +17,16 @@ struct subs_file {
 	bool sync;
 };
 
-/* Storage names, in the arena. No file: none. */
+/*
+ * Names, in the arena, with the separator: storage names; and of other namespaces, whose subscriptions are here, what clients
+ * call them, as in Dovecot. No file: none.
+ */
 enum err subs_read(const struct subs_file *f, struct arena *a, const char ***names_r, size_t *n_r, struct errtext *t);
 /* Durable when sync says so. ERR_INUSE while another program writes. */
 enum err subs_change(const struct subs_file *f, const char *name, bool on, struct errtext *t);
+
+/* Levels that are not empty, no control bytes, not too long. */
+bool subs_valid(const struct subs_file *f, const char *name);
 
 /* The file with this text, when there is none. */
 enum err subs_make(const struct subs_file *f, struct span text, struct errtext *t);

@@ -12,6 +12,7 @@
 
 enum {
 	CONFIG_MAX = 4 << 20,
+	SHARES_MAX = 32,
 	WORK_MS = 200, /* flag changes reach the file names within a second */
 	WORK_AGAIN_MS = 50,
 	HOUSE_MS = 60000,
@@ -111,21 +112,6 @@ static struct store_mbox mbox_config(struct account *a)
 	};
 }
 
-/* Does the zlib plug-in's part, everywhere or in what serves IMAP or LMTP, belong to the configuration? */
-static bool has_zlib(const struct conf *c)
-{
-	const char *const protocols[] = { NULL, "imap", "lmtp" };
-	struct span rest, word;
-
-	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
-		const struct conf *of = protocols[i] ? conf_protocol(c, protocols[i]) : c;
-		for (rest = span_str(conf_str(of, CONF_MAIL_PLUGINS)); span_split(&rest, ' ', &word);)
-			if (span_ieq_str(word, "zlib"))
-				return true;
-	}
-	return false;
-}
-
 static const char *plugin_value(const struct conf *c, const char *key)
 {
 	size_t n;
@@ -144,7 +130,7 @@ static struct store_maildir_how maildir_config(const struct conf *c)
 		.very_dirty = conf_bool(c, CONF_MAILDIR_VERY_DIRTY_SYNCS),
 		.no_sizes = conf_bool(c, CONF_MAILDIR_BROKEN_FILENAME_SIZES),
 	};
-	const char *save = has_zlib(c) ? plugin_value(c, "zlib_save") : "";
+	const char *save = conf_uses_plugin(c, "zlib") ? plugin_value(c, "zlib_save") : "";
 	how.pack = pack_named(save);
 	uint64_t level;
 	if (span_u64(span_str(plugin_value(c, "zlib_save_level")), &level) && level <= 100)
@@ -154,14 +140,17 @@ static struct store_maildir_how maildir_config(const struct conf *c)
 	return how;
 }
 
-static enum err namespace_config(struct account *a, const struct conf_namespace *n, struct span extra,
-				 struct acct_ns *ns, struct conf_location *loc, struct errtext *t)
+static enum acct_list list_of(const struct conf_namespace *n)
 {
-	struct conf_owner owner = { a->user, a->home, a->mail };
-	enum err e = conf_namespace_location(a->w->conf, n, &owner, msg_extra_location(extra, n->name),
-					     a->arena, loc, t);
-	if (e != ERR_OK)
-		return e;
+	return n->list == CONF_NS_LIST_NO    ? ACCT_LIST_NO
+	       : n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES
+					     : ACCT_LIST_CHILDREN;
+}
+
+/* What lies at loc, as the namespace says. */
+static enum err namespace_fill(struct account *a, const struct conf_namespace *n, const struct conf_location *loc,
+			       struct acct_ns *ns, struct errtext *t)
+{
 	ns->ops = store_driver(loc->driver == CONF_DRIVER_MBOX ? "mbox"
 			       : loc->layout == CONF_LAYOUT_FS ? "maildir-fs"
 							       : "maildir");
@@ -171,9 +160,7 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 	ns->hidden = n->hidden;
 	ns->subscriptions = n->subscriptions;
 	ns->optional = n->type != CONF_NS_PRIVATE || n->ignore_on_failure;
-	ns->list = n->list == CONF_NS_LIST_NO    ? ACCT_LIST_NO
-		   : n->list == CONF_NS_LIST_YES ? ACCT_LIST_YES
-						 : ACCT_LIST_CHILDREN;
+	ns->list = list_of(n);
 	ns->type = n->type == CONF_NS_PRIVATE  ? ACCT_PRIVATE
 		   : n->type == CONF_NS_SHARED ? ACCT_SHARED
 					       : ACCT_PUBLIC;
@@ -206,6 +193,70 @@ static enum err namespace_config(struct account *a, const struct conf_namespace 
 		       ? ERR_OK
 		       : err_say(t, ERR_CANNOT, "namespace %s: a mailbox name is not possible",
 				 n->name);
+}
+
+static enum err namespace_config(struct account *a, const struct conf_namespace *n, struct span extra,
+				 struct acct_ns *ns, struct conf_location *loc, struct errtext *t)
+{
+	struct conf_owner owner = { a->user, a->home, a->mail };
+	enum err e = conf_namespace_location(a->w->conf, n, &owner, msg_extra_location(extra, n->name),
+					     a->arena, loc, t);
+	return e == ERR_OK ? namespace_fill(a, n, loc, ns, t) : e;
+}
+
+/* --- other users' -------------------------------------------------------------------------- */
+
+static bool share_match(void *ctx, const struct acct_share *share, struct span name, struct buf *user_r)
+{
+	const struct account *a = ctx;
+	const struct conf_namespace *n = share->source;
+	return conf_sharer_match(span_str(n->prefix), share->separator, span_str(a->user), name, user_r);
+}
+
+/* The permissions of his files say whether he shares. */
+static enum err share_make(void *ctx, const struct acct_share *share, struct span user, struct arena *ar,
+			   const struct acct_ns **ns_r, struct errtext *t)
+{
+	struct account a = *(struct account *)ctx;
+	struct conf_namespace n = *(const struct conf_namespace *)share->source;
+	const struct conf_owner owner = { a.user, a.home, a.mail };
+	struct acct_ns *ns = arena_alloc(ar, sizeof(*ns));
+	struct conf_location loc;
+
+	if (ns == NULL)
+		return ERR_MEMORY;
+	a.arena = ar;
+	enum err e = conf_sharer_prefix(&n, &owner, user, ar, &n.prefix, t);
+	if (e == ERR_OK)
+		e = conf_sharer_location(a.w->conf, &n, &owner, user, ar, &loc, t);
+	if (e == ERR_OK)
+		e = namespace_fill(&a, &n, &loc, ns, t);
+	if (e != ERR_OK)
+		return e;
+	ns->store.folders_only = false;
+	ns->foreign_inbox = true;
+	if (loc.index_private == NULL)
+		ns->index_dir = loc.index;
+	*ns_r = ns;
+	return ERR_OK;
+}
+
+static bool share_config(struct account *a, const struct conf_namespace *n, struct acct_share *share)
+{
+	const char *variable = strstr(n->prefix, "%%");
+	const char *sep = n->separator[0] != '\0' ? n->separator : n->prefix + strlen(n->prefix) - 1;
+
+	*share = (struct acct_share){
+		.prefix = arena_span(a->arena, span_of(n->prefix, (size_t)(variable - n->prefix))),
+		.separator = *sep,
+		.hidden = n->hidden,
+		.list = list_of(n),
+		.match = share_match,
+		.make = share_make,
+		.ctx = a,
+		.source = n,
+	};
+	return share->prefix != NULL;
 }
 
 /* box counts what the kernel tells. */
@@ -270,24 +321,36 @@ static enum err account_config(struct account *a, struct span extra, struct errt
 	size_t n;
 	const struct conf_namespace *c = conf_namespaces(a->w->conf, &n);
 	struct acct_ns *ns = arena_array(a->arena, n, sizeof(*ns));
-	if (ns == NULL)
+	struct acct_share *share = arena_array(a->arena, n, sizeof(*share));
+	size_t spaces = 0, shares = 0;
+	if (ns == NULL || share == NULL)
 		return ERR_MEMORY;
 	for (size_t i = 0; i < n; i++) {
+		if (conf_has_sharers(&c[i])) {
+			/* Who may see what is in lists that we do not read. */
+			if (shares < SHARES_MAX && !conf_uses_plugin(a->w->conf, "acl") &&
+			    share_config(a, &c[i], &share[shares]))
+				shares++;
+			continue;
+		}
 		struct conf_location loc;
-		enum err e = namespace_config(a, &c[i], extra, &ns[i], &loc, t);
+		struct acct_ns *now = &ns[spaces++];
+		enum err e = namespace_config(a, &c[i], extra, now, &loc, t);
 		if (e != ERR_OK)
 			return e;
-		if (ns[i].inbox)
+		if (now->inbox)
 			own_index(a, &loc);
-		else if (ns[i].type != ACCT_PRIVATE)
-			shared_index(a, &loc, &ns[i]);
+		else if (now->type != ACCT_PRIVATE)
+			shared_index(a, &loc, now);
 	}
 	if (a->w->watches != NULL)
 		a->config.watcher = (struct acct_watcher){ watcher_add, watcher_remove, watcher_count, a->w->watches };
 	a->config.pooled = a->w->kind == WORKER_POOLED;
 	a->config.user = a->user;
 	a->config.ns = ns;
-	a->config.namespaces = n;
+	a->config.namespaces = spaces;
+	a->config.share = share;
+	a->config.shares = shares;
 	a->config.index_cache_max = conf_u64(a->w->conf, CONF_MAIL_CACHE_MAX_SIZE);
 	a->config.max_keyword_length = (unsigned)conf_u64(a->w->conf, CONF_MAIL_MAX_KEYWORD_LENGTH);
 	return conf_index_fallback(a->w->conf, &owner, a->arena, &a->config.index_fallback, t);
@@ -365,6 +428,8 @@ enum err account_get(struct worker *w, const struct msg_user *u, struct account 
 			return e;
 		}
 		HASH_ADD_KEYPTR(hh, w->accounts, a->user, u->user.n, a);
+		if (acct_busy(a->acct))
+			account_busy(a);
 	}
 	loop_timer_stop(w->h.loop, &a->close);
 	account_stir(a);

@@ -164,12 +164,62 @@ static void test_bad_location(void **state)
 	arena_free(&a);
 }
 
+static const char *sharer(const char *prefix, char sep, const char *name)
+{
+	static char out[64];
+	struct buf user;
+	bool found;
+
+	buf_init(&user, sizeof(out) - 1);
+	found = conf_sharer_match(span_str(prefix), sep, SPAN("me@here.org"), span_str(name), &user);
+	snprintf(out, sizeof(out), "%s", found ? buf_cstr(&user) : "-");
+	buf_free(&user);
+	return out;
+}
+
+static void test_sharer(void **state)
+{
+	const struct conf_owner who = { "me@here.org", "/home/me", "" };
+	struct conf_namespace n = { .prefix = "shared/%%Lu/", .location = "maildir:/v/%%d/%%Un/%d:INDEX=~/x/%%u" };
+	struct arena *a = arena_new(100000);
+	struct conf_location l;
+	struct errtext t = { "" };
+	const char *prefix;
+
+	assert_string_equal(sharer("shared/%%u/", '/', "shared/a@b.org/x/y"), "a@b.org");
+	assert_string_equal(sharer("shared/%%u/", '/', "shared/a@b.org/"), "a@b.org");
+	assert_string_equal(sharer("shared/%%u/", '/', "shared/a@b.org"), "a@b.org");
+	assert_string_equal(sharer("shared/%%n/", '/', "shared/a/x"), "a@here.org");
+	assert_string_equal(sharer("%%d/%%n/", '/', "b.org/a/x"), "a@b.org");
+	assert_string_equal(sharer("%%d/%%n/", '/', "b.org"), "-");
+	assert_string_equal(sharer("shared.%%n.", '.', "shared.a.x"), "a@here.org");
+	assert_string_equal(sharer("shared/%%u/", '/', "shared//x"), "-");
+	assert_string_equal(sharer("shared/%%u/", '/', "shared"), "-");
+	assert_string_equal(sharer("shared/%%u/", '/', "other/a"), "-");
+	assert_string_equal(sharer("shared/%%u/", '/', "shared/a\001b/x"), "-");
+	assert_string_equal(sharer("~%%n-x/", '/', "~a-x"), "-");
+
+	assert_true(conf_has_sharers(&n));
+	assert_int_equal(conf_sharer_prefix(&n, &who, SPAN("A@B.org"), a, &prefix, &t), ERR_OK);
+	assert_string_equal(prefix, "shared/a@b.org/");
+	assert_int_equal(conf_sharer_location(NULL, &n, &who, SPAN("a@b.org"), a, &l, &t), ERR_OK);
+	assert_string_equal(l.path, "/v/b.org/A/here.org");
+	assert_string_equal(l.index, "/home/me/x/a@b.org");
+	/* A name adds no directory, nor a variable. */
+	assert_int_equal(conf_sharer_location(NULL, &n, &who, SPAN("../x@b.org"), a, &l, &t), ERR_CANNOT);
+	assert_int_equal(conf_sharer_location(NULL, &n, &who, SPAN("%h@%%u"), a, &l, &t), ERR_OK);
+	assert_string_equal(l.path, "/v/%%u/%H/here.org");
+	n.prefix = "100%%/";
+	assert_false(conf_has_sharers(&n));
+	arena_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_variables),    cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_path),         cmocka_unit_test(test_location),
-		cmocka_unit_test(test_bad_location),
+		cmocka_unit_test(test_bad_location), cmocka_unit_test(test_sharer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
