@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "box/acct.h"
+#include "mime/decode.h"
 
 struct view;
 struct mime_section;
@@ -173,6 +174,9 @@ void message_close(struct message **m); /* NULL allowed */
 enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,
 			 struct message_bytes *b_r, struct errtext *t);
 enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t);
+/* How the part that the section's numbers name is encoded; ERR_CTE: in a way that nobody knows. */
+enum err message_encoding(struct message *m, const struct mime_section *part, enum mime_cte *cte_r, struct errtext *t);
+unsigned message_links(const struct message *m); /* names that its file has; at least 1 */
 /* The message as stored, whole, when it is at most max bytes (search, BINARY); borrowed until message_close. */
 enum err message_stored(struct message *m, size_t max, struct span *bytes_r, struct errtext *t);
 

@@ -119,6 +119,7 @@ struct store_msg {
 	uint64_t size;           /* bytes, of a compressed one when unpacked; STORE_SIZE_UNKNOWN: ask locate */
 	uint64_t vsize;          /* with every LF as CRLF; or STORE_SIZE_UNKNOWN */
 	struct span uidl;        /* POP3 UIDL that the folder carries; empty: none */
+	uint32_t pop3_order;     /* its place among POP3's messages, if the folder carries that; 0: behind those that have one */
 	uint8_t guid[16];        /* what it is, wherever it lies: see store_guid */
 };
 

@@ -23,6 +23,7 @@ enum {
 	SKIP_PIECE = 64 << 10,
 	HEADER_LOAD = 16 << 20,
 	MADE_MAX = 64 << 20,
+	PART_HEADER = 1 << 20, /* enough to find two fields */
 	OPEN_TRIES = 3,
 };
 
@@ -201,6 +202,13 @@ enum err message_parts(struct message *m, const struct mime_tree **tree_r, struc
 	if (!e)
 		*tree_r = &m->tree;
 	return e;
+}
+
+unsigned message_links(const struct message *m)
+{
+	struct stat st;
+
+	return m->o.fd >= 0 && fstat(m->o.fd, &st) == 0 && st.st_nlink > 0 ? (unsigned)st.st_nlink : 1;
 }
 
 enum err message_stored(struct message *m, size_t max, struct span *bytes_r, struct errtext *t)
@@ -463,4 +471,26 @@ enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, stru
 		return out->failed ? err_say(t, ERR_MEMORY, "No room for the bytes of a message") : ERR_OK;
 	}
 	return read_range(b, offset, max, out, t);
+}
+
+enum err message_encoding(struct message *m, const struct mime_section *part, enum mime_cte *cte_r, struct errtext *t)
+{
+	struct mime_section header = *part;
+	struct message_bytes b;
+	struct buf text;
+	enum err e;
+
+	*cte_r = MIME_CTE_IDENTITY;
+	if (!part->depth)
+		return ERR_OK;
+	header.kind = MIME_SECTION_MIME;
+	e = message_section(m, &header, NULL, 0, &b, t);
+	if (e || b.nil || b.holds_parts)
+		return e;
+	buf_init(&text, PART_HEADER);
+	e = message_read(&b, 0, b.size < PART_HEADER ? (size_t)b.size : PART_HEADER, &text, t);
+	if (!e && !mime_cte_of_part(buf_span(&text), cte_r))
+		e = ERR_CTE;
+	buf_free(&text);
+	return e;
 }

@@ -18,7 +18,6 @@
 
 enum {
 	PIECE = 48 << 10,
-	HEADER_MAX = 1 << 20, /* of a part: enough to find two fields */
 };
 
 /* Before a piece of a part: that much was read, that much had come out. */
@@ -101,29 +100,6 @@ static enum err parse_binary(struct imap_fetch *f, const struct imap_arg **a, st
 static enum err parse_size(struct imap_fetch *f, const struct imap_arg **a, struct imap_fetch_op *op)
 {
 	return parse(f, *a, op, true);
-}
-
-/* ---- which encoding ---- */
-
-static enum err find_cte(struct imap_fetch *f, struct binary_op *o)
-{
-	struct mime_section header = o->section;
-	struct message_bytes b;
-	enum err e;
-
-	o->cte = MIME_CTE_IDENTITY;
-	if (!o->section.depth)
-		return ERR_OK;
-	header.kind = MIME_SECTION_MIME;
-	e = message_section(f->msg, &header, NULL, 0, &b, &f->text);
-	if (e || b.nil || b.holds_parts)
-		return e;
-	buf_free(&o->plain);
-	buf_init(&o->plain, HEADER_MAX + 1);
-	e = message_read(&b, 0, b.size < HEADER_MAX ? (size_t)b.size : HEADER_MAX, &o->plain, &f->text);
-	if (!e && !mime_cte_of_part(buf_span(&o->plain), &o->cte))
-		e = ERR_CTE;
-	return e;
 }
 
 /* ---- decoding ---- */
@@ -243,7 +219,7 @@ static enum step begin(struct imap_fetch *f, struct binary_op *o)
 	if (!e && o->bytes.nil)
 		return nothing(f, o, none);
 	if (!e)
-		e = find_cte(f, o);
+		e = message_encoding(f->msg, &o->section, &o->cte, &f->text);
 	imap_fetch_failed(f, e);
 	if (e)
 		return nothing(f, o, none);

@@ -4,7 +4,7 @@ noinst_LIBRARIES += src/jobs/libjobs.a
 src_jobs_libjobs_a_SOURCES = \
 	include/jobs/jobs.h src/jobs/session.c \
 	src/jobs/room.h \
-	src/jobs/fetch.c \
+	src/jobs/fetch.h src/jobs/fetch.c src/jobs/fields.c \
 	src/jobs/folders.c \
 	src/jobs/index.c \
 	src/jobs/mailbox.c \

@@ -1,5 +1,6 @@
 #include "content.h"
 #include "lex.h"
+#include "mime/decode.h"
 #include "mime/header.h"
 
 bool content_type_parse(struct span value, struct content_type *t_r)
@@ -95,4 +96,18 @@ void content_fields_read(struct span header, struct content_fields *f_r)
 	while (mime_header_next(&h, &f))
 		if (f.colon)
 			take(f_r, mime_name_of(f.name), f.value);
+}
+
+void content_converter(const struct content_fields *f, struct mime_charsets *cs, struct mime_to_utf8 *conv)
+{
+	struct content_params params = { 0 };
+	struct span charset = SPAN("UTF-8");
+	struct content_type t;
+
+	if (f->type.p && content_type_parse(f->type, &t)) {
+		content_params_parse(t.params, &params);
+		content_params_find(&params, "charset", &charset);
+	}
+	mime_to_utf8_init(conv, cs, charset);
+	content_params_free(&params);
 }

@@ -57,4 +57,9 @@ struct content_fields {
 void content_fields_read(struct span header, struct content_fields *f_r);
 void content_fields_of(const struct mime_fields *fields, struct content_fields *f_r); /* of a block read already */
 
+/* To UTF-8 from the charset that a part's Content-Type names; what names none is tried as UTF-8, of which ASCII is a part. */
+struct mime_charsets;
+struct mime_to_utf8;
+void content_converter(const struct content_fields *f, struct mime_charsets *cs, struct mime_to_utf8 *conv);
+
 #endif

@@ -11,6 +11,7 @@ src_mime_libmime_a_SOURCES = \
 	include/mime/fields.h src/mime/fields.c \
 	include/mime/header.h src/mime/header.c \
 	include/mime/msgid.h src/mime/msgid.c \
+	include/mime/plain.h src/mime/plain.c \
 	include/mime/search.h src/mime/search.c \
 	include/mime/section.h src/mime/section.c \
 	include/mime/subject.h src/mime/subject.c \
@@ -36,6 +37,7 @@ check_PROGRAMS += \
 	tests/unit/test_mime_fields \
 	tests/unit/test_mime_header \
 	tests/unit/test_mime_hostile \
+	tests/unit/test_mime_plain \
 	tests/unit/test_mime_search \
 	tests/unit/test_mime_section \
 	tests/unit/test_mime_subject \
@@ -49,6 +51,7 @@ tests_unit_test_mime_envelope_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_fields_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_header_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_hostile_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_mime_plain_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_search_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_section_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mime_subject_LDADD = $(MIME_LIBS) $(CMOCKA_LIBS)

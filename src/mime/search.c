@@ -223,22 +223,13 @@ static bool open_body(struct mime_search *s, const struct mime_part *p)
 {
 	struct content_fields f;
 	struct content_type t;
-	struct content_params params = { 0 };
-	struct span charset = SPAN(
-		"UTF-8"); /* what nobody declares is tried as UTF-8, of which ASCII is a part */
-	bool typed;
 
 	content_fields_read(mime_part_header(s->message, p), &f);
-	typed = f.type.p && content_type_parse(f.type, &t);
-	if (!(p->flags & (MIME_PART_TEXT | MIME_PART_MULTIPART)) && !(typed && span_ieq_str(t.type, "message")))
+	if (!(p->flags & (MIME_PART_TEXT | MIME_PART_MULTIPART)) &&
+	    !(f.type.p && content_type_parse(f.type, &t) && span_ieq_str(t.type, "message")))
 		return false;
-	if (typed) {
-		content_params_parse(t.params, &params);
-		content_params_find(&params, "charset", &charset);
-	}
 	mime_decoder_init(&s->dec, p->flags & MIME_PART_MULTIPART ? MIME_CTE_IDENTITY : mime_cte_of(f.encoding));
-	mime_to_utf8_init(&s->conv, s->cs, charset);
-	content_params_free(&params);
+	content_converter(&f, s->cs, &s->conv);
 	s->open = true;
 	return true;
 }

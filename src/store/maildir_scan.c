@@ -136,6 +136,7 @@ enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token
 
 struct entry {
 	uint32_t uid;        /* 0: not listed */
+	uint32_t order;      /* POP3's */
 	char dir;            /* 0: no file met */
 	struct span rest;    /* in pool */
 	struct span uidl;    /* in pool */
@@ -198,6 +199,8 @@ static void pass_listed(void *arg, const struct uidlist_record *r)
 		span_u64(v, &e->vsize);
 	if (uidlist_record_key(r, 'P', &v))
 		e->uidl = v.n ? pool_copy(&p->pool, v) : p->tab.key[e - p->entry];
+	if (uidlist_record_key(r, 'O', &v))
+		span_u32(v, &e->order);
 	if (uidlist_record_key(r, 'G', &v))
 		e->guid = pool_copy(&p->pool, v);
 }
@@ -344,6 +347,7 @@ static bool give_msg(struct pass *p, size_t k, struct arena *a, struct store_msg
 		.size = name_size(p, base, 'S'),
 		.vsize = name_size(p, base, 'W'),
 		.uidl = span_of(s + base.n + 1 + e->rest.n, e->uidl.n),
+		.pop3_order = e->order,
 	};
 	entry_guid(e, base, msg->guid);
 	if (p->b->head.own_seen) {
