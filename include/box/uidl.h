@@ -1,6 +1,6 @@
 /*
- * What a folder has noted of its messages for POP3: UIDLs of the server that it was brought over from, and the order in which that one
- * listed them. Messages of whom nothing is noted are told by a pattern (pop3_uidl_format), which is not the concern of this floor.
+ * What a folder has noted of its messages for POP3: UIDLs of the server that it was brought over from, and the order in which
+ * that one listed them. The others' UIDLs follow a pattern (pop3_uidl_format), which is no concern of this floor.
  */
 #ifndef BOX_UIDL_H
 #define BOX_UIDL_H

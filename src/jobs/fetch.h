@@ -27,7 +27,8 @@ struct field_row {
 	enum field_kind kind;
 	unsigned want;
 	unsigned flags;   /* enum column_flag */
-	void (*write)(struct jobs *j, const struct field *f, const struct message_facts *m, struct buf *out); /* of facts and notes */
+	/* of facts and notes */
+	void (*write)(struct jobs *j, const struct field *f, const struct message_facts *m, struct buf *out);
 	enum mime_section_kind section;
 };
 
