@@ -192,10 +192,12 @@ struct view_store {
 	bool silent;                  /* the session does not want to hear of its own change; else it hears of all uids */
 	uint64_t unchangedsince;      /* UINT64_MAX: no condition; 0: always fails */
 	struct set modified;          /* out: UIDs that failed the condition, the flags in question being others; set_free */
+	bool owed;                    /* box's own, false at first: the index has it, the folder shall before the answer */
 };
 /*
- * Atomic over uids; those that are gone are passed over. Answered from the index; file names follow (acct_work).
- * ERR_READONLY, ERR_INUSE (a new keyword needs the folder's lock: retry).
+ * Atomic over uids; those that are gone are passed over. Answered from the index; file names follow (acct_work), or are
+ * there first (mail_fsync=always, mbox_lazy_writes=no). ERR_READONLY; ERR_INUSE: another program has a lock, retry with the
+ * same s, which goes on where it was.
  */
 enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t);
 

@@ -191,16 +191,10 @@ static void owe(struct storing *c)
 	shelf_owe(c->v->mb->space->shelf);
 }
 
-/* mail_fsync=always: the file names first, then the answer. */
-static enum err store_durably(struct mailbox *mb, struct errtext *t)
+/* Shall the file names be changed before the answer? */
+static bool at_once(const struct mailbox *mb)
 {
-	enum err e = ERR_OK;
-
-	if (mb->space->ns->store.sync != STORE_SYNC_ALWAYS && !mb->space->ns->store.mbox.write_now)
-		return ERR_OK;
-	while (todo_drain(mb->space->shelf, mb, &e, t) == STEP_SLICE)
-		;
-	return e;
+	return mb->space->ns->store.sync == STORE_SYNC_ALWAYS || mb->space->ns->store.mbox.write_now;
 }
 
 /* Where \Seen alone may be changed, whatever else is asked for with it has no effect (RFC 9051 section 7.1, PERMANENTFLAGS). */
@@ -211,7 +205,7 @@ static enum err may_store(const struct view *v, const struct view_store *s, stru
 	return err_say(t, ERR_READONLY, v->state.seen_only ? "Only \\Seen can be changed here" : "Mailbox is open read-only");
 }
 
-enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t)
+static enum err store_facts(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t)
 {
 	struct storing c = { .v = v, .s = s };
 	struct set mine = SET_EMPTY;
@@ -236,12 +230,24 @@ enum err view_store(struct view *v, const struct set *uids, struct view_store *s
 			sync_touched(v->mb, &c.changed, NULL);
 			owe(&c);
 			mailbox_notify(v->mb, v);
-			e = store_durably(v->mb, t);
+			s->owed = at_once(v->mb);
 		}
 	}
 	free(c.change);
 	set_free(&mine);
 	set_free(&c.changed);
 	set_free(&c.seen);
+	return e;
+}
+
+/* Stored twice, the second time nothing would change, or what the first time changed would fail the condition. */
+enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t)
+{
+	enum err e = s->owed ? ERR_OK : store_facts(v, uids, s, t);
+
+	while (!e && s->owed && todo_drain(v->mb->space->shelf, v->mb, &e, t) == STEP_SLICE)
+		;
+	if (e != ERR_INUSE)
+		s->owed = false;
 	return e;
 }

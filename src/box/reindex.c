@@ -1,13 +1,18 @@
 /* roostadm reindex: what the index knows of a mailbox is thrown away and made anew from the folder; modseqs go on upwards. */
 #include "room.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+enum { PATIENCE_MS = 30000 }; /* with what another program or process has locked */
 
 struct reindexing {
 	struct arena *ar;        /* own */
 	struct folder *f;        /* arena; one pseudo entry when a name was given */
 	size_t n, at;
 	struct mailbox *mb;      /* a reference: the one under way */
+	bool drained;            /* and nothing is owed to its folder */
+	uint64_t since;          /* clock_ms: it was begun */
 };
 
 static enum err empty_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
@@ -47,20 +52,25 @@ static enum err begin(struct acct *a, struct acct_reindex *job)
 }
 
 /* Flags still owed to the folder go there first: the index is about to forget them. */
-static enum err open_next(struct acct *a, struct reindexing *r, struct acct_reindex *job)
+static enum step drain(struct reindexing *r, struct acct_reindex *job)
 {
 	bool found = false;
-	enum err e = mailbox_open(a, r->f[r->at].name, &r->mb, &job->text);
+	enum step step = STEP_DONE;
+	enum err e = rec_find(r->mb, &found, &job->text);
 
-	if (!e)
-		e = rec_find(r->mb, &found, &job->text);
-	while (!e && found && todo_drain(r->mb->space->shelf, r->mb, &e, &job->text) == STEP_SLICE)
-		;
+	if (!e && found)
+		step = todo_drain(r->mb->space->shelf, r->mb, &e, &job->text);
+	if (e == ERR_INUSE && clock_ms() - r->since < PATIENCE_MS)
+		return STEP_WAITING;
+	if (!e && step == STEP_SLICE)
+		return step;
 	if (!e && found)
 		e = rec_update(r->mb, REC_FACTS, empty_run, NULL, &job->text);
 	if (!e)
 		sync_free(&r->mb->sync);
-	return e;
+	r->drained = true;
+	job->err = e;
+	return e ? STEP_DONE : STEP_SLICE;
 }
 
 static enum step one(struct acct *a, struct reindexing *r, struct acct_reindex *job)
@@ -68,10 +78,14 @@ static enum step one(struct acct *a, struct reindexing *r, struct acct_reindex *
 	enum step step;
 
 	if (!r->mb) {
-		job->err = open_next(a, r, job);
+		job->err = mailbox_open(a, r->f[r->at].name, &r->mb, &job->text);
+		r->drained = false;
+		r->since = clock_ms();
 		if (job->err)
 			return STEP_DONE;
 	}
+	if (!r->drained)
+		return drain(r, job);
 	step = mailbox_sync(r->mb, true, &job->err, &job->text);
 	if (step != STEP_DONE || job->err)
 		return step;

@@ -354,7 +354,10 @@ void threads_forget(struct acct *a);
 
 /* --- todo.c --------------------------------------------------------------------- */
 
-/* Works on the list of one mailbox (NULL: of all) for a slice. ERR_INUSE and kin in *err_r: some is left for later. */
+/*
+ * Works on the list of one mailbox (NULL: of all) for a slice. *err_r tells why some is left for later: ERR_INUSE when only
+ * other programs' locks are in the way, or another process is at it.
+ */
 enum step todo_drain(struct shelf *s, struct mailbox *mb, enum err *err_r, struct errtext *t);
 
 /* --- expunge.c ------------------------------------------------------------------ */

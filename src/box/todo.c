@@ -207,8 +207,16 @@ static enum err batch_mailbox(struct shelf *s, struct batch *b, struct mailbox *
 	return space ? mailbox_open_storage(s->acct, space, storage, mb_r, t) : ERR_NOTFOUND;
 }
 
+/* What stays on the list stays for this: a lock, unless something worse is the matter. */
+static void note_left(const struct batch *b, enum err *left)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->o[i].err && (!*left || *left == ERR_INUSE))
+			*left = b->o[i].err;
+}
+
 /* *left_r: something could not be done now and stays on the list. */
-static enum err run_batch(struct shelf *s, struct batch *b, bool *left_r, struct errtext *t)
+static enum err run_batch(struct shelf *s, struct batch *b, enum err *left_r, struct errtext *t)
 {
 	struct mailbox *mb = NULL;
 	bool theirs = false;
@@ -220,10 +228,9 @@ static enum err run_batch(struct shelf *s, struct batch *b, bool *left_r, struct
 		e = do_batch(mb, b, t);
 	if (!e)
 		e = shelf_update(s, batch_done, b, t);
-	for (size_t i = 0; i < b->n; i++) {
-		*left_r |= b->o[i].err != ERR_OK;
+	note_left(b, left_r);
+	for (size_t i = 0; i < b->n; i++)
 		theirs |= mb && !owing_has(mb, b->o[i].seq);
-	}
 	/* What another process owed has just become work of ours, which no watch will report. */
 	if (theirs)
 		mailbox_found(mb);
@@ -236,7 +243,7 @@ static enum err run_batch(struct shelf *s, struct batch *b, bool *left_r, struct
 	return e;
 }
 
-static enum err next_batch(struct shelf *s, struct mailbox *mb, bool *empty_r, bool *left_r, struct errtext *t)
+static enum err next_batch(struct shelf *s, struct mailbox *mb, bool *empty_r, enum err *left_r, struct errtext *t)
 {
 	struct batch *b = mem_alloc(sizeof(*b));
 	enum err e;
@@ -275,10 +282,10 @@ static enum err list_ended(struct shelf *s)
 enum step todo_drain(struct shelf *s, struct mailbox *mb, enum err *err_r, struct errtext *t)
 {
 	uint64_t end = clock_us() + SLICE_US;
-	bool empty = false, left = false;
-	enum err e = shelf_open(s, t);
+	enum err left = ERR_OK, e = shelf_open(s, t);
+	bool empty = false;
 
-	if (!e && !idx_turn(s->idx, mb || s->acct->closing)) {
+	if (!e && !idx_turn(s->idx, s->acct->closing)) {
 		*err_r = mb ? ERR_INUSE : ERR_OK; /* another process is at it */
 		return STEP_DONE;
 	}
@@ -286,7 +293,7 @@ enum step todo_drain(struct shelf *s, struct mailbox *mb, enum err *err_r, struc
 		e = next_batch(s, mb, &empty, &left, t);
 	if (s->idx)
 		idx_turn_end(s->idx);
-	s->todo_failed |= left;
+	s->todo_failed |= left != ERR_OK;
 	if (e == ERR_CORRUPT) {
 		/* The list is gone with the index; what is owed is known in RAM (owing.c). */
 		*err_r = shelf_repair(s, t);
@@ -294,8 +301,8 @@ enum step todo_drain(struct shelf *s, struct mailbox *mb, enum err *err_r, struc
 	}
 	if (!e && !mb && empty)
 		e = list_ended(s);
-	if (!e && mb && left)
-		e = ERR_INUSE;
+	if (!e && mb)
+		e = left;
 	*err_r = e;
 	return e || empty ? STEP_DONE : STEP_SLICE;
 }

@@ -11,11 +11,15 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { SCAN_ARENA = 1 << 30 };
+enum {
+	SCAN_ARENA = 1 << 30,
+	PATIENCE_MS = 30000, /* with what another program or process has locked */
+};
 
 struct verifying {
 	struct mailbox *mb;      /* a reference */
 	bool drained, synced;
+	uint64_t since;          /* clock_ms: this pass was begun */
 	bool second;             /* the pass that tells */
 	bool doubts;             /* the first one found something */
 	struct arena *ar;        /* own: of the scan */
@@ -241,6 +245,7 @@ static enum err begin(struct acct *a, struct acct_verify *job)
 
 	job->priv = r;
 	r->ar = arena_new(SCAN_ARENA);
+	r->since = clock_ms();
 	made_init(&r->made);
 	loaded_init(&r->load);
 	e = mailbox_open(a, job->name, &r->mb, &job->text);
@@ -256,6 +261,17 @@ static enum err begin(struct acct *a, struct acct_verify *job)
 	return e == ERR_CORRUPT ? ERR_OK : e;
 }
 
+/* Is it a lock that was in the way, for which there is still time? */
+static bool waits(struct acct_verify *job)
+{
+	const struct verifying *r = job->priv;
+
+	if (job->err != ERR_INUSE || clock_ms() - r->since >= PATIENCE_MS)
+		return false;
+	job->err = ERR_OK;
+	return true;
+}
+
 /* What we owe the folder ourselves is done, what others did is adopted. */
 static enum step prepare(struct acct_verify *job)
 {
@@ -264,6 +280,8 @@ static enum step prepare(struct acct_verify *job)
 
 	if (!r->drained) {
 		step = todo_drain(r->mb->space->shelf, r->mb, &job->err, &job->text);
+		if (waits(job))
+			return STEP_WAITING;
 		r->drained = step != STEP_SLICE;
 		return STEP_SLICE;
 	}
@@ -296,6 +314,8 @@ static enum step pass(struct acct *a, struct acct_verify *job)
 		return prepare(job);
 	if (!r->compared) {
 		job->err = compare(job, &job->text);
+		if (waits(job))
+			return STEP_WAITING;
 		r->compared = true;
 		r->next = 1;
 		job->done = 0;
@@ -307,6 +327,7 @@ static enum step pass(struct acct *a, struct acct_verify *job)
 		return step;
 	r->second = true;
 	r->drained = r->synced = r->compared = false;
+	r->since = clock_ms();
 	return STEP_SLICE;
 }
 

@@ -4,17 +4,23 @@
  */
 #include "room.h"
 
+#include "base/clock.h"
 #include "base/must.h"
 
-enum { BATCH = 1000 };
+enum {
+	BATCH = 1000,
+	PATIENCE_MS = 30000, /* with what another program has locked */
+};
 
 /* One mailbox: what is left to do, and the batch under way. */
 struct batch {
 	struct set left, now;
 	bool begun;
 	uint64_t goal;
+	uint64_t since; /* clock_ms: it was begun */
 	struct view_expunge expunge;
 	struct view_copy copy;
+	struct view_store store;
 };
 
 struct refile {
@@ -30,6 +36,7 @@ static void batch_drop(void *state)
 
 	view_expunge_free(&b->expunge);
 	view_copy_free(&b->copy);
+	set_free(&b->store.modified);
 	set_free(&b->left);
 	set_free(&b->now);
 }
@@ -56,6 +63,7 @@ static bool batch_next(struct batch *b, uint64_t most)
 	set_copy(&b->now, &b->left);
 	set_slice(&b->now, 0, most);
 	b->begun = b->now.n > 0;
+	b->since = clock_ms();
 	return b->begun;
 }
 
@@ -185,19 +193,24 @@ static enum step flags_mailbox(struct jobs *j)
 
 	if (j->dry)
 		return job_found_mailbox(j);
-	if (!b || !batch_next(b, BATCH))
+	if (!b)
 		return STEP_DONE;
-	struct view_store s = {
-		.mode = r->mode,
-		.system = r->flags.system,
-		.keywords = r->flags.keyword,
-		.keywords_n = r->flags.keywords,
-		.silent = true,
-		.unchangedsince = UINT64_MAX,
-	};
-	e = view_store(j->v, &b->now, &s, &t);
-	set_free(&s.modified);
-	return e == ERR_INUSE ? STEP_WAITING : batch_done(j, b, e, &t);
+	if (!b->begun)
+		b->store = (struct view_store){
+			.mode = r->mode,
+			.system = r->flags.system,
+			.keywords = r->flags.keyword,
+			.keywords_n = r->flags.keywords,
+			.silent = true,
+			.unchangedsince = UINT64_MAX,
+		};
+	if (!batch_next(b, BATCH))
+		return STEP_DONE;
+	e = view_store(j->v, &b->now, &b->store, &t);
+	if (e == ERR_INUSE && clock_ms() - b->since < PATIENCE_MS)
+		return STEP_WAITING;
+	set_free(&b->store.modified);
+	return batch_done(j, b, e, &t);
 }
 
 /* --- copy and move -------------------------------------------------------------------------------- */

@@ -224,6 +224,53 @@ static void test_opened_locked(void **state)
 	assert_true(n > 10);
 }
 
+/* mail_fsync=always: a lock is in the way of the file name. Asked again, it is changed before the answer, and what the first try did is no conflict. */
+static bool stored_locked(unsigned n)
+{
+	struct view_store s = { .mode = VIEW_FLAGS_ADD, .system = MAIL_FLAGGED, .silent = true };
+	struct set one = SET_EMPTY;
+	char path[200];
+	struct errtext t;
+	struct view *v;
+	bool reached;
+	enum err e;
+
+	plan = (struct store_faulty){ .inner = &store_maildir };
+	house_begin(&h, &store_maildir);
+	set_add(&one, house_append(&h, "INBOX", text(0), 0, NULL));
+	house_close(&h);
+	h.ns.ops = store_faulty_ops();
+	h.ns.store.hostname = (const char *)&plan;
+	h.ns.store.sync = STORE_SYNC_ALWAYS;
+	house_open(&h);
+	v = house_view(&h, "INBOX", false);
+	s.unchangedsince = view_state(v)->highestmodseq;
+	plan.fail_at = n;
+	plan.with = ERR_INUSE;
+	e = view_store(v, &one, &s, &t);
+	for (int i = 0; e == ERR_INUSE && i < 10; i++)
+		e = view_store(v, &one, &s, &t);
+	reached = plan.fail_at == 0;
+	assert_int_equal(e, ERR_OK);
+	assert_int_equal(s.modified.n, 0);
+	snprintf(path, sizeof(path), "%s/cur", h.mail);
+	assert_non_null(find_file(path, ":2,F"));
+	view_close(&v);
+	set_free(&one);
+	set_free(&s.modified);
+	house_end(&h);
+	return reached;
+}
+
+static void test_stored_locked(void **state)
+{
+	unsigned n = 1;
+
+	while (stored_locked(n))
+		n++;
+	assert_true(n > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_nospace),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_opened_locked),
+		cmocka_unit_test(test_stored_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
