@@ -579,7 +579,7 @@ static enum step done(enum err e, enum err *err_r)
 	return STEP_DONE;
 }
 
-/* How long another program's lock has kept us waiting. */
+/* How long another program's lock may keep us waiting, */
 static uint64_t patience(const struct arrivals *r)
 {
 	uint64_t most = r->mb->acct->config->lock_wait_ms;
@@ -587,6 +587,7 @@ static uint64_t patience(const struct arrivals *r)
 	return most && most < COMMIT_PATIENCE_MS ? most : COMMIT_PATIENCE_MS;
 }
 
+/* and how long it has. */
 static uint64_t locked_for(struct arrivals *r)
 {
 	uint64_t now = clock_ms();

@@ -45,12 +45,12 @@ enum guard_verdict {
 	GUARD_ASIDE,   /* it killed two processes */
 };
 
-/*
- * Registers this process and leaves the door locked. ERR_INUSE: the door stayed locked for three seconds, or all slots
- * are taken.
- */
 struct idx;
-/* In the directory of idx, by the name and for whom it says. */
+
+/*
+ * Registers this process and leaves the door locked; the file lies in the directory of idx, by the name and for whom it
+ * says. ERR_INUSE: the door stayed locked for three seconds, or all slots are taken.
+ */
 enum err guard_open(struct guard *g, const struct idx *idx, struct errtext *t);
 /* have_data: there is a data file, which only who has locked the door can tell. */
 enum guard_verdict guard_judge(const struct guard *g, bool have_data);

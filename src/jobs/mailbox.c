@@ -261,7 +261,6 @@ static enum step subscribe_step(struct jobs *j)
 
 /* --- delete ------------------------------------------------------------------------------------- */
 
-
 static bool below(const char *name, const char *parent, char separator)
 {
 	size_t n = strlen(parent);

@@ -304,8 +304,7 @@ static void take_first(struct parser *p, const struct mbox_head *h)
 
 /*
  * A UID is believed when the base allows for it and it is in order, that of the first message when it stands behind the
- * base; behind a message without one all
- * need new ones.
+ * base; behind a message without one all need new ones.
  */
 static uint32_t believed(struct parser *p, const struct mbox_head *h, bool first)
 {

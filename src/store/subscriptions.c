@@ -18,8 +18,8 @@
 #include "base/mutf7.h"
 
 #include <errno.h>
-#include <unistd.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #define SUBS_HEADER "V\t2"
 enum { SUBS_NAME_MAX = 400, SUBS_FILE_MAX = 16 << 20, SUBS_STALE = 30 };
