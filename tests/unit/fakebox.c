@@ -849,6 +849,18 @@ enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, stru
 	return ERR_OK;
 }
 
+enum err message_encoding(struct message *m, const struct mime_section *part, enum mime_cte *cte_r, struct errtext *t)
+{
+	struct mime_section header = *part;
+	struct message_bytes b;
+
+	*cte_r = MIME_CTE_IDENTITY;
+	header.kind = MIME_SECTION_MIME;
+	if (!part->depth || message_section(m, &header, NULL, 0, &b, t) || b.nil)
+		return ERR_OK;
+	return mime_cte_of_part(b.made, cte_r) ? ERR_OK : ERR_CTE;
+}
+
 /* ---- changing ---- */
 
 static struct mail_flags change(struct mail_flags f, const struct view_store *s, uint64_t keywords)
