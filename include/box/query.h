@@ -2,8 +2,9 @@
  * Searching a view. A query is a tree of struct query built by the caller in its arena (imap parses SEARCH into it);
  * it is run as a step, cheapest keys first: what the uid map answers, then message records, then cached headers, then bytes.
  *
- * Strings in a query are UTF-8 already folded by utf8_fold. Header and body matching is on decoded text
- * (encoded words, transfer encodings, charsets), linear time, no regular expressions.
+ * Strings in a query are UTF-8 as it was asked for; they are found where utf8_fold makes both alike. It is applied once: folding
+ * what is folded gives something else. Header and body matching is on decoded text (encoded words, transfer encodings,
+ * charsets), linear time, no regular expressions.
  */
 #ifndef BOX_QUERY_H
 #define BOX_QUERY_H
@@ -24,7 +25,7 @@ enum query_kind {
 	Q_LARGER, Q_SMALLER,         /* number: octets (RFC822.SIZE) */
 	Q_MODSEQ,                    /* number: modseq >= */
 	Q_EMAILID, Q_THREADID,       /* id */
-	Q_HEADER,                    /* name: field name; text: folded, empty = the field exists */
+	Q_HEADER,                    /* name: field name; text: empty = the field exists */
 	Q_BODY, Q_TEXT,              /* text */
 	Q_ADDRESS_FROM, Q_ADDRESS_TO, Q_ADDRESS_CC, Q_ADDRESS_BCC, Q_SUBJECT, /* text */
 };

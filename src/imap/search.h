@@ -61,7 +61,7 @@ enum step imap_search_write_set(struct imap_search *s, const struct set *set);
 /* Parses the search program (the keys) into s->query. False: answered. */
 bool imap_search_parse(struct imap_search *s, const struct imap_arg *a);
 
-/* A string argument as the query wants it: from the command's charset to UTF-8, folded, in the arena. */
+/* A string argument as the query wants it: from the command's charset to UTF-8, in the arena. */
 enum err imap_search_text(struct imap_search *s, const struct imap_arg **a, struct span *text_r);
 
 #endif

@@ -8,7 +8,6 @@
 #include "modules.h"
 #include "search.h"
 
-#include "base/utf8.h"
 #include "mime/decode.h"
 #include "wire/imap_set.h"
 
@@ -34,28 +33,25 @@ struct frame {
 enum err imap_search_text(struct imap_search *s, const struct imap_arg **a, struct span *text_r)
 {
 	struct mime_to_utf8 conv;
-	struct buf utf8, folded;
+	struct buf utf8;
 	struct span raw;
 	char *copy;
 
 	if (!imap_arg_astring(*a, &raw))
 		return ERR_SYNTAX;
 	*a = (*a)->next;
+	*text_r = raw;
 	if (raw.n > SEARCH_TEXT_MAX)
 		return imap_no(s->c, "LIMIT", "The search text is too long."), ERR_LIMIT;
+	if (!s->charset.n)
+		return ERR_OK;
 	buf_init(&utf8, 4 * SEARCH_TEXT_MAX);
-	buf_init(&folded, 16 * SEARCH_TEXT_MAX);
-	if (s->charset.n) {
-		mime_to_utf8_init(&conv, s->charsets, s->charset);
-		mime_to_utf8_add(&conv, raw, &utf8);
-		mime_to_utf8_end(&conv, &utf8);
-		raw = buf_span(&utf8);
-	}
-	utf8_fold(raw, &folded);
-	copy = folded.failed || utf8.failed ? NULL : arena_span(s->c->arena, buf_span(&folded));
-	*text_r = span_of(copy, copy ? folded.n : 0);
+	mime_to_utf8_init(&conv, s->charsets, s->charset);
+	mime_to_utf8_add(&conv, raw, &utf8);
+	mime_to_utf8_end(&conv, &utf8);
+	copy = utf8.failed ? NULL : arena_span(s->c->arena, buf_span(&utf8));
+	*text_r = span_of(copy, copy ? utf8.n : 0);
 	buf_free(&utf8);
-	buf_free(&folded);
 	return copy ? ERR_OK : ERR_MEMORY;
 }
 

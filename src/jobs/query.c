@@ -2,7 +2,6 @@
 
 #include "base/guid.h"
 #include "base/must.h"
-#include "base/utf8.h"
 #include "wire/imap_name.h"
 #include "wire/imap_set.h"
 
@@ -155,21 +154,11 @@ static enum err parse_none(struct parse *p, const struct key *key, struct query 
 
 static enum err parse_text(struct parse *p, const struct key *key, struct query *q, enum truth *truth_r)
 {
-	struct buf folded;
-	struct span w;
-	char *copy;
-	enum err e = next_word(p, &w);
+	enum err e = next_word(p, &q->text);
 
-	if (!e && w.n > TEXT_MAX)
+	if (!e && q->text.n > TEXT_MAX)
 		e = err_say(p->t, ERR_LIMIT, "The search text is too long");
-	if (e)
-		return e;
-	buf_init(&folded, 16 * TEXT_MAX);
-	utf8_fold(w, &folded);
-	copy = folded.failed ? NULL : arena_span(p->a, buf_span(&folded));
-	q->text = span_of(copy, copy ? folded.n : 0);
-	buf_free(&folded);
-	return copy ? ERR_OK : ERR_MEMORY;
+	return e;
 }
 
 static enum err parse_header(struct parse *p, const struct key *key, struct query *q, enum truth *truth_r)

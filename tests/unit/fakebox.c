@@ -979,13 +979,16 @@ struct query_run {
 
 static bool text_in(const struct fake_msg *m, struct span text)
 {
-	struct buf b;
+	struct buf all, part;
 	bool found;
 
-	buf_init(&b, 16 << 20);
-	utf8_fold(span_of(m->bytes, m->n), &b);
-	found = span_search(buf_span(&b), text) != SIZE_MAX;
-	buf_free(&b);
+	buf_init(&all, 16 << 20);
+	buf_init(&part, 16 << 20);
+	utf8_fold(span_of(m->bytes, m->n), &all);
+	utf8_fold(text, &part);
+	found = span_search(buf_span(&all), buf_span(&part)) != SIZE_MAX;
+	buf_free(&all);
+	buf_free(&part);
 	return found;
 }
 

@@ -45,7 +45,7 @@ static void test_keys(void **state)
 	parse(&p, "from Anna", NULL);
 	assert_int_equal(p.e, ERR_OK);
 	assert_int_equal(p.q.query->kind, Q_ADDRESS_FROM);
-	assert_true(span_eq_str(p.q.query->text, "ANNA"));
+	assert_true(span_eq_str(p.q.query->text, "Anna"));
 	assert_false(p.q.never || p.q.bound);
 	arena_free(&p.a);
 	parse(&p, "UNSEEN larger 2k", NULL);
