@@ -241,6 +241,8 @@ struct store_ops {
 	 * close; at most 4. cares_r: whether a change of this name in one of them matters.
 	 */
 	size_t (*watch_list)(struct store *s, const char *paths[4], bool (**cares_r)(const char *name));
+	/* May be NULL. One more such directory for this folder: where those below it come and go; in the arena; or NULL. */
+	const char *(*folder_dir)(struct store *s, const char *name, struct arena *a);
 
 	/* One mailbox. Opening touches as little as possible and takes no lock. ERR_NOTFOUND. */
 	enum err (*box_open)(struct store *s, const char *name, struct store_box **b_r,

@@ -15,7 +15,11 @@
 
 #include <utlist.h>
 
-enum { LIST_WATCHES = 16, LIST_ARENA = 64 << 20 };
+enum {
+	WATCHES_MOST = 2000, /* directories */
+	LIST_ARENA = 64 << 20,
+	LOOKS = 3,           /* until no directory is found that was not watched before */
+};
 
 struct heed {
 	struct place *place; /* a reference */
@@ -93,15 +97,25 @@ struct snapshot {
 	size_t n, cap;
 };
 
+struct dir_watch {
+	void *handle;        /* own: the process's */
+	uint64_t base;       /* what it had counted when we began */
+	bool fixed;          /* of the store, as long as anybody listens */
+	bool kept;           /* its folder is still there */
+	UT_hash_handle hh;
+	char path[];
+};
+
 struct folders {
 	struct acct *acct;         /* borrowed */
 	struct folder_heed *heeds; /* own */
 	struct snapshot now;
 	bool stale, blind;         /* blind: not all of it is watched */
+	bool unwatchable;          /* nor ever will be */
 	uint64_t told;             /* what the watches had counted when those who listen were last told to look, and ours since */
 	uint64_t before;           /* and when our change began */
-	void *watch[LIST_WATCHES]; /* own */
-	unsigned watches;
+	struct dir_watch *watch;   /* own: by path */
+	uint64_t past;             /* what watches had counted that are no more */
 };
 
 static bool exists(const struct listed *f)
@@ -127,7 +141,94 @@ static void snapshot_free(struct snapshot *s)
 	free(s->f);
 }
 
-static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errtext *t)
+/* --- watching ---------------------------------------------------------------------------- */
+
+static void on_change(void *arg);
+
+static uint64_t counted(const struct folders *l)
+{
+	const struct acct_watcher *w = &l->acct->config->watcher;
+	uint64_t n = l->past;
+
+	for (struct dir_watch *d = l->watch; !l->blind && d; d = d->hh.next)
+		n += w->count(w->ctx, d->handle) - d->base;
+	return n;
+}
+
+/* NULL: cannot. */
+static struct dir_watch *watch_dir(struct folders *l, const char *path, bool (*cares)(const char *name), bool *new_r)
+{
+	const struct acct_watcher *w = &l->acct->config->watcher;
+	struct dir_watch *d;
+
+	HASH_FIND_STR(l->watch, path, d);
+	if (d || HASH_COUNT(l->watch) == WATCHES_MOST)
+		return d;
+	*new_r = true;
+	d = mem_alloc(sizeof(*d) + strlen(path) + 1);
+	d->handle = w->add(w->ctx, path, cares, on_change, l);
+	if (!d->handle) {
+		free(d);
+		return NULL;
+	}
+	memcpy(d->path, path, strlen(path) + 1);
+	d->base = w->count(w->ctx, d->handle);
+	HASH_ADD_STR(l->watch, path, d);
+	return d;
+}
+
+static void unwatch(struct folders *l, struct dir_watch *d)
+{
+	const struct acct_watcher *w = &l->acct->config->watcher;
+
+	l->past += w->count(w->ctx, d->handle) - d->base;
+	w->remove(w->ctx, d->handle);
+	HASH_DEL(l->watch, d);
+	free(d);
+}
+
+static bool watch_folder(struct folders *l, const struct folder *f, struct arena *ar, bool *new_r)
+{
+	bool (*cares)(const char *name) = NULL;
+	const char *paths[4], *path;
+	struct dir_watch *d;
+	struct name n;
+
+	if (f->flags & FOLDER_NONEXISTENT || name_resolve(l->acct, f->name, &n, NULL) || !n.space->ns->ops->folder_dir)
+		return true;
+	if (!n.space->ns->ops->watch_list(n.space->store, paths, &cares))
+		return false;
+	path = n.space->ns->ops->folder_dir(n.space->store, n.storage, ar);
+	if (!path)
+		return true;
+	d = watch_dir(l, path, cares, new_r);
+	if (d)
+		d->kept = true;
+	return d;
+}
+
+/* Each folder is watched that others may lie in. True: some were not before, and what came into them meanwhile is not known. */
+static bool follow(struct folders *l, const struct folder *f, size_t n, struct arena *ar)
+{
+	bool blind = l->unwatchable, new = false;
+
+	for (struct dir_watch *d = l->watch; d; d = d->hh.next)
+		d->kept = d->fixed;
+	for (size_t i = 0; !blind && i < n; i++)
+		blind = !watch_folder(l, &f[i], ar, &new);
+	for (struct dir_watch *d = l->watch, *next; d; d = next) {
+		next = d->hh.next;
+		if (!d->kept)
+			unwatch(l, d);
+	}
+	new |= l->blind && !blind;
+	l->blind = blind;
+	if (new && !blind)
+		l->told = counted(l);
+	return new && !blind;
+}
+
+static enum err take_snapshot(struct acct *a, bool *more_r, struct snapshot *s_r, struct errtext *t)
 {
 	struct snapshot s = { .ar = arena_new(LIST_ARENA) };
 	struct folder *f;
@@ -138,6 +239,7 @@ static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errte
 		arena_free(&s.ar);
 		return e;
 	}
+	*more_r = follow(a->folders, f, n, s.ar);
 	s.cap = n;
 	s.f = mem_array(n + 1, sizeof(*s.f));
 	for (size_t i = 0; i < n; i++)
@@ -146,6 +248,23 @@ static enum err take_snapshot(struct acct *a, struct snapshot *s_r, struct errte
 	qsort(s.f, s.n, sizeof(*s.f), by_name);
 	*s_r = s;
 	return ERR_OK;
+}
+
+/* The folders as they are, and watched as they are. */
+static enum err look_around(struct acct *a, struct snapshot *s_r, struct errtext *t)
+{
+	bool more = true;
+	enum err e = ERR_OK;
+
+	for (int i = 0; !e && more && i < LOOKS; i++) {
+		if (i)
+			snapshot_free(s_r);
+		*s_r = (struct snapshot){ .f = NULL };
+		e = take_snapshot(a, &more, s_r, t);
+	}
+	if (!e)
+		a->folders->stale = more;
+	return e;
 }
 
 static void tell(struct folders *l, enum folder_news_kind kind, const char *name, const char *old)
@@ -289,11 +408,10 @@ static enum err look(struct acct *a, const char *from, const char *to, struct er
 	struct folders *l = a->folders;
 	struct snapshot was = l->now, is;
 	struct compare c = { .was = &was, .is = &is, .from = from, .to = to };
-	enum err e = take_snapshot(a, &is, t);
+	enum err e = look_around(a, &is, t);
 
 	if (e)
 		return e;
-	l->stale = false;
 	l->now = is;
 	c.old = mem_array(is.n + 1, sizeof(struct listed *));
 	c.moved = mem_array(was.n + 1, sizeof(*c.moved));
@@ -314,16 +432,6 @@ enum err acct_folders_look(struct acct *a, bool force, struct errtext *t)
 }
 
 /* --- what we do ourselves ------------------------------------------------------------------ */
-
-static uint64_t counted(const struct folders *l)
-{
-	const struct acct_watcher *w = &l->acct->config->watcher;
-	uint64_t n = 0;
-
-	for (unsigned i = 0; !l->blind && i < l->watches; i++)
-		n += w->count(w->ctx, l->watch[i]);
-	return n;
-}
 
 void folders_changing(struct acct *a)
 {
@@ -435,19 +543,21 @@ static void watch_space(struct acct *a, struct folders *l, const struct space *s
 	const struct acct_watcher *w = &a->config->watcher;
 	bool (*cares)(const char *name) = NULL;
 	const char *paths[4];
+	bool new;
 	size_t n;
 
 	if (s->twin) /* the same place twice would be counted twice */
 		return;
 	n = w->add && s->ns->ops->watch_list ? s->ns->ops->watch_list(s->store, paths, &cares) : 0;
-	l->blind |= n == 0 || l->watches + n > LIST_WATCHES;
-	for (size_t i = 0; i < n && l->watches < LIST_WATCHES; i++) {
-		l->watch[l->watches] = w->add(w->ctx, paths[i], cares, on_change, l);
-		if (l->watch[l->watches])
-			l->watches++;
-		else
-			l->blind = true;
+	l->unwatchable |= n == 0;
+	for (size_t i = 0; i < n; i++) {
+		struct dir_watch *d = watch_dir(l, paths[i], cares, &new);
+
+		l->unwatchable |= !d;
+		if (d)
+			d->fixed = true;
 	}
+	l->blind = l->unwatchable;
 }
 
 void folders_space(struct acct *a, const struct space *s)
@@ -462,8 +572,10 @@ static void folders_free(struct acct *a)
 {
 	struct folders *l = a->folders;
 
-	while (l->watches)
-		a->config->watcher.remove(a->config->watcher.ctx, l->watch[--l->watches]);
+	for (struct dir_watch *d = l->watch, *next; d; d = next) {
+		next = d->hh.next;
+		unwatch(l, d);
+	}
 	snapshot_free(&l->now);
 	free(l);
 	a->folders = NULL;
@@ -481,7 +593,7 @@ enum err acct_folders_heed(struct acct *a, folder_heed_fn *fn, void *ctx, struct
 		for (size_t i = 0; i < a->spaces; i++)
 			watch_space(a, a->folders, &a->space[i]);
 		a->folders->told = counted(a->folders);
-		e = take_snapshot(a, &a->folders->now, t);
+		e = look_around(a, &a->folders->now, t);
 		if (e) {
 			folders_free(a);
 			return e;

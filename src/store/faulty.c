@@ -392,6 +392,13 @@ static size_t faulty_watch_list(struct store *s, const char *paths[4], bool (**c
 	return inner->ops->watch_list ? inner->ops->watch_list(inner, paths, cares_r) : 0;
 }
 
+static const char *faulty_folder_dir(struct store *s, const char *name, struct arena *a)
+{
+	struct store *inner = faulty_of(s)->inner;
+
+	return inner->ops->folder_dir ? inner->ops->folder_dir(inner, name, a) : NULL;
+}
+
 static const struct store_ops store_faulty_table = {
 	.driver = "faulty",
 	.separator = '.',
@@ -401,6 +408,7 @@ static const struct store_ops store_faulty_table = {
 	.close = faulty_close,
 	.list = faulty_list,
 	.watch_list = faulty_watch_list,
+	.folder_dir = faulty_folder_dir,
 	.create = faulty_create,
 	.remove = faulty_remove,
 	.rename = faulty_rename,

@@ -551,6 +551,7 @@ const struct store_ops store_maildir_fs = {
 	.dots = true,
 	.open = maildir_fs_open,
 	.list = maildir_fs_list,
+	.folder_dir = maildir_fs_folder_dir,
 	.remove = maildir_fs_remove,
 	.rename = maildir_fs_rename,
 	MAILDIR_SLOTS,

@@ -131,6 +131,17 @@ enum err maildir_fs_list(struct store *s, struct arena *a, struct store_folder *
 	return e;
 }
 
+const char *maildir_fs_folder_dir(struct store *s, const char *name, struct arena *a)
+{
+	struct maildir *m = maildir_of(s);
+	char path[MAILDIR_PATH_MAX];
+
+	/* That of INBOX is there only when others lie below it. */
+	if (!maildir_dir_path(m, name, path) || !folder_is_dir(m->boxes_fd, path))
+		return NULL;
+	return arena_printf(a, "%s/%s", m->boxes, path);
+}
+
 /* --- remove --- */
 
 /* Does the directory hold others that are not of the mailbox itself? -1 and errno. */

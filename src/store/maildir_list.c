@@ -97,14 +97,14 @@ size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r
 	const struct maildir *m = maildir_of(s);
 	size_t n = 0;
 
-	if (m->fs) /* folders come and go in any of their directories: more than can be watched */
-		return 0;
 	if (m->control && m->control_fd < 0) /* where the subscriptions will be */
 		return 0;
-	paths[n++] = m->root;
+	paths[n++] = m->boxes;
 	if (m->control)
 		paths[n++] = m->control;
-	*cares_r = strcmp(m->subscriptions, "subscriptions") == 0 ? list_cares : list_may_care;
+	else if (m->boxes_fd != m->root_fd) /* where the subscriptions are */
+		paths[n++] = m->root;
+	*cares_r = !m->fs && strcmp(m->subscriptions, "subscriptions") == 0 ? list_cares : list_may_care;
 	return n;
 }
 
