@@ -193,15 +193,24 @@ static bool acceptor_is_transient(int errnum)
 	return errnum == EINTR || errnum == ECONNABORTED || errnum == EPROTO;
 }
 
+/* The kernel wakes the first of those that wait for a socket: who had his turn goes to the end of the queue. */
+static void acceptor_queue_up(struct acceptor *a)
+{
+	loop_set(a->io, 0);
+	acceptor_watch(a);
+}
+
 static void acceptor_on_io(void *ctx, unsigned events)
 {
 	struct acceptor *a = ctx;
+	bool any = false;
 
 	a->busy = true;
 	for (int i = 0; i < ACCEPT_BATCH && !a->freed && !a->paused; i++) {
 		int fd = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
+			any = true;
 			a->fn(a->ctx, fd);
 			continue;
 		}
@@ -216,6 +225,8 @@ static void acceptor_on_io(void *ctx, unsigned events)
 	a->busy = false;
 	if (a->freed)
 		free(a);
+	else if (any)
+		acceptor_queue_up(a);
 }
 
 struct acceptor *acceptor_new(struct loop *l, int fd, acceptor_fn *fn, void *ctx)

@@ -194,6 +194,29 @@ def test_lost_channels(site):
     assert site.kids("roost-auth") == [auth], "it has not been started again"
 
 
+def test_turns():
+    """Connections are shared out among the login processes, not taken by whoever the kernel wakes first."""
+    def held(pid):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
+    def shared_out():
+        """Not while some of the processes are starting, or have not yet noticed who left."""
+        pids = site.kids("roost-login")
+        alone = [held(pid) for pid in pids]
+        clients = [socket.create_connection(("127.0.0.1", site.imap_port), 20) for _ in range(40)]
+        greeted = [s.recv(4096).startswith(b"* OK") for s in clients]
+        shares = [held(pid) - n for pid, n in zip(pids, alone)]
+        for s in clients:
+            s.close()
+        assert all(greeted)
+        return len(shares) == 4 and sum(shares) == 40 and max(shares) <= 20
+
+    with Site({USER: "secret"}, extra="login_processes = 4\n") as site:
+        wait_for(shared_out, 60)
+
+
+if ROOT:
+    test_turns()
 with Site({USER: "secret"}) as site:
     site.deliver(USER, b"Subject: one\r\n\r\nbody\r\n")
     test_restart(site)
