@@ -134,9 +134,9 @@ struct message_facts {
 
 /*
  * A walk over some UIDs of the view, ascending. Wanted facts that are not cached are made from the bytes and cached
- * (in batches). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, an error that view_err_passes for a message whose bytes are
- * gone or cannot be read (facts hold seq, uid, flags; go on), others fatal. The caller must call view_walk_pause before it
- * returns to the event loop.
+ * (in batches, the last when the walk ends). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, an error that
+ * view_err_passes for a message whose bytes are gone or cannot be read (facts hold seq, uid, flags; go on), others fatal.
+ * The caller must call view_walk_pause before it returns to the event loop.
  */
 static inline bool view_err_passes(enum err e)
 {

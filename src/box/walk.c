@@ -15,6 +15,7 @@
 enum {
 	NOTES_MAX = 256,            /* messages made before they are written */
 	NOTES_BYTES = 2 << 20,
+	NOTES_HELD = 128 << 10,     /* so little may wait for more when the walk pauses */
 	HEADERS_MAX = 16 << 20,
 	WANT_RECORD = WANT_VSIZE | WANT_DATES | WANT_SENT, /* what needs no cache record */
 	LOOKS = 16,                /* messages that come from the index alone between looks at the clock */
@@ -106,6 +107,8 @@ static enum err put_notes(struct idx_txn *x, struct rec *r, void *arg, struct er
 	const struct view_walk *w = arg;
 	enum err e = ERR_OK;
 
+	if (r->b.uidvalidity != w->v->uidvalidity)
+		return ERR_OK; /* they are of other messages */
 	for (size_t i = 0; !e && i < w->notes; i++)
 		e = put_note(x, r->b.id, w, &w->note[i]);
 	return e;
@@ -438,7 +441,8 @@ enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_
 void view_walk_pause(struct view_walk *w)
 {
 	stop_reading(w);
-	write_notes(w);
+	if (w->notes_text.n > NOTES_HELD)
+		write_notes(w);
 }
 
 void view_walk_end(struct view_walk **w)
@@ -447,7 +451,8 @@ void view_walk_end(struct view_walk **w)
 
 	if (!c)
 		return;
-	view_walk_pause(c);
+	stop_reading(c);
+	write_notes(c);
 	for (link = &c->v->mb->acct->walks; *link != c; link = &(*link)->next)
 		;
 	*link = c->next;

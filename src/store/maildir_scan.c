@@ -165,11 +165,10 @@ enum { PASS_TWINS_MAX = 1000, PASS_MESSAGES_MAX = 16 << 20 };
 
 static struct entry *pass_entry(struct pass *p, struct span base, bool *new_r)
 {
-	size_t k = keytab_find(&p->tab, base);
+	size_t k = keytab_add(&p->tab, base, new_r);
 
-	*new_r = k == SIZE_MAX;
 	if (*new_r)
-		k = keytab_add(&p->tab, pool_copy(&p->pool, base), new_r);
+		p->tab.key[k] = pool_copy(&p->pool, base);
 	if (k >= p->cap) {
 		p->cap = p->cap ? p->cap * 2 : 256;
 		p->entry = mem_grow(p->entry, p->cap, sizeof(*p->entry));
