@@ -16,7 +16,6 @@ struct adm {
 	const char *conf;
 	const char *socket;  /* NULL: that of the configuration */
 	const char *format;  /* NULL: the command's own */
-	bool verbose;
 };
 
 /* --- server.c: the one that runs, or one for the time being --- */

@@ -106,7 +106,7 @@ static bool ask(int fd, char **word, int n, struct buf *answer)
 }
 
 /* The last line decides: "OK" or "ERR sentence". Everything before it is printed. */
-static int show(struct span text, size_t command)
+static int show(const struct adm *a, struct span text, size_t command)
 {
 	struct span line, last = { NULL, 0 };
 	bool first = true;
@@ -119,11 +119,11 @@ static int show(struct span text, size_t command)
 	if (span_eq_str(last, "OK"))
 		return 0;
 	if (!span_starts(last, SPAN("ERR "))) {
-		fprintf(stderr, "roostadm: the server ended the conversation\n");
+		fprintf(stderr, "%s: the server ended the conversation\n", a->program);
 		return STATUS_FAILED;
 	}
 	last = span_from(last, 4);
-	fprintf(stderr, "roostadm: %.*s\n", (int)last.n, last.p);
+	fprintf(stderr, "%s: %.*s\n", a->program, (int)last.n, last.p);
 	if (span_eq_str(last, "no such user") || span_eq_str(last, "no such session"))
 		return STATUS_NOUSER;
 	return span_eq_str(last, "permission denied") ? STATUS_DENIED : STATUS_FAILED;
@@ -170,7 +170,7 @@ int ctl_run(const struct adm *a, int argc, char **argv)
 	ok = ask(fd, argv, argc, &answer);
 	if (commands[command].head != NULL)
 		fputs(commands[command].head, stdout);
-	status = ok ? show(buf_span(&answer), command) : STATUS_FAILED;
+	status = ok ? show(a, buf_span(&answer), command) : STATUS_FAILED;
 	if (!ok)
 		fprintf(stderr, "%s: the server does not answer: %s\n", a->program, strerror(errno));
 	buf_free(&answer);

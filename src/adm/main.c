@@ -28,7 +28,7 @@ static bool print_usage(const struct adm *a, FILE *to, const char *word)
 
 	if (!word)
 		fprintf(to,
-			"Usage: %s [-c FILE] [-S SOCKET] [-v] [-f flow|table|tab|json|pager] COMMAND [ARGUMENT...]\n\n"
+			"Usage: %s [-c FILE] [-S SOCKET] [-f flow|table|tab|json|pager] COMMAND [ARGUMENT...]\n\n"
 			"The server:\n",
 			a->program);
 	if (!word)
@@ -84,11 +84,9 @@ int main(int argc, char **argv)
 			a.socket = optarg;
 		else if (opt == 'f')
 			a.format = optarg;
-		else if (opt == 'v' || opt == 'D')
-			a.verbose = true;
 		else if (opt == 'h')
 			return help(&a, 0, NULL);
-		else
+		else if (opt != 'v' && opt != 'D') /* doveadm's: there is no more to tell */
 			return print_usage(&a, stderr, NULL), STATUS_USAGE;
 	}
 	argc -= optind;

@@ -37,8 +37,10 @@ enum step job_found_mailbox(struct jobs *j)
 
 	if (!last)
 		last = job_box_state(j, sizeof(*last), NULL);
+	if (!last)
+		return job_short(j);
 	guid_text(view_state(j->v)->guid, guid);
-	while (last && (uid = set_next(&j->uids, *last + 1))) {
+	while ((uid = set_next(&j->uids, *last + 1))) {
 		if (stream_full(j->io))
 			return STEP_OUTPUT_FULL;
 		job_row_begin(j);

@@ -92,7 +92,7 @@ static enum step reindex_before(struct jobs *j)
 	if (!job) {
 		job = job_box_state(j, sizeof(*job), reindex_drop);
 		if (!job)
-			return STEP_DONE;
+			return job_short(j);
 		job->name = j->folder[j->at].name;
 	}
 	step = acct_reindex(j->cfg.acct, job);

@@ -157,7 +157,7 @@ static enum step status_mailbox(struct jobs *j)
 	if (!s) {
 		s = job_box_state(j, sizeof(*s), status_drop);
 		if (!s)
-			return STEP_DONE;
+			return job_short(j);
 		s->name = j->folder[j->at].name;
 		s->sizes = st->fields & 1u << ST_VSIZE;
 	}

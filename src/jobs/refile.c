@@ -116,7 +116,7 @@ static enum step expunge_mailbox(struct jobs *j)
 	if (j->dry)
 		return job_found_mailbox(j);
 	if (!b)
-		return STEP_DONE;
+		return job_short(j);
 	if (!batch_next(b, BATCH)) {
 		if (j->option['d'])
 			delete_empty(j);
@@ -194,7 +194,7 @@ static enum step flags_mailbox(struct jobs *j)
 	if (j->dry)
 		return job_found_mailbox(j);
 	if (!b)
-		return STEP_DONE;
+		return job_short(j);
 	if (!b->begun)
 		b->store = (struct view_store){
 			.mode = r->mode,
@@ -245,8 +245,9 @@ static enum step copy_mailbox(struct jobs *j)
 
 	if (j->dry)
 		return job_found_mailbox(j);
-	if (!b || (r->move && strcmp(j->folder[j->at].name, r->dest) == 0) ||
-	    !batch_next(b, r->move ? BATCH : UINT32_MAX))
+	if (!b)
+		return job_short(j);
+	if ((r->move && strcmp(j->folder[j->at].name, r->dest) == 0) || !batch_next(b, r->move ? BATCH : UINT32_MAX))
 		return STEP_DONE;
 	b->copy.uids = &b->now;
 	b->copy.dest = r->dest;

@@ -42,7 +42,7 @@ static enum step verify_folder(struct jobs *j)
 	if (!job) {
 		job = job_box_state(j, sizeof(*job), verify_drop);
 		if (!job)
-			return STEP_DONE;
+			return job_short(j);
 		job->name = j->folder[j->at].name;
 		job->found = verify_found;
 		job->ctx = j;
@@ -192,7 +192,7 @@ static enum step release_mailbox(struct jobs *j)
 	if (!g) {
 		g = job_box_state(j, sizeof(*g), release_drop);
 		if (!g)
-			return STEP_DONE;
+			return job_short(j);
 		g->status.name = g->release.name = s.name;
 		g->release.note = !j->dry;
 	}

@@ -91,9 +91,10 @@ int job_status(enum err e);
 void job_progress(struct jobs *j, uint64_t done, uint64_t goal, const char *what);
 bool job_slice_over(const struct jobs *j); /* or the output is full */
 enum step job_yield(const struct jobs *j); /* what to return then */
-/* Frees with the arena. NULL when memory is short: the caller fails. */
+/* Frees with the arena. NULL when memory is short: the caller fails (job_short, when there is no other way to say so). */
 void *job_state(struct jobs *j, size_t size, void (*drop)(void *state));
 void *job_box_state(struct jobs *j, size_t size, void (*drop)(void *state));
+enum step job_short(struct jobs *j); /* tells that the mailbox under way is passed over; STEP_DONE */
 
 /* --- folders.c: going through mailboxes --- */
 

@@ -187,6 +187,12 @@ void *job_box_state(struct jobs *j, size_t size, void (*drop)(void *state))
 	return j->box_state;
 }
 
+enum step job_short(struct jobs *j)
+{
+	job_fail(j, ERR_MEMORY, NULL, "Mailbox %s", j->name);
+	return STEP_DONE;
+}
+
 void jobs_free(struct jobs **jp)
 {
 	struct jobs *j = *jp;
