@@ -82,6 +82,17 @@ def subjects(imap):
     return found
 
 
+def append(world, imap, subject, flags):
+    """A message through IMAP, and then all that are there."""
+    if imap.append("INBOX", flags, None, message(subject).replace("\n", "\r\n").encode())[0] == "OK":
+        world.took(subject)
+    imap.noop()
+    found = subjects(imap)
+    for uid, what in found.items():
+        world.saw(uid, what)
+    return found
+
+
 # --- who does what, again and again
 
 
@@ -116,13 +127,7 @@ def by_imap(world, number):
     if imap.select("INBOX")[0] != "OK":  # locked for half a minute
         imap.logout()
         return
-    subject = f"append {number}"
-    if imap.append("INBOX", rng.choice(["", r"(\Seen)", "(mark)"]), None, message(subject).replace("\n", "\r\n").encode())[0] == "OK":
-        world.took(subject)
-    imap.noop()
-    found = subjects(imap)
-    for uid, what in found.items():
-        world.saw(uid, what)
+    found = append(world, imap, f"append {number}", rng.choice(["", r"(\Seen)", "(mark)"]))
     for uid in rng.sample(sorted(found), min(4, len(found))):
         imap.uid("STORE", str(uid), rng.choice(["+FLAGS", "-FLAGS"]), rng.choice([r"(\Seen)", r"(\Flagged)", "(mark)"]))
     mine = [uid for uid in found if found[uid].startswith("append")]
@@ -151,13 +156,7 @@ def by_dovecot(world, number):
     rng = random.Random(number)
     imap = dovecot(world)
     imap.select("INBOX")
-    subject = f"dovecot {number}"
-    if imap.append("INBOX", rng.choice(["", r"(\Seen)", "(other)"]), None, message(subject).replace("\n", "\r\n").encode())[0] == "OK":
-        world.took(subject)
-    imap.noop()
-    found = subjects(imap)
-    for uid, what in found.items():
-        world.saw(uid, what)
+    found = append(world, imap, f"dovecot {number}", rng.choice(["", r"(\Seen)", "(other)"]))
     for uid in rng.sample(sorted(found), min(4, len(found))):
         imap.uid("STORE", str(uid), "+FLAGS", rng.choice([r"(\Answered)", "(other)"]))
     imap.logout()

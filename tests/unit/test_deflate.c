@@ -1,24 +1,14 @@
 #include "codec/deflate.h"
 
-#include "tests/unit/test.h"
+#include "tests/unit/mixed_text.h"
 
 enum { TOTAL = 200000 };
-
-static char *make_text(void)
-{
-	char *text = malloc(TOTAL);
-	unsigned seed = 1;
-
-	for (size_t i = 0; i < TOTAL; i++)
-		text[i] = (char)(i % 100 < 50 ? 'a' + (int)(i % 7) : rand_r(&seed));
-	return text;
-}
 
 /* Whatever the sizes of the pieces, what went in comes out. */
 static void test_round_trip(void **state)
 {
 	static const size_t pieces[] = { 1, 7, 1000, 65536, TOTAL };
-	char *text = make_text();
+	char *text = mixed_text(TOTAL);
 
 	for (size_t p = 0; p < sizeof(pieces) / sizeof(pieces[0]); p++) {
 		struct deflater *d = deflater_new(6);
@@ -55,7 +45,7 @@ static void test_rest(void **state)
 	struct inflater *i = inflater_new();
 	struct buf wire, back;
 	struct span in;
-	char *text = make_text();
+	char *text = mixed_text(TOTAL);
 	size_t first;
 
 	buf_init(&wire, 1 << 20);

@@ -1,21 +1,11 @@
 #include "codec/pack.h"
 
 #include "base/must.h"
-#include "tests/unit/test.h"
+#include "tests/unit/mixed_text.h"
 
 enum { TOTAL = 300000 };
 
 static const char *const names[] = { "gz", "bz2", "zstd", "lz4" };
-
-static char *make_text(void)
-{
-	char *text = malloc(TOTAL);
-	unsigned seed = 1;
-
-	for (size_t i = 0; i < TOTAL; i++)
-		text[i] = (char)(i % 100 < 50 ? 'a' + (int)(i % 7) : rand_r(&seed));
-	return text;
-}
 
 static void pack_all(enum pack_kind kind, struct span text, size_t piece, struct buf *out)
 {
@@ -53,7 +43,7 @@ static enum err unpack_all(enum pack_kind kind, struct span in, size_t piece, st
 static void test_round_trip(void **state)
 {
 	static const size_t pieces[] = { 1, 7, 1000, 65536, TOTAL };
-	char *text = make_text();
+	char *text = mixed_text(TOTAL);
 	unsigned kinds = 0;
 
 	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
