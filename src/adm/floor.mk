@@ -10,6 +10,8 @@ src_adm_roostadm_SOURCES = \
 	src/adm/progress.c \
 	src/adm/server.c \
 	src/adm/users.c
+completiondir = $(datadir)/bash-completion/completions
+dist_completion_DATA = etc/bash-completion/roostadm
 src_adm_roostadm_LDADD = $(IPC_LIBS) $(CONF_LIBS)
 
 if CMOCKA

@@ -2,6 +2,7 @@
 #include "adm.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <getopt.h>
 #include <locale.h>
@@ -54,6 +55,38 @@ static int help(const struct adm *a, int argc, char **argv)
 	return STATUS_USAGE;
 }
 
+/* Of doveadm's commands: what we do not have, and why. */
+static bool print_refusal(const struct adm *a, int argc, char **argv)
+{
+	static const struct {
+		const char *name, *why;
+	} rows[] = {
+		{ "altmove", "mail is never kept in two places here" },
+		{ "backup", "nothing is copied between servers: use import, or an IMAP client like mbsync" },
+		{ "batch", "one command at a time" },
+		{ "deduplicate", "find them with fetch, remove them with expunge" },
+		{ "fts", "there is no index of words" },
+		{ "mailbox cache", "the index decides by itself what it keeps: see index and reindex" },
+		{ "mailbox cryptokey", "mail is not encrypted" },
+		{ "mailbox metadata", "mailboxes have none (RFC 5464 is not offered)" },
+		{ "mailbox update", "UIDs and modseqs follow from the folder: see reindex and release" },
+		{ "purge", "Maildir and mbox keep nothing that was expunged" },
+		{ "rebuild", "see reindex" },
+		{ "sync", "nothing is copied between servers: use import, or an IMAP client like mbsync" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t n = strlen(argv[0]);
+		bool two = strncmp(rows[i].name, argv[0], n) == 0 && rows[i].name[n] == ' ' && argc > 1;
+
+		if (strcmp(rows[i].name, argv[0]) != 0 && !(two && strcmp(rows[i].name + n + 1, argv[1]) == 0))
+			continue;
+		fprintf(stderr, "%s: there is no '%s' here: %s\n", a->program, rows[i].name, rows[i].why);
+		return true;
+	}
+	return false;
+}
+
 /* One word or two. *used_r: how many. */
 static const struct mailcmd *find_mailcmd(int argc, char **argv, int *used_r)
 {
@@ -77,7 +110,7 @@ int main(int argc, char **argv)
 	int opt, used;
 
 	setlocale(LC_CTYPE, "");
-	while ((opt = getopt(argc, argv, "+c:S:f:vDh")) != -1) {
+	while ((opt = getopt(argc, argv, "+c:S:f:o:vDh")) != -1) {
 		if (opt == 'c')
 			a.conf = optarg;
 		else if (opt == 'S')
@@ -86,6 +119,8 @@ int main(int argc, char **argv)
 			a.format = optarg;
 		else if (opt == 'h')
 			return help(&a, 0, NULL);
+		else if (opt == 'o')
+			return fprintf(stderr, "%s: -o: settings are the server's alone\n", a.program), STATUS_USAGE;
 		else if (opt != 'v' && opt != 'D') /* doveadm's: there is no more to tell */
 			return print_usage(&a, stderr, NULL), STATUS_USAGE;
 	}
@@ -99,7 +134,7 @@ int main(int argc, char **argv)
 	if (cmd)
 		return mail_run(&a, cmd, argc - used + 1, argv + used - 1);
 	used = ctl_run(&a, argc, argv);
-	if (used < 0 && !print_usage(&a, stderr, argv[0]))
+	if (used < 0 && !print_refusal(&a, argc, argv) && !print_usage(&a, stderr, argv[0]))
 		print_usage(&a, stderr, NULL);
 	return used < 0 ? STATUS_USAGE : used;
 }

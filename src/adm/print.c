@@ -23,6 +23,7 @@ struct column {
 
 struct format {
 	const char *name;
+	const char *user; /* title of the column of users */
 	void (*header)(struct printer *p);
 	void (*cell)(struct printer *p);
 	void (*add)(struct printer *p, struct span piece);
@@ -253,11 +254,11 @@ static void table_row(struct printer *p)
 /* --- all ----------------------------------------------------------------------------------- */
 
 static const struct format formats[] = {
-	{ "flow", nothing, flow_cell, put, line_row, nothing },
-	{ "json", json_header, json_cell, json_text, json_row, json_end },
-	{ "pager", nothing, pager_cell, put, pager_row, nothing },
-	{ "tab", tab_header, tab_cell, put, line_row, nothing },
-	{ "table", nothing, table_cell, table_add, table_row, table_flush },
+	{ "flow", "Username", nothing, flow_cell, put, line_row, nothing },
+	{ "json", "username", json_header, json_cell, json_text, json_row, json_end },
+	{ "pager", "Username", nothing, pager_cell, put, pager_row, nothing },
+	{ "tab", "Username", tab_header, tab_cell, put, line_row, nothing },
+	{ "table", "Username", nothing, table_cell, table_add, table_row, table_flush },
 };
 
 struct printer *printer_new(const char *format, FILE *to)
@@ -293,7 +294,7 @@ void printer_columns(struct printer *p, struct span fields, const char *user)
 		return; /* the same for every user */
 	p->column = mem_array(COLUMNS_MAX, sizeof(*p->column));
 	if (user)
-		add_column(p, SPAN("username"), COLUMN_BARE);
+		add_column(p, span_str(p->format->user), COLUMN_BARE);
 	while (span_split(&fields, '\t', &f))
 		if (f.n)
 			add_column(p, span_from(f, 1), (unsigned)(f.p[0] - '0'));

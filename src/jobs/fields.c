@@ -120,14 +120,14 @@ static bool sent_date(const struct message_facts *m, struct mime_date *d_r)
 	return mime_date_parse(span_cut(s, 0, span_find(s, '"')), d_r);
 }
 
-/* At our clock, with the zone that the sender named. */
+/* At our clock, with the zone that the sender named; without a date, 1970: as doveadm. */
 static void write_sent(struct jobs *j, const struct field *f, const struct message_facts *m, struct buf *out)
 {
 	struct mime_date d = { 0, 0 };
 	int zone;
 
 	if (!sent_date(m, &d))
-		return;
+		d = (struct mime_date){ 0, 0 };
 	zone = d.zone < 0 ? -d.zone : d.zone;
 	local_time(d.utc, out);
 	buf_printf(out, " (%c%02d%02d)", d.zone < 0 ? '-' : '+', zone / 60, zone % 60);
@@ -137,8 +137,9 @@ static void write_sent_unix(struct jobs *j, const struct field *f, const struct 
 {
 	struct mime_date d = { 0, 0 };
 
-	if (sent_date(m, &d))
-		buf_printf(out, "%" PRId64, d.utc);
+	if (!sent_date(m, &d))
+		d.utc = 0;
+	buf_printf(out, "%" PRId64, d.utc);
 }
 
 /* As IMAP has it, without the parentheses around. */

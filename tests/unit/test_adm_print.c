@@ -43,6 +43,7 @@ static void test_formats(void **state)
 	prints("flow", NULL, "INBOX flags=\\Seen \"a\" size=5\nW flags=x\ty size=1234567\n");
 	prints("flow", "u", "u INBOX flags=\\Seen \"a\" size=5\nu W flags=x\ty size=1234567\n");
 	prints("tab", NULL, "mailbox\tflags\tsize\nINBOX\t\\Seen \"a\"\t5\nW\tx\ty\t1234567\n");
+	prints("tab", "u", "Username\tmailbox\tflags\tsize\nu\tINBOX\t\\Seen \"a\"\t5\nu\tW\tx\ty\t1234567\n");
 	prints("pager", NULL, "INBOX\nflags: \\Seen \"a\"\nsize: 5\n\f\nW\nflags: x\ty\nsize: 1234567\n");
 	prints("json", NULL,
 	       "[{\"mailbox\":\"INBOX\",\"flags\":\"\\\\Seen \\\"a\\\"\",\"size\":\"5\"},"
