@@ -64,6 +64,7 @@ struct progress {
 	bool tty, shown;
 	uint64_t began_ms, told_ms;
 	size_t users_done, users;
+	uint64_t before, last; /* messages of the mailboxes before this one, and of this one so far */
 };
 
 void progress_init(struct progress *p, size_t users);

@@ -31,16 +31,29 @@ static void print_bar(uint64_t done, uint64_t goal)
 	fputs("] ", stderr);
 }
 
-/* The rate counts from the beginning: what is left of this mailbox at that rate. */
+/* Seconds; of this mailbox, or with several users of all of them, as far as one mailbox can say. */
+static uint64_t left(const struct progress *p, uint64_t ms, uint64_t rate, uint64_t done, uint64_t goal)
+{
+	double users = (double)p->users_done + (goal ? (double)done / (double)goal : 0);
+
+	if (p->users <= 1)
+		return goal > done && rate ? (goal - done) / rate : 0;
+	return users > 0 && users < (double)p->users ? (uint64_t)((double)ms / 1000 * ((double)p->users - users) / users) : 0;
+}
+
 void progress_show(struct progress *p, const char *user, uint64_t done, uint64_t goal, struct span what)
 {
-	uint64_t now = clock_ms(), ms = now - p->began_ms;
-	uint64_t rate = ms ? done * 1000 / ms : 0;
+	uint64_t now = clock_ms(), ms = now - p->began_ms, rate, seconds;
 
+	if (done < p->last)
+		p->before += p->last; /* another mailbox */
+	p->last = done;
 	if (!p->tty && now < p->told_ms + LINE_EVERY_MS)
 		return;
 	p->told_ms = now;
 	progress_clear(p);
+	rate = ms ? (p->before + done) * 1000 / ms : 0;
+	seconds = left(p, ms, rate, done, goal);
 	if (p->tty && goal)
 		print_bar(done < goal ? done : goal, goal);
 	if (p->users > 1)
@@ -49,8 +62,8 @@ void progress_show(struct progress *p, const char *user, uint64_t done, uint64_t
 	if (goal)
 		fprintf(stderr, "/%" PRIu64, goal);
 	fprintf(stderr, ", %" PRIu64 "/s", rate);
-	if (goal > done && rate)
-		fprintf(stderr, ", %" PRIu64 ":%02u left", (goal - done) / rate / 60, (unsigned)((goal - done) / rate % 60));
+	if (seconds)
+		fprintf(stderr, ", %" PRIu64 ":%02u left", seconds / 60, (unsigned)(seconds % 60));
 	p->shown = p->tty;
 	if (!p->tty)
 		fputc('\n', stderr);
