@@ -371,9 +371,10 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 		e = a->out.failed ? ERR_MEMORY : flush(a);
 	if (!e && sync)
 		e = file_sync_data(a->b->fd);
-	if (e && ftruncate(a->b->fd, (off_t)start) < 0)
-		e = ERR_IO; /* the note in the journal stays: the next lock takes the rest away */
-	else if (a->noted)
+	/* A note that stays takes the messages away with the next lock: they are not there before it is void. */
+	if (!e)
+		e = journal_append_end(a->b, NULL);
+	if (e && ftruncate(a->b->fd, (off_t)start) == 0 && a->noted)
 		(void)journal_append_end(a->b, NULL);
 	if (!e)
 		(void)mbox_stamp_own(a->b, &a->b->map.stamp, true, &written);
