@@ -208,8 +208,10 @@ static enum err batch_mailbox(struct shelf *s, struct batch *b, struct mailbox *
 }
 
 /* What stays on the list stays for this: a lock, unless something worse is the matter. */
-static void note_left(const struct batch *b, enum err *left)
+static void note_left(const struct batch *b, enum err e, enum err *left)
 {
+	if (e && (!*left || *left == ERR_INUSE))
+		*left = e;
 	for (size_t i = 0; i < b->n; i++)
 		if (b->o[i].err && (!*left || *left == ERR_INUSE))
 			*left = b->o[i].err;
@@ -228,7 +230,7 @@ static enum err run_batch(struct shelf *s, struct batch *b, enum err *left_r, st
 		e = do_batch(mb, b, t);
 	if (!e)
 		e = shelf_update(s, batch_done, b, t);
-	note_left(b, left_r);
+	note_left(b, e, left_r);
 	for (size_t i = 0; i < b->n; i++)
 		theirs |= mb && !owing_has(mb, b->o[i].seq);
 	/* What another process owed has just become work of ours, which no watch will report. */
