@@ -196,17 +196,15 @@ static void pause_walk(struct imap_fetch *f)
 	apply_marks(f);
 }
 
-static void write_meta(struct imap_fetch *f, struct buf *out)
+/* True: the message is to be marked as seen. */
+static bool write_meta(struct imap_fetch *f, struct buf *out)
 {
 	bool newly = f->seen && !(f->m.flags.system & MAIL_SEEN);
 	bool later = imap_tells_own(f->c->s); /* with its modseq: this one's goes with the flags as they are */
 	size_t n = 0;
 
-	if (newly) {
-		set_add(&f->mark, f->m.uid);
-		if (!later)
-			f->m.flags.system |= MAIL_SEEN;
-	}
+	if (newly && !later)
+		f->m.flags.system |= MAIL_SEEN;
 	buf_add(out, "* ", 2);
 	buf_add_u64(out, f->m.seq);
 	buf_add(out, " FETCH (", 8);
@@ -221,6 +219,7 @@ static void write_meta(struct imap_fetch *f, struct buf *out)
 		imap_emit_flags(&f->emit, f->m.flags, out);
 	}
 	buf_add(out, " ", n > 0 && f->ops > f->meta);
+	return newly;
 }
 
 /* The items with bytes of the present message, as far as the output takes them. */
@@ -317,6 +316,25 @@ static enum step fetch_done(struct imap_fetch *f)
 	return imap_ok(c, NULL, "Fetch completed.");
 }
 
+/*
+ * The present message, but for its bytes. Nothing when it cannot be opened: that is tried last, for it may find the index damaged
+ * or gone, and with it what the facts point to.
+ */
+static void write_message(struct imap_fetch *f, struct buf *out)
+{
+	size_t from = out->n;
+	bool newly = write_meta(f, out);
+
+	if (!open_message(f)) {
+		out->n = from;
+		return;
+	}
+	if (newly)
+		set_add(&f->mark, f->m.uid);
+	if (!f->msg)
+		buf_add(out, ")\r\n", 3);
+}
+
 /* Messages until the output is full, the slice is used or there are no more. */
 static enum step walk_on(struct imap_fetch *f)
 {
@@ -327,13 +345,10 @@ static enum step walk_on(struct imap_fetch *f)
 	for (unsigned i = 1; next_message(f); i++) {
 		if (f->m.new_keywords)
 			imap_tell_keywords(s, &f->emit);
-		if (open_message(f)) {
-			write_meta(f, out);
-			if (f->msg) {
-				f->at = f->meta;
-				return STEP_OUTPUT_FULL; /* the caller goes on with its bytes */
-			}
-			buf_add(out, ")\r\n", 3);
+		write_message(f, out);
+		if (f->msg) {
+			f->at = f->meta;
+			return STEP_OUTPUT_FULL; /* the caller goes on with its bytes */
 		}
 		if (f->err)
 			return STEP_DONE;
