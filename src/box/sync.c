@@ -158,11 +158,20 @@ static enum err take_rec(struct idx_txn *x, struct rec *r, void *arg, struct err
 	return ERR_OK;
 }
 
+/*
+ * An index that was put aside, and brought back after another one had taken its place: the floor, noted a step ahead at
+ * most, has run away from it. What was told meanwhile it does not know.
+ */
+static bool is_outdated(const struct rec *r, const struct store_identity *id)
+{
+	return id->modseq_floor > r->b.highestmodseq + MODSEQ_STEP;
+}
+
 static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *t)
 {
 	struct sync *s = mb->sync;
 	struct rec *r = mem_alloc(sizeof(*r));
-	bool found = false;
+	bool found = false, outdated;
 	enum err e = sb->ops->identity(sb, &s->id, t);
 
 	if (!e)
@@ -178,15 +187,16 @@ static enum err begin(struct mailbox *mb, struct store_box *sb, struct errtext *
 	mb->floor = s->id.modseq_floor;
 	if (s->id.note && (found || !s->id.missing))
 		mb->acct->note = s->id.note;
-	s->fresh = !found || r->b.uidvalidity != s->id.uidvalidity || (r->b.flags & BOX_ADOPTING);
-	s->lost = !found || (r->b.flags & BOX_ADOPTING);
+	outdated = found && is_outdated(r, &s->id);
+	s->lost = !found || outdated || (r->b.flags & BOX_ADOPTING);
+	s->fresh = s->lost || r->b.uidvalidity != s->id.uidvalidity;
 	if (mb->uidvalidity && mb->uidvalidity != s->id.uidvalidity)
 		owing_forget(mb);
 	if (!found) {
 		e = shelf_update(mb->space->shelf, make_run, mb, t);
 		if (e == ERR_EXISTS) /* another process was faster: begin again */
 			e = ERR_INUSE;
-	} else if (r->b.uidvalidity != s->id.uidvalidity) {
+	} else if (outdated || r->b.uidvalidity != s->id.uidvalidity) {
 		e = rec_update(mb, REC_FACTS, reset_run, &s->id, t);
 	}
 	if (e)

@@ -130,7 +130,7 @@ static int copy_tree(struct copy *c, enum rec_kind kind)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The environment's record names the transaction that wrote it. */
+/* The environment's record names the transaction that wrote it, and the file. */
 static int sign(struct copy *c)
 {
 	struct rec_key key = rec_key32(0);
@@ -139,8 +139,10 @@ static int sign(struct copy *c)
 	struct span body;
 	MDB_val k = { key.n, key.b }, v;
 	MDB_dbi db;
-	int rc = mdb_dbi_open(c->to, env_db_name(REC_BOX), 0, &db);
+	int fd, rc = mdb_dbi_open(c->to, env_db_name(REC_BOX), 0, &db);
 
+	if (!rc)
+		rc = mdb_env_get_fd(c->env, &fd);
 	if (!rc)
 		rc = mdb_get(c->to, db, &k, &v);
 	if (rc)
@@ -149,6 +151,7 @@ static int sign(struct copy *c)
 	    env_decode(body, &r))
 		return MDB_CORRUPTED;
 	r.txn = mdb_txn_id(c->to);
+	r.file = env_inode(fd);
 	buf_init(&out, REC_SCRATCH_MAX);
 	env_encode(&r, &out);
 	rc = out.failed ? ENOMEM : 0;

@@ -161,6 +161,23 @@ static enum err check_size(struct idx *i)
 	return ERR_OK;
 }
 
+uint64_t env_inode(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+bool env_named(const struct idx *i)
+{
+	struct stat st;
+	int fd = i->guard.fd;
+
+	if (i->memory || (i->env && mdb_env_get_fd(i->env, &fd)))
+		return true;
+	return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
 /* Adopts what other processes did in between: a greater map, readers that died. */
 int env_txn_start(struct idx *i, bool write, struct MDB_txn **t_r)
 {
@@ -240,6 +257,7 @@ static int make_env(struct idx *i)
 		detach(i);
 	} else if (mdb_env_get_fd(i->env, &fd) == 0) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC); /* LMDB 0.9.24 forgets this one */
+		i->file = env_inode(fd);
 		if (!size)
 			share_files(i, fd);
 	}

@@ -27,6 +27,7 @@ struct idx {
 	bool panicked;         /* LMDB gave up: reopen before the next transaction */
 	bool gone;             /* destroyed */
 	uint64_t looked_us;    /* clock_us when the file was last seen to be there */
+	uint64_t file;         /* inode of the data file */
 	uint64_t reserved;     /* bytes of the data file that have disk blocks */
 	struct idx_txn *spare; /* own; kept for the next transaction */
 };
@@ -93,6 +94,11 @@ void env_reserve(struct idx *i);
  * old one, complete and on disk. True: it did; the environment must be closed, for it is the old file that it has open.
  */
 bool env_compact(struct idx *i);
+
+/* False: somebody removed the file of the data, or while it is not open that of the guard. */
+bool env_named(const struct idx *i);
+
+uint64_t env_inode(int fd);
 
 /* LMDB calls a write that was cut short by a full disk EIO. */
 bool env_disk_full(struct idx *i);

@@ -100,7 +100,7 @@ enum err env_get(struct idx_txn *x, struct env_rec **r_r)
 		e = kv_open(x, REC_BOX, &key, &body, NULL);
 		if (!e)
 			e = env_decode(body, &x->env);
-		if (!e && x->env.txn + x->write != mdb_txn_id(x->t))
+		if (!e && (x->env.txn + x->write != mdb_txn_id(x->t) || x->env.file != x->i->file))
 			e = ERR_CORRUPT;
 		if (e)
 			return txn_fail(x, e == ERR_NOTFOUND ? ERR_CORRUPT : e);
@@ -115,6 +115,7 @@ static enum err put_env(struct idx_txn *x)
 	struct rec_key key = rec_key32(0);
 
 	x->env.txn = mdb_txn_id(x->t);
+	x->env.file = x->i->file;
 	env_encode(&x->env, &x->scratch);
 	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
 }
@@ -167,7 +168,7 @@ static enum err still_ours(struct idx *i, bool write)
 		return ERR_CORRUPT;
 	if (look)
 		i->looked_us = now;
-	return guard_check(&i->guard, look);
+	return look && !env_named(i) ? ERR_CORRUPT : guard_check(&i->guard, false);
 }
 
 static enum err begin(struct idx *i, bool write, struct idx_txn **x_r, struct errtext *t)

@@ -71,13 +71,13 @@ static void frame(void **state)
 
 static void small_ones(void **state)
 {
-	struct env_rec e = { 3, UINT64_MAX, 5, 99, 7 }, f;
+	struct env_rec e = { 3, UINT64_MAX, 5, 99, 7, 42 }, f;
 	uint32_t id;
 
 	env_encode(&e, &out);
 	assert_int_equal(env_decode(body(), &f), ERR_OK);
 	assert_true(f.next_id == 3 && f.next_seq == UINT64_MAX && f.purges == 5 && f.txn == 99 &&
-		    f.todos == 7);
+		    f.todos == 7 && f.file == 42);
 	REFUSES_OTHER_LENGTHS(env_decode, &f);
 	e.next_id = 0;
 	env_encode(&e, &out);
