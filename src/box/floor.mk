@@ -47,8 +47,11 @@ BOX_LIBS = src/box/libbox.a $(INDEX_LIBS) $(STORE_LIBS) $(MIME_LIBS) $(XXHASH_LI
 
 if CMOCKA
 BOX_HOUSE = tests/unit/box_house.h tests/unit/box_house.c
-# Driven by the script of the same name in tests/fault.
-noinst_PROGRAMS += tests/fault/maildir_churn
+BOX_DEEDS = tests/unit/box_deeds.h tests/unit/box_deeds.c $(BOX_HOUSE)
+# Driven by the scripts of the same names in tests/fault.
+noinst_PROGRAMS += tests/fault/disk_calls tests/fault/maildir_churn
+tests_fault_disk_calls_SOURCES = tests/fault/disk_calls.c $(BOX_DEEDS)
+tests_fault_disk_calls_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_fault_maildir_churn_SOURCES = tests/fault/maildir_churn.c $(BOX_HOUSE)
 tests_fault_maildir_churn_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += \
@@ -76,7 +79,7 @@ tests_unit_test_box_aging_SOURCES = tests/unit/test_box_aging.c $(BOX_HOUSE)
 tests_unit_test_box_aging_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_bytes_SOURCES = tests/unit/test_box_bytes.c $(BOX_HOUSE)
 tests_unit_test_box_bytes_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_box_faulty_SOURCES = tests/unit/test_box_faulty.c $(BOX_HOUSE)
+tests_unit_test_box_faulty_SOURCES = tests/unit/test_box_faulty.c $(BOX_DEEDS)
 tests_unit_test_box_faulty_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_folders_SOURCES = tests/unit/test_box_folders.c $(BOX_HOUSE)
 tests_unit_test_box_folders_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)

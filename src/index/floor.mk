@@ -35,13 +35,15 @@ tests_bench_bench_index_SOURCES = tests/bench/bench_index.c
 tests_bench_bench_index_LDADD = $(INDEX_LIBS)
 
 # Driven by the scripts of the same name in tests/fault.
-noinst_PROGRAMS += tests/fault/index_damage tests/fault/index_full tests/fault/index_kill
+noinst_PROGRAMS += tests/fault/index_damage tests/fault/index_full tests/fault/index_kill tests/fault/index_version
 tests_fault_index_damage_SOURCES = tests/fault/index_damage.c
 tests_fault_index_damage_LDADD = $(INDEX_LIBS)
 tests_fault_index_full_SOURCES = tests/fault/index_full.c
 tests_fault_index_full_LDADD = $(INDEX_LIBS)
 tests_fault_index_kill_SOURCES = tests/fault/index_kill.c
 tests_fault_index_kill_LDADD = $(INDEX_LIBS)
+tests_fault_index_version_SOURCES = tests/fault/index_version.c
+tests_fault_index_version_LDADD = $(INDEX_LIBS)
 
 if FUZZ
 EXTRA_PROGRAMS += tests/fuzz/fuzz_index

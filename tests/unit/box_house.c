@@ -38,7 +38,7 @@ void house_close(struct house *h)
 	acct_close(&h->a);
 }
 
-void house_begin(struct house *h, const struct store_ops *ops)
+void house_prepare(struct house *h, const struct store_ops *ops)
 {
 	const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
@@ -47,12 +47,20 @@ void house_begin(struct house *h, const struct store_ops *ops)
 	assert_non_null(mkdtemp(h->dir));
 	snprintf(h->mail, sizeof(h->mail), "%s/mail", h->dir);
 	snprintf(h->index, sizeof(h->index), "%s/index", h->dir);
+	snprintf(h->inbox, sizeof(h->inbox), "%s/inbox", h->dir);
 	h->ns = (struct acct_ns){ .prefix = "", .separator = '/', .inbox = true, .subscriptions = true,
 				  .list = ACCT_LIST_YES, .ops = ops };
-	h->ns.store = (struct store_config){ .root = h->mail, .hostname = "test", .sync = STORE_SYNC_NEVER };
+	h->ns.store = (struct store_config){ .root = h->mail, .hostname = "test", .sync = STORE_SYNC_NEVER,
+					  .inbox = ops == &store_mbox ? h->inbox : NULL,
+					  .mbox = { .dirty_syncs = true } };
 	h->config = (struct acct_config){ .user = "u", .ns = &h->ns, .namespaces = 1, .index_dir = h->index,
 					  .max_keyword_length = 50 };
 	h->ar = arena_new(64 << 20);
+}
+
+void house_begin(struct house *h, const struct store_ops *ops)
+{
+	house_prepare(h, ops);
 	house_open(h);
 }
 

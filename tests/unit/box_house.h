@@ -13,7 +13,7 @@
 
 struct house {
 	char dir[128];         /* own: removed at the end */
-	char mail[160], index[160];
+	char mail[160], index[160], inbox[160]; /* the last: the file of an mbox */
 	struct acct_ns ns;
 	struct acct_config config;
 	struct acct *a;
@@ -21,6 +21,7 @@ struct house {
 };
 
 void house_begin(struct house *h, const struct store_ops *ops);
+void house_prepare(struct house *h, const struct store_ops *ops); /* without opening it */
 void house_end(struct house *h);
 /* A test's row: over the RAM store and over a Maildir, or over that alone; h is its house. */
 #define OVER_MAILDIR(t, h) cmocka_unit_test_prestate_setup_teardown(t, house_maildir, house_leave, &(h))
