@@ -15,7 +15,7 @@ struct watched; /* notify_boxes.c */
 /* A folder to be told of. */
 struct named {
 	struct named *prev, *next;
-	unsigned event; /* NOTIFY_NAME or NOTIFY_SUBSCRIPTION */
+	unsigned event; /* NOTIFY_NAME or NOTIFY_SUBSCRIPTION; 0: the client did it itself */
 	char *old;      /* own; or NULL */
 	char name[];
 };
@@ -75,6 +75,8 @@ enum err notify_folders_heed(struct imap_notify *n, struct errtext *t);
 void notify_folders_look(struct imap_notify *n); /* finds out what other programs did, if they may have done something */
 /* LISTs what happened. Until STEP_DONE, or STEP_OUTPUT_FULL. */
 enum step notify_folders_tell(struct imap_notify *n);
+/* Is the client told of d? f: all folders. */
+bool notify_folders_tells(const struct imap_notify *n, const struct named *d, const struct folder *f, size_t count);
 void notify_folders_moved(struct imap_notify *n); /* drops the first of n->moved */
 void notify_folders_clear(struct imap_notify *n);
 

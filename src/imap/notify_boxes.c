@@ -29,7 +29,7 @@ struct watched {
 	struct imap_notify *n;
 	struct heed *heed; /* own */
 	unsigned events;   /* enum notify_event */
-	struct told told;
+	struct told told;  /* its uidvalidity is 0 when the name may mean another mailbox to the client */
 	bool queued;
 	bool foreign;                /* somebody else changed it, not only the client itself */
 	bool wanted;                 /* while the list of mailboxes is read anew */
@@ -145,8 +145,11 @@ static void want(struct imap_notify *n, const char *name, unsigned events)
 	enqueue(w, true);
 }
 
-/* What the client knew of w it knows of the one that w became. */
-static void move_one(struct imap_notify *n, const struct watched *w, const struct named *d)
+/*
+ * What the client knew of w it knows of the one that w became. If it does not hear of the name (known), it is told at least
+ * that this one means another mailbox now.
+ */
+static void move_one(struct imap_notify *n, const struct watched *w, const struct named *d, bool known)
 {
 	size_t top = strlen(d->old);
 	char *name;
@@ -158,21 +161,25 @@ static void move_one(struct imap_notify *n, const struct watched *w, const struc
 	name = mem_printf("%s%s", d->name, w->name + top);
 	want(n, name, w->events);
 	to = watched_find(n, name);
-	if (to && to != w)
+	if (to && to != w) {
 		to->told = w->told;
+		if (!known)
+			to->told.uidvalidity = 0;
+	}
 	free(name);
 }
 
-static void move_known(struct imap_notify *n)
+static void move_known(struct imap_notify *n, const struct folder *f, size_t count)
 {
 	struct watched *w, *next;
 
 	for (; n->moved; notify_folders_moved(n)) {
 		unsigned before = HASH_COUNT(n->boxes); /* what is added comes behind */
+		bool known = !n->moved->event || notify_folders_tells(n, n->moved, f, count);
 
 		HASH_ITER (hh, n->boxes, w, next)
 			if (before-- > 0)
-				move_one(n, w, n->moved);
+				move_one(n, w, n->moved, known);
 			else
 				break;
 	}
@@ -186,13 +193,14 @@ enum err notify_boxes_resolve(struct imap_notify *n)
 	size_t count;
 	enum err e = acct_folders(n->s->cfg.acct, ar, &f, &count, NULL);
 
-	move_known(n);
+	if (!e)
+		move_known(n, f, count);
 	HASH_ITER (hh, n->boxes, w, next)
 		w->wanted = false;
 	for (size_t i = 0; !e && i < count; i++) {
-		unsigned events = notify_match(&n->spec, &f[i]) & NOTIFY_MESSAGE;
+		unsigned events = notify_match(&n->spec, &f[i]);
 
-		if (events && !(f[i].flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT | FOLDER_UNLISTED)))
+		if (events & NOTIFY_MESSAGE && !(f[i].flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT | FOLDER_UNLISTED)))
 			want(n, f[i].name, events);
 	}
 	HASH_ITER (hh, n->boxes, w, next)
@@ -307,6 +315,24 @@ static void write_no_access(struct imap_session *s, const char *name)
 	imap_list_write_as(s, &f, "\\NoAccess");
 }
 
+/* n->job is what w is like now. An empty one that the client knows nothing of is told of when something comes. */
+static void tell_one(struct imap_notify *n, struct watched *w, bool first, bool foreign)
+{
+	struct imap_session *s = n->s;
+	bool new = !first && !w->told.uidvalidity && !w->told.messages, silent = new && !n->job.messages;
+
+	if (first && n->spec.status)
+		write_status(s, first_items(w->events), &n->job);
+	else if (!first && foreign && !silent)
+		write_status(s, changed_items(s, w, &n->job), &n->job);
+	/* With the client's own change the look may have found another's, of which we hear next: nothing is told so far. */
+	if (first || foreign || !w->told.any)
+		w->told = told_of(&n->job);
+	/* Who does not hear of names may have known another by this one. */
+	if (silent && !(w->events & NOTIFY_NAME))
+		w->told.uidvalidity = 0;
+}
+
 /* One mailbox, whose turn it is. first: of NOTIFY SET, told as it asked. */
 static enum step ask(struct imap_notify *n, struct watched *w, bool first)
 {
@@ -331,15 +357,7 @@ static enum step ask(struct imap_notify *n, struct watched *w, bool first)
 		write_no_access(s, w->name);
 	if (n->job.err)
 		return STEP_DONE;
-	if (first && n->spec.status)
-		write_status(s, first_items(w->events), &n->job);
-	else if (!first && foreign && w->told.any)
-		write_status(s, changed_items(s, w, &n->job), &n->job);
-	else if (!first && foreign && n->job.messages) /* a new one */
-		write_status(s, first_items(w->events & (NOTIFY_NEW | NOTIFY_EXPUNGE)), &n->job);
-	/* With the client's own change the look may have found another's, of which we hear next: nothing is told so far. */
-	if (first || foreign || !w->told.any)
-		w->told = told_of(&n->job);
+	tell_one(n, w, first, foreign);
 	return STEP_DONE;
 }
 

@@ -102,7 +102,7 @@ static void on_news(struct imap_notify *n, const struct folder_news *news)
 	}
 }
 
-static void note_moved(struct imap_notify *n, const struct folder_news *news)
+static void note_moved(struct imap_notify *n, const struct folder_news *news, bool own)
 {
 	struct named *d;
 	size_t count;
@@ -114,7 +114,7 @@ static void note_moved(struct imap_notify *n, const struct folder_news *news)
 		n->overflow = true;
 		return;
 	}
-	d = named_new(NOTIFY_NAME, news->name, news->old);
+	d = named_new(own ? 0 : NOTIFY_NAME, news->name, news->old);
 	DL_APPEND(n->moved, d);
 }
 
@@ -135,9 +135,11 @@ static void on_folders(void *ctx, const struct folder_news *news)
 		if (!loop_timer_armed(&n->folder))
 			loop_timer_set(n->s->cfg.loop, &n->folder, FOLDER_MS, on_folder_timer, n);
 	} else {
+		bool own = n->s->acting && !n->looking;
+
 		n->resolve = true;
-		note_moved(n, news);
-		if (!n->s->acting || n->looking) /* what the client does itself it knows */
+		note_moved(n, news, own);
+		if (!own) /* what the client does itself it knows */
 			on_news(n, news);
 	}
 	notify_due(n);
@@ -179,14 +181,27 @@ static struct folder folder_gone(const struct imap_session *s, const char *name)
 	};
 }
 
+static struct folder folder_now(const struct imap_session *s, const char *name, const struct folder *f, size_t count)
+{
+	const struct folder *there = folder_find(f, count, name);
+
+	return there ? *there : folder_gone(s, name);
+}
+
+bool notify_folders_tells(const struct imap_notify *n, const struct named *d, const struct folder *f, size_t count)
+{
+	struct folder now = folder_now(n->s, d->name, f, count);
+	struct folder old = folder_gone(n->s, d->old ? d->old : d->name);
+
+	return (notify_match(&n->spec, &now) | notify_match(&n->spec, &old)) & d->event;
+}
+
 static void write_name(struct imap_notify *n, const struct named *d, const struct folder *f,
 		       size_t count)
 {
-	const struct folder *there = folder_find(f, count, d->name);
-	struct folder now = there ? *there : folder_gone(n->s, d->name);
-	struct folder old = folder_gone(n->s, d->old ? d->old : d->name);
+	struct folder now = folder_now(n->s, d->name, f, count);
 
-	if ((notify_match(&n->spec, &now) | notify_match(&n->spec, &old)) & d->event)
+	if (notify_folders_tells(n, d, f, count))
 		imap_list_write(n->s, &now, d->old);
 	stream_push(n->s->stream);
 }

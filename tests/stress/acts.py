@@ -35,6 +35,11 @@ class Anything:
         return True
 
 
+class Subscribed(Anything):
+    def __contains__(self, name):
+        return name in STABLE[1:] or name.startswith("T")
+
+
 class Client(Model):
     def __init__(self, world, number):
         self.world, self.truth, self.number = world, world.truth, number
@@ -664,7 +669,12 @@ class Client(Model):
     async def do_notify(self):
         """The selected mailbox as ever, or at once, which allows EXPUNGE at any time: by UID alone, then; and others by STATUS."""
         kind = self.rng.choice(("selected-delayed", "selected"))
-        where, names = self.rng.choice((("personal", None), ("mailboxes (INBOX Other Deep.Er)", STABLE), ("inboxes", None), ("subtree Deep", STABLE[2:])))
+        where, names, more = self.rng.choice((("personal", STABLE, True), ("mailboxes (INBOX Other Deep.Er)", STABLE, False), ("inboxes", STABLE, True),
+                                              ("subtree Deep", STABLE[2:], False), ("subscribed", STABLE[1:], True)))
+        watched = names if not more else Subscribed() if where == "subscribed" else Anything()
+        if where == "subscribed":
+            for name in names:
+                await self.say(f"SUBSCRIBE {name}")
         events = "MessageNew MessageExpunge" + self.rng.choice(("", " FlagChange", " FlagChange MailboxName SubscriptionChange"))
         self.watched, self.told_of, self.at_once = Anything(), {}, self.at_once or kind == "selected"  # what is under way may still come
         if self.rng.random() < 0.3:  # deaf for a while: what happens meanwhile is told when it is wanted again, and no MODSEQ says that it was
@@ -673,12 +683,12 @@ class Client(Model):
                 await asyncio.sleep(self.rng.random() / 20)
                 await self.say("NOOP")
         command = await self.say(f"NOTIFY SET STATUS ({kind} (MessageNew (UID FLAGS) MessageExpunge FlagChange)) ({where} ({events}))", ("OK", "NO"))
-        self.at_once, self.watched = kind == "selected", names or Anything()
+        self.at_once, self.watched = kind == "selected", watched
         self.told_of = {name: found for name, found in self.told_of.items() if name in self.watched}
         if "FlagChange" not in events:  # told by the wish before this one, and not any more
             for found in self.told_of.values():
                 found.pop("UNSEEN", None)
-        missing = set(names or STABLE) - set(self.told_of) - {self.name}
+        missing = set(names) - set(self.told_of) - {self.name}
         if command.cond == "OK" and missing:
             raise Wrong(f"{command.text} does not tell of {sorted(missing)}")
         if command.cond == "NO":
@@ -732,6 +742,8 @@ class Client(Model):
 
     async def change_folders(self, text, right, after):
         self.sure = False
+        *old, new = text.split(" ")[1:]
+        self.renamed(old[0] if old else None, new)  # what a client does itself it is not told
         command = await self.say(text, ("OK",) if right else ("NO",))
         self.folders, self.sure = after if command.cond == "OK" else self.folders, True
 

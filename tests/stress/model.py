@@ -110,9 +110,8 @@ class Model:
         elif word in (b"LIST", b"LSUB"):
             if command.name in ("LIST", "LSUB"):  # else NOTIFY's
                 command.lists.append(parse(data)[1:])
-            else:  # a name that means another mailbox now, or none
-                name = parse(data)[4]
-                self.told_of.pop(name.decode() if isinstance(name, bytes) else name, None)
+            else:
+                self.named(parse(data)[4:])
         elif word == b"STATUS":
             _, _, name, items = parse(data)
             name = name.decode() if isinstance(name, bytes) else name
@@ -128,11 +127,21 @@ class Model:
         if name not in self.watched:
             raise Wrong(f"STATUS of {name}, which was not asked for: {found}")
         was = self.told_of.get(name, {})
-        # A name that others make, remove and rename may mean another mailbox, unless UIDVALIDITY says that it does not.
-        same = was.get("UIDVALIDITY") == found.get("UIDVALIDITY") and (not name.startswith("T") or "UIDVALIDITY" in found)
+        same = "UIDVALIDITY" not in found or was.get("UIDVALIDITY") == found["UIDVALIDITY"]  # else the name means another mailbox
         if "UIDNEXT" in found and same and int(found["UIDNEXT"]) < int(was.get("UIDNEXT", 0)):
             raise Wrong(f"UIDNEXT of {name} goes back from {was['UIDNEXT']} to {found['UIDNEXT']}")
-        self.told_of[name] = {**was, **found}
+        self.told_of[name] = {**was, **found} if same else found
+
+    def named(self, words):
+        """A LIST that nobody asked for: the name means another mailbox now, or none; one that was renamed, with all below it."""
+        more = words[1] if len(words) > 1 else []
+        old = dict(zip(map(self.text_of, more[::2]), more[1::2])).get("OLDNAME")
+        self.renamed(old and self.text_of(old[0]), self.text_of(words[0]))
+
+    def renamed(self, old, new):
+        self.told_of.pop(new, None)
+        for name in [n for n in self.told_of if old and (n == old or n.startswith(old + "."))]:
+            self.told_of[new + name[len(old):]] = self.told_of.pop(name)
 
     def numbered(self, n, data, command):
         word = data.split(b" ", 3)[2].upper()

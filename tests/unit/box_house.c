@@ -292,24 +292,33 @@ bool has_keyword(struct view *v, uint32_t uid, const char *name)
 	return false;
 }
 
-enum err try_store(struct view *v, uint32_t uid, enum view_store_mode mode, uint8_t flags, const char *keyword)
+static enum err store_one(struct view *v, uint32_t uid, enum view_store_mode mode, uint8_t flags, const char *keyword,
+			  struct errtext *t)
 {
 	struct view_store s = { .mode = mode, .system = flags, .keywords = &keyword, .keywords_n = keyword ? 1 : 0,
 				.silent = true, .unchangedsince = UINT64_MAX };
 	struct set one = SET_EMPTY;
-	struct errtext t;
 	enum err e;
 
 	set_add(&one, uid);
-	e = view_store(v, &one, &s, &t);
+	e = view_store(v, &one, &s, t);
 	set_free(&one);
 	set_free(&s.modified);
 	return e;
 }
 
+enum err try_store(struct view *v, uint32_t uid, enum view_store_mode mode, uint8_t flags, const char *keyword)
+{
+	struct errtext t;
+
+	return store_one(v, uid, mode, flags, keyword, &t);
+}
+
 void view_flag(struct view *v, uint32_t uid, enum view_store_mode mode, uint8_t flags, const char *keyword)
 {
-	assert_int_equal(try_store(v, uid, mode, flags, keyword), ERR_OK);
+	struct errtext t = { "" };
+
+	check(store_one(v, uid, mode, flags, keyword, &t), &t, "view_store");
 }
 
 enum err try_expunge(struct view *v)
