@@ -194,8 +194,11 @@ enum err idx_cache_put(struct idx_txn *x, uint32_t box, uint32_t uid, const stru
 
 /* --- to-do ---------------------------------------------------------------------- */
 
-/* Disk work owed: removals and flag changes not yet done in the folder. FIFO by sequence number; goes with its mailbox. */
-enum idx_todo_kind { IDX_TODO_EXPUNGE = 1, IDX_TODO_FLAGS = 2 };
+/*
+ * Disk work owed: removals and flag changes not yet done in the folder, and messages that are to leave its arrivals as
+ * they are (claims). FIFO by sequence number; goes with its mailbox.
+ */
+enum idx_todo_kind { IDX_TODO_EXPUNGE = 1, IDX_TODO_FLAGS = 2, IDX_TODO_CLAIM = 3, IDX_TODO_KINDS };
 
 struct idx_todo {
 	uint64_t seq;              /* written by idx_todo_add */

@@ -26,9 +26,7 @@ static void push(struct sync *s, const struct store_msg *m, enum op_kind kind)
 /* The index knows it, the scan did not see it. */
 static void diff_missing(struct sync *s, const struct idx_msg *m)
 {
-	bool arrival = m->hint.n && m->hint.p[0] == 'n';
-
-	if ((s->whole || arrival) && !set_has(&s->skip, m->uid))
+	if ((s->whole || hint_arrived(m->hint)) && !set_has(&s->skip, m->uid))
 		set_add(&s->missing, m->uid);
 }
 

@@ -352,6 +352,12 @@ void threads_rest(struct acct *a);   /* forgets a large result, and much that wa
 void learnt_age(struct acct *a, uint64_t now); /* of what has not been of use for minutes even more */
 void threads_forget(struct acct *a);
 
+/* Is the message among the arrivals (store.h), as far as the index knows? */
+static inline bool hint_arrived(struct span hint)
+{
+	return hint.n && hint.p[0] == 'n';
+}
+
 /* --- todo.c --------------------------------------------------------------------- */
 
 /*

@@ -128,16 +128,7 @@ static enum err reset_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	return idx_box_put(x, &r->b);
 }
 
-/* What the folder does not show yet, and from where on the log is to be asked. */
-/* Is it only to leave the arrivals? Then flags that another program gave it there are news, not undone work. */
-static bool is_claim(struct idx_txn *x, const struct idx_todo *todo)
-{
-	struct idx_msg m;
-
-	return todo->kind == IDX_TODO_FLAGS && !idx_msg_get(x, todo->box, todo->uid, &m) && m.hint.n &&
-	       m.hint.p[0] == 'n' && !m.flags.system && !m.flags.keywords;
-}
-
+/* What the folder does not show yet, and from where on the log is to be asked. Claims change no flags. */
 static enum err owed_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
 	struct sync *s = arg;
@@ -147,7 +138,7 @@ static enum err owed_run(struct idx_txn *x, struct rec *r, void *arg, struct err
 	s->since = r->b.highestmodseq;
 	s->outrun = false;
 	while ((e = idx_todo_next(x, r->b.id, todo.seq, &todo)) == ERR_OK)
-		if (!is_claim(x, &todo))
+		if (todo.kind != IDX_TODO_CLAIM)
 			set_add(todo.kind == IDX_TODO_EXPUNGE ? &s->skip : &s->owed, todo.uid);
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }

@@ -18,7 +18,7 @@ struct owed {
 	uint32_t uid;
 	enum idx_todo_kind kind;
 	struct mail_flags flags;
-	bool absent;              /* the record is gone: nothing to do */
+	bool absent;              /* the record is gone, or the message left the arrivals: nothing to do */
 	struct span key, hint;    /* arena */
 	struct span hint_now;     /* arena; empty: as it was */
 	enum err err;
@@ -45,9 +45,9 @@ static enum err take_one(struct idx_txn *x, const struct idx_todo *todo, struct 
 	enum err e = ERR_OK;
 
 	*o = (struct owed){ .seq = todo->seq, .uid = todo->uid, .kind = todo->kind };
-	if (todo->kind == IDX_TODO_FLAGS)
+	if (todo->kind != IDX_TODO_EXPUNGE)
 		e = idx_msg_get(x, todo->box, todo->uid, &m);
-	if (e == ERR_NOTFOUND) {
+	if (e == ERR_NOTFOUND || (!e && todo->kind == IDX_TODO_CLAIM && !hint_arrived(m.hint))) {
 		o->absent = true;
 		return ERR_OK;
 	}
@@ -141,7 +141,7 @@ static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 		if (o->absent)
 			continue;
 		o->err = do_one(sb, b, o, &seen, t);
-		if (o->err == ERR_EXPUNGED || (o->err == ERR_NOTFOUND && o->kind == IDX_TODO_FLAGS)) {
+		if (o->err == ERR_EXPUNGED || (o->err == ERR_NOTFOUND && o->kind != IDX_TODO_EXPUNGE)) {
 			o->err = ERR_OK;
 			o->absent = true;
 			mailbox_look_again(mb);
@@ -162,7 +162,7 @@ static enum err put_hint(struct idx_txn *x, uint32_t box, const struct owed *o)
 	struct idx_msg m;
 	enum err e;
 
-	if (o->absent || o->kind != IDX_TODO_FLAGS || !o->hint_now.n)
+	if (o->absent || o->kind == IDX_TODO_EXPUNGE || !o->hint_now.n)
 		return ERR_OK;
 	e = idx_msg_get(x, box, o->uid, &m);
 	if (e)
@@ -217,11 +217,19 @@ static void note_left(const struct batch *b, enum err e, enum err *left)
 			*left = b->o[i].err;
 }
 
+/* What another process owed has become work of ours, which no watch will report. */
+static bool of_another(const struct mailbox *mb, const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->o[i].kind != IDX_TODO_CLAIM && !owing_has(mb, b->o[i].seq))
+			return true;
+	return false;
+}
+
 /* *left_r: something could not be done now and stays on the list. */
 static enum err run_batch(struct shelf *s, struct batch *b, enum err *left_r, struct errtext *t)
 {
 	struct mailbox *mb = NULL;
-	bool theirs = false;
 	enum err e = batch_mailbox(s, b, &mb, t);
 
 	if (e == ERR_NOTFOUND)
@@ -231,10 +239,7 @@ static enum err run_batch(struct shelf *s, struct batch *b, enum err *left_r, st
 	if (!e)
 		e = shelf_update(s, batch_done, b, t);
 	note_left(b, e, left_r);
-	for (size_t i = 0; i < b->n; i++)
-		theirs |= mb && !owing_has(mb, b->o[i].seq);
-	/* What another process owed has just become work of ours, which no watch will report. */
-	if (theirs)
+	if (mb && of_another(mb, b))
 		mailbox_found(mb);
 	if (!e && !*left_r)
 		owing_written(mb, b->o[b->n - 1].seq);

@@ -81,19 +81,18 @@ static enum err delta_log(struct idx_txn *x, const struct idx_box *b, struct del
 	return ERR_OK;
 }
 
-/* A claimed message leaves the arrivals of the folder: a to-do with the flags it has. */
+/* A claimed message leaves the arrivals of the folder. */
 static enum err owe_claims(struct idx_txn *x, const struct idx_box *b, const struct set *claimed)
 {
 	struct idx_msg m;
 	enum err e = ERR_OK;
 
 	for (uint32_t uid = set_min(claimed); !e && uid; uid = set_next(claimed, uid + 1)) {
-		struct idx_todo todo = { .box = b->id, .kind = IDX_TODO_FLAGS, .uid = uid };
+		struct idx_todo todo = { .box = b->id, .kind = IDX_TODO_CLAIM, .uid = uid };
 
 		e = idx_msg_get(x, b->id, uid, &m);
-		if (e || !m.hint.n || m.hint.p[0] != 'n')
+		if (e || !hint_arrived(m.hint))
 			continue;
-		todo.flags = m.flags;
 		e = idx_todo_add(x, &todo);
 	}
 	return e;

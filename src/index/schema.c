@@ -467,7 +467,7 @@ enum err todo_decode(struct span body, struct idx_todo *t_r)
 	struct idx_todo t = { 0 };
 	size_t key, hint;
 
-	if (kind != IDX_TODO_EXPUNGE && kind != IDX_TODO_FLAGS && kind != REC_TODO_PURGE)
+	if ((kind < IDX_TODO_EXPUNGE || kind >= IDX_TODO_KINDS) && kind != REC_TODO_PURGE)
 		return ERR_CORRUPT;
 	t.kind = (enum idx_todo_kind)kind;
 	t.flags.system = rd_8(&r);

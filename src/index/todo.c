@@ -14,7 +14,7 @@ enum err idx_todo_add(struct idx_txn *x, struct idx_todo *t)
 	enum err e;
 
 	must(x->write);
-	must(t->kind == IDX_TODO_EXPUNGE || t->kind == IDX_TODO_FLAGS);
+	must(t->kind >= IDX_TODO_EXPUNGE && t->kind < IDX_TODO_KINDS);
 	if (t->key.n > REC_KEY_MAX || t->hint.n > REC_HINT_MAX)
 		return ERR_LIMIT;
 	e = box_slot(x, t->box, &s);
@@ -125,7 +125,7 @@ enum err idx_todo_next(struct idx_txn *x, uint32_t box, uint64_t after, struct i
 		e = ERR_CORRUPT;
 	if (!e)
 		e = todo_decode(body, &t);
-	if (!e && t.kind != IDX_TODO_EXPUNGE && t.kind != IDX_TODO_FLAGS)
+	if (!e && t.kind >= IDX_TODO_KINDS)
 		e = ERR_CORRUPT;
 	if (e)
 		return txn_fail(x, e);

@@ -70,9 +70,7 @@ class Model:
             self.known = command.code or 0
             return
         if command.code is None:
-            # Without QRESYNC nobody promises that a MODSEQ stands for all before it (RFC 7162 3.2); one process keeps it all the same.
-            if "QRESYNC" in self.enabled or self.world.args.servers == 1:
-                self.known = max(self.known, command.seen)
+            self.known = max(self.known, command.seen)
         elif command.code < self.known:
             raise Wrong(f"HIGHESTMODSEQ goes back from {self.known} to {command.code}")
         else:

@@ -114,6 +114,33 @@ static void test_owed_flags(void **state)
 	assert_non_null(find_file(cur_dir, "1000000002.M1P1.host:2,S"));
 }
 
+/* To leave the arrivals is no change of flags: what another program gave a message meanwhile stands, however often. */
+static void test_owed_claim(void **state)
+{
+	struct view *v;
+
+	drop(new_dir, "1000000001.M1P1.host");
+	v = house_view(&h, "INBOX", false);
+	assert_true(is_recent(v, 1));
+	assert_true(acct_busy(h.a)); /* owed: new/ to cur/ */
+	move(new_dir, "1000000001.M1P1.host", cur_dir, "1000000001.M1P1.host:2,F");
+	view_look(v);
+	view_quiet(&h, v);
+	assert_int_equal(flags_of(v, 1).system, MAIL_FLAGGED);
+	move(cur_dir, "1000000001.M1P1.host:2,F", cur_dir, "1000000001.M1P1.host:2,S");
+	view_look(v);
+	view_quiet(&h, v);
+	assert_int_equal(flags_of(v, 1).system, MAIL_SEEN);
+	move(cur_dir, "1000000001.M1P1.host:2,S", cur_dir, "1000000001.M1P1.host:2,RS");
+	house_work(&h);
+	assert_false(acct_busy(h.a));
+	assert_non_null(find_file(cur_dir, "1000000001.M1P1.host:2,RS"));
+	view_look(v);
+	view_quiet(&h, v);
+	assert_int_equal(flags_of(v, 1).system, MAIL_SEEN | MAIL_ANSWERED);
+	view_close(&v);
+}
+
 static void test_foreign_removal(void **state)
 {
 	struct view_changes c;
@@ -399,7 +426,7 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_adopt), T(test_foreign_flags), T(test_owed_flags), T(test_foreign_removal),
+		T(test_adopt), T(test_foreign_flags), T(test_owed_flags), T(test_owed_claim), T(test_foreign_removal),
 		T(test_removal_in_motion), T(test_uidvalidity), T(test_index_deleted), T(test_index_damaged),
 		T(test_damage_with_owed), T(test_index_removed_running), T(test_reindex), T(test_many),
 	};

@@ -280,7 +280,7 @@ static void todo(void **state)
 	assert_true(span_eq_str(u.key, "k") && span_eq_str(u.hint, "hint"));
 	REFUSES_OTHER_LENGTHS(todo_decode, &u);
 	todo_encode(&t, &out);
-	out.p[REC_FRAME] = 3;
+	out.p[REC_FRAME] = IDX_TODO_KINDS;
 	assert_int_equal(todo_decode(body(), &u), ERR_CORRUPT);
 }
 
