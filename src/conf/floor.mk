@@ -10,6 +10,8 @@ src_conf_libconf_a_SOURCES = \
 	include/conf/location.h src/conf/location.c \
 	include/conf/settings.h src/conf/table.c \
 	src/conf/check.c \
+	src/conf/check.h \
+	src/conf/check_mail.c \
 	src/conf/filter.h src/conf/filter.c \
 	src/conf/finish.h src/conf/finish.c \
 	src/conf/lex.h src/conf/lex.c \
