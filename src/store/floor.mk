@@ -16,6 +16,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/maildir_keywords.c \
 	src/store/maildir_list.c src/store/maildir_listing.c \
 	src/store/maildir_make.c \
+	src/store/maildir_moving.c \
 	src/store/maildir_name.h src/store/maildir_name.c \
 	src/store/maildir_number.c \
 	src/store/maildir_pack.c \

@@ -327,6 +327,11 @@ enum err maildir_control_make(struct maildir_box *b, struct errtext *t)
 
 	if (b->control_fd >= 0)
 		return ERR_OK;
+	moving_finish(m);
+	if (m->control_fd >= 0)
+		(void)control_open(b);
+	if (b->control_fd >= 0)
+		return ERR_OK;
 	e = maildir_root_control_make(m, t);
 	if (!e && !maildir_control_path(m, b->name, path))
 		e = err_say(t, ERR_NOTFOUND, "no such mailbox");

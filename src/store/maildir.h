@@ -195,6 +195,9 @@ enum err maildir_courier_keywords(struct maildir_box *b, struct errtext *t); /* 
 unsigned maildir_courier_names(struct span list, struct span message);
 enum err maildir_courier_subscriptions(struct maildir *m, const struct subs_file *f, struct errtext *t);
 
+/* maildir_moving.c: a rename that another process began and could not finish; cheap when there is none */
+void moving_finish(struct maildir *m);
+
 /* maildir_seen.c */
 void maildir_seen_begin(struct maildir_box *b); /* is \Seen the user's own here? */
 void maildir_seen_end(struct maildir_box *b);

@@ -393,9 +393,15 @@ static enum err apply_keywords(struct maildir_box *b, const struct keywords *k, 
 enum err maildir_courier_keywords(struct maildir_box *b, struct errtext *t)
 {
 	struct keywords k = { .names = 0 };
-	int fd = served(b) ? -1 : file_open_dir(b->dir_fd, KEYWORDS);
+	int fd;
 	enum err e;
 
+	if (served(b))
+		return ERR_OK;
+	fd = file_open_dir(b->dir_fd, KEYWORDS);
+	/* What may be there tomorrow is not passed over: this is asked once. */
+	if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return err_sys(t, "%s/" KEYWORDS, b->name);
 	if (fd < 0)
 		return ERR_OK;
 	e = read_keywords(&k, fd);

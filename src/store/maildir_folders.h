@@ -42,6 +42,12 @@ int folder_parent(struct maildir *m, const char *path, bool make);
 /* Control files elsewhere that a mailbox of this name left must not become the next one's. */
 void control_drop(struct maildir *m, const char *name);
 
+/* --- maildir_moving.c --- */
+
+/* Before a directory of the folders is renamed (paths as maildir_dir_path), and after: what lies under CONTROL= goes with it. */
+enum err moving_begin(struct maildir *m, const char *from, const char *to);
+enum err moving_end(struct maildir *m, const char *from, const char *to, bool moved);
+
 /* --- maildir_listing.c --- */
 
 struct listed {

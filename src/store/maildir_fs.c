@@ -271,36 +271,11 @@ enum err maildir_fs_remove(struct store *s, const char *name, struct errtext *t)
 
 /* --- rename --- */
 
-/* What lies under CONTROL goes with it. */
-static enum err control_move(struct maildir *m, const char *from, const char *to)
-{
-	struct file_make make = { m->dir_mode, m->sync != STORE_SYNC_NEVER };
-	char aside[MAILDIR_NAME_MAX + 1];
-	int old, new;
-	enum err e = ERR_OK;
-
-	if (m->control_fd < 0 || m->control_fd == m->root_fd)
-		return ERR_OK;
-	old = file_open_parent(m->control_fd, from, NULL);
-	new = old < 0 ? -1 : file_open_parent(m->control_fd, to, &make);
-	if (new >= 0) {
-		if (trash_put(m, new, file_last(to), m->control_fd, aside) == 0)
-			trash_sweep(m, m->control_fd, SWEEP_REMOVE);
-		if (folder_move(old, file_last(from), new, file_last(to)) < 0 && errno != ENOENT)
-			e = err_from_errno(errno);
-		if (!e && make.sync)
-			e = file_sync_dir(new);
-		close(new);
-	}
-	if (old >= 0)
-		close(old);
-	return e;
-}
-
 static enum err move_dir(struct maildir *m, const char *from, const char *to, struct errtext *t)
 {
 	int old = folder_parent(m, from, false), new;
-	enum err e = ERR_OK;
+	enum err e, control;
+	bool moved;
 
 	if (old < 0 || !folder_is_dir(old, file_last(from))) {
 		if (old >= 0)
@@ -308,8 +283,12 @@ static enum err move_dir(struct maildir *m, const char *from, const char *to, st
 		return ERR_NOTFOUND;
 	}
 	new = folder_parent(m, to, true);
-	if (new < 0 || folder_move(old, file_last(from), new, file_last(to)) < 0)
+	e = new < 0 ? err_from_errno(errno) : moving_begin(m, from, to);
+	if (!e && folder_move(old, file_last(from), new, file_last(to)) < 0) {
 		e = err_from_errno(errno);
+		(void)moving_end(m, from, to, false);
+	}
+	moved = !e;
 	if (!e)
 		e = folder_sync(m, new, t);
 	if (!e)
@@ -317,7 +296,8 @@ static enum err move_dir(struct maildir *m, const char *from, const char *to, st
 	if (new >= 0)
 		close(new);
 	close(old);
-	return e ? e : control_move(m, from, to);
+	control = moved ? moving_end(m, from, to, true) : ERR_OK;
+	return e ? e : control;
 }
 
 enum err maildir_fs_rename(struct store *s, const char *from, const char *to, struct errtext *t)

@@ -195,21 +195,20 @@ static enum err moves_check(struct maildir *m, const struct moves *v, size_t fro
 static enum err moves_do(struct maildir *m, const struct moves *v, size_t from_n, const char *to)
 {
 	char target[MAILDIR_NAME_MAX + 2];
-	char aside[MAILDIR_NAME_MAX + 1];
-	bool control = m->control_fd >= 0 && m->control_fd != m->root_fd;
+	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < v->n; i++) {
+	for (size_t i = 0; !e && i < v->n; i++) {
 		if (!move_target(v->from[i], from_n, to, target))
 			return ERR_CANNOT;
-		if (control && trash_put(m, m->control_fd, target, m->control_fd, aside) == 0)
-			trash_sweep(m, m->control_fd, SWEEP_REMOVE);
-		if (folder_move(m->root_fd, v->from[i], m->root_fd, target) < 0)
-			return err_from_errno(errno);
-		if (control && folder_move(m->control_fd, v->from[i], m->control_fd, target) < 0 &&
-		    errno != ENOENT)
-			return err_from_errno(errno);
+		e = moving_begin(m, v->from[i], target);
+		if (!e && folder_move(m->root_fd, v->from[i], m->root_fd, target) < 0) {
+			e = err_from_errno(errno);
+			(void)moving_end(m, v->from[i], target, false);
+		} else if (!e) {
+			e = moving_end(m, v->from[i], target, true);
+		}
 	}
-	return ERR_OK;
+	return e;
 }
 
 enum err maildir_rename(struct store *s, const char *from, const char *to, struct errtext *t)

@@ -4,6 +4,8 @@
 #include "file.h"
 #include "special_use.h"
 
+#include "base/must.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -99,6 +101,32 @@ static enum err draft_make(struct maildir *m, int parent, const char *name, cons
 	return e;
 }
 
+/* A directory without cur/ has no messages: whose list of UIDs is in it was removed, and its maker could not finish. */
+static enum err leftovers_drop(int parent, const char *dirname)
+{
+	static const char *const names[] = { "dovecot-uidlist", "dovecot-keywords", "roost-extra", "roost-use" };
+	int fd = file_open_dir(parent, dirname);
+	enum err e = fd < 0 ? err_from_errno(errno) : ERR_OK;
+
+	for (size_t i = 0; !e && i < ARRAY_LEN(names); i++)
+		if (unlinkat(fd, names[i], 0) < 0 && errno != ENOENT)
+			e = err_from_errno(errno);
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+/* Where there is a level, or half a mailbox. */
+static enum err level_fill(struct maildir *m, int parent, const char *name, const char *path, const char *use,
+			   struct errtext *t)
+{
+	enum err e = leftovers_drop(parent, file_last(path));
+
+	if (!e)
+		control_drop(m, name);
+	return e ? e : folder_fill(m, parent, file_last(path), use, t);
+}
+
 static enum err folder_make(struct maildir *m, const char *name, const char *path, const char *use, struct errtext *t)
 {
 	int parent = folder_parent(m, path, true);
@@ -112,8 +140,8 @@ static enum err folder_make(struct maildir *m, const char *name, const char *pat
 		e = draft_make(m, parent, name, path, use, t);
 	else if (listing_cur(parent, last, &there))
 		e = ERR_EXISTS;
-	else /* a level, or half a mailbox */
-		e = folder_fill(m, parent, last, use, t);
+	else
+		e = level_fill(m, parent, name, path, use, t);
 	if (!e)
 		e = folder_sync(m, parent, t);
 	close(parent);

@@ -156,22 +156,37 @@ int trash_work(struct maildir *m)
 	return m->work_fd;
 }
 
+/* The directories of the messages, all or none. 0, or -1 and errno. */
+static int move_messages(int from, int to)
+{
+	static const char *const names[] = { "cur", "new", "tmp" };
+	int saved;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (folder_move(from, names[i], to, names[i]) == 0 || errno == ENOENT)
+			continue;
+		saved = errno;
+		while (i-- > 0)
+			(void)folder_move(to, names[i], from, names[i]);
+		errno = saved;
+		return -1;
+	}
+	return 0;
+}
+
 /* Of a mailbox with others below it: all but those. 0, or -1 and errno. */
 static int empty_but_children(struct maildir *m, int fd, int into)
 {
-	static const char *const messages[] = { "cur", "new", "tmp" };
 	char aside[MAILDIR_NAME_MAX + 1];
 	struct dirent *de;
-	int trash, done = 0;
+	int trash, done;
 	DIR *d;
 
 	trash_name(m, aside);
 	trash = file_mkdir(into, aside, 0700) ? -1 : file_open_dir(into, aside);
 	if (trash < 0)
 		return -1;
-	for (size_t i = 0; !done && i < ARRAY_LEN(messages); i++)
-		if (folder_move(fd, messages[i], trash, messages[i]) < 0 && errno != ENOENT)
-			done = -1;
+	done = move_messages(fd, trash);
 	d = done ? NULL : folder_entries(fd);
 	while (d && (de = readdir(d)))
 		if (!folder_is_dir(fd, de->d_name))

@@ -9,7 +9,7 @@
  *	storectl ROOT flags BOX UID [FLAG...]   system flags as \Seen, others are keywords
  *	storectl ROOT expunge BOX UID | cat BOX UID
  *
- * ROOT is a Maildir, or mbox:ROOT[:INBOX=FILE].
+ * ROOT is a Maildir, fs:ROOT[:CONTROL=DIRECTORY][:DIRNAME=NAME], or mbox:ROOT[:INBOX=FILE].
  *
  * Exit status 0, or 1 with a sentence on standard error.
  */
@@ -290,20 +290,30 @@ static enum err on_store(struct ctl *c, int argc, char **argv)
 }
 
 /* "ROOT", a Maildir, or "mbox:ROOT[:INBOX=FILE]". Writes into text. */
+/* The value of a key, which ends the text before it; the last first. */
+static const char *take_key(char *text, const char *key)
+{
+	char *at = strstr(text, key);
+
+	if (!at)
+		return NULL;
+	*at = '\0';
+	return at + strlen(key);
+}
+
 static const struct store_ops *location(char *text, struct store_config *config)
 {
-	char *inbox;
-
-	if (strncmp(text, "mbox:", 5) != 0) {
-		config->root = text;
+	config->root = text;
+	if (strncmp(text, "fs:", 3) == 0) {
+		config->root += 3;
+		config->dirname = take_key(text, ":DIRNAME=");
+		config->control = take_key(text, ":CONTROL=");
+		return &store_maildir_fs;
+	}
+	if (strncmp(text, "mbox:", 5) != 0)
 		return &store_maildir;
-	}
-	config->root = text + 5;
-	inbox = strstr(text, ":INBOX=");
-	if (inbox) {
-		*inbox = '\0';
-		config->inbox = inbox + 7;
-	}
+	config->root += 5;
+	config->inbox = take_key(text, ":INBOX=");
 	return &store_mbox;
 }
 
