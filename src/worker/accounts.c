@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	CONFIG_MAX = 4 << 20,
@@ -371,6 +372,9 @@ enum err account_location(const struct account *a, const char *text, struct aren
 	enum err e = ns != NULL ? namespace_config(&other, &n, (struct span){ NULL, 0 }, ns, &loc, t) : ERR_MEMORY;
 	if (e != ERR_OK)
 		return e;
+	/* Opening would make it, and a slip of the pen would pass for an empty place. */
+	if (access(ns->store.root, F_OK) != 0 && (ns->store.inbox == NULL || access(ns->store.inbox, F_OK) != 0))
+		return err_say(t, ERR_NOTFOUND, "There is no mail at %s", text);
 	*config_r = (struct acct_config){
 		.user = a->user,
 		.ns = ns,

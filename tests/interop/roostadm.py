@@ -308,6 +308,8 @@ def test_save(both):
     assert r.returncode == 0, r
     both.soon("fetch", "uid flags date.received text", "mailbox", "Restored.INBOX")
     both.same("fetch", "uid date.received hdr.subject", "mailbox", "Restored.Deep.Down", order=True)
+    r = both.ours("import", f"maildir:{both.site.maildir(ANNA)}/sauce", "Restored", "all")
+    assert r.returncode == 68 and not os.path.exists(f"{both.site.maildir(ANNA)}/sauce"), r
     assert "Restored.Deep.Down" in both.ours("mailbox", "list", "-s").stdout.decode()
 
 
