@@ -57,6 +57,8 @@ Differences that are meant, each with the sentence that allows or asks for it:
     "*" too. Dovecot runs without its index of folders, which forgets some (and shows these levels).
 23. NOT of several sizes. RFC 3501 6.4.4: "A search key can also be a parenthesized list of one or more search keys (e.g., for use
     with the OR and NOT keys)"; of (NOT (LARGER 1000 LARGER 19)) Dovecot keeps but one of the two. Not compared.
+24. OR of two flags that are not set. RFC 3501 6.4.4: "Messages that match either search key"; of OR UNSEEN UNANSWERED Dovecot keeps
+    but one of the two. Not compared.
 """
 import os
 import random
@@ -669,6 +671,8 @@ def both(pair, parts, when):
         return  # 17
     if re.search(rb"NOT \(.*(LARGER|SMALLER) \d+.*(LARGER|SMALLER) \d+", b" ".join(p for p in parts if isinstance(p, bytes))):
         return  # 23
+    if re.search(rb"OR (UN[A-Z]+|NOT [A-Z]+) (UN[A-Z]+|NOT [A-Z]+)\b", b" ".join(p for p in parts if isinstance(p, bytes)), re.I):
+        return  # 24
     if re.match(b"(UID )?(COPY|MOVE) ", parts[0]) and (a["code"], b["cond"], b["code"]) == (("TRYCREATE",), "OK", None):
         return  # 18
     if b"[EXPUNGEISSUED]" in pair[1].conn.log[-1] and a["cond"] == "OK":
