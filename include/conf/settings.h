@@ -180,8 +180,8 @@
 	  "Flags reach an mbox within a second; no: before they are acknowledged.") \
 	X(MBOX_LOCK_TIMEOUT, "mbox_lock_timeout", NULL, TIME, "5 mins", W, 0, NULL, \
 	  "How long an mbox that another program has locked is waited for; never more than half a minute.") \
-	X(MBOX_MD5, "mbox_md5", NULL, STRING, "apop3d", W, NOEFFECT, NULL, \
-	  "Which headers make the checksum of a POP3 UIDL.") \
+	X(MBOX_MD5, "mbox_md5", NULL, ENUM, "apop3d", W, 0, "apop3d all", \
+	  "By which header lines a message without a UID is told again in an mbox that may not be written to.") \
 	X(MBOX_MIN_INDEX_SIZE, "mbox_min_index_size", NULL, SIZE, "0", W, 0, NULL, \
 	  "Smaller mboxes need no index in Dovecot; here an index costs nothing worth saving, and all have one.") \
 	X(MBOX_READ_LOCKS, "mbox_read_locks", NULL, WORDS, "fcntl", W, 0, NULL, \
@@ -260,6 +260,7 @@ enum conf_role {
 };
 
 /* Numbers of the words of CONF_T_ENUM rows. */
+enum conf_mbox_md5 { CONF_MBOX_MD5_APOP3D, CONF_MBOX_MD5_ALL };
 enum conf_ssl { CONF_SSL_NO, CONF_SSL_YES, CONF_SSL_REQUIRED };
 enum conf_tls { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_fsync { CONF_FSYNC_OPTIMIZED, CONF_FSYNC_ALWAYS, CONF_FSYNC_NEVER };

@@ -65,6 +65,7 @@ struct store_mbox {
 	const enum mbox_lock_kind *read_locks, *write_locks; /* must outlive the store; NULL: the defaults */
 	int dotlock_change_timeout; /* seconds that a lock file may stand while the mbox does not change */
 	bool dirty_syncs; /* a file that has grown is taken to be the same as before but for that */
+	bool md5_all;     /* all header lines tell a message again in a file that we may not write to, not only apop3d's */
 	bool write_now;   /* flags reach the file before they are acknowledged: the caller's business */
 	struct store_locker locker; /* zeroed: none */
 };
@@ -334,7 +335,7 @@ struct store_ops {
 	 * each, and keys[i] (in the arena) where a number makes another key of it. next_r: the
 	 * folder's uidnext afterwards. synced: the lines are on disk when it
 	 * returns; else the caller must call sync_numbers before any of these UIDs leaves in an
-	 * answer.
+	 * answer. ERR_EXPUNGED: others changed what the keys were made of: scan again.
 	 */
 	enum err (*number)(struct store_box *b, struct span *keys, size_t n, bool synced, uint32_t *uids,
 			   uint32_t *next_r, struct arena *a, struct errtext *t);

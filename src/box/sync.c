@@ -14,6 +14,7 @@
 
 enum {
 	SCAN_ARENA = 2000000000,
+	NUMBER_MS = 2000,  /* so long others' lock may keep a mailbox from being opened for what is new in it */
 	STALE_MS = 2000,   /* a scan that waited longer for a lock is made anew */
 	RESCAN_MS = 300,   /* until the second look at what is missing */
 	UNNUMBERED_MS = 100, /* until the first look whether somebody has numbered what we may not; each doubles it */
@@ -302,7 +303,25 @@ static bool outnumbered(const struct sync *s, size_t first, uint32_t next)
 	return next > from && ours != next - from;
 }
 
-/* Gives UIDs to what has none. In a folder that we may not write, such messages stay unseen until somebody numbers them. */
+/* Messages without a UID, from first on, stay unseen for now. */
+static void unseen(struct sync *s, size_t first)
+{
+	s->scan.n = first;
+	s->scan.token = (struct span){ NULL, 0 };
+	s->unnumbered = true;
+}
+
+static bool waited_enough(struct sync *s)
+{
+	if (!s->waits_since)
+		s->waits_since = clock_ms();
+	return clock_ms() - s->waits_since > NUMBER_MS;
+}
+
+/*
+ * Gives UIDs to what has none. In a folder that we may not write, such messages stay unseen until somebody numbers them; in
+ * one that others keep locked, for a while.
+ */
 static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext *t)
 {
 	struct sync *s = mb->sync;
@@ -316,9 +335,7 @@ static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext 
 		first++;
 	n = s->scan.n - first;
 	if (n && mailbox_readonly(mb)) {
-		s->scan.n = first;
-		s->scan.token = (struct span){ NULL, 0 };
-		s->unnumbered = true;
+		unseen(s, first);
 	} else if (n) {
 		keys = mem_array(n, sizeof(*keys));
 		uids = mem_array(n, sizeof(*uids));
@@ -334,6 +351,14 @@ static enum err number(struct mailbox *mb, struct store_box *sb, struct errtext 
 		late = !e && outnumbered(s, first, next);
 		if (!e && next > s->id.uidnext)
 			s->id.uidnext = next;
+	}
+	if (e == ERR_EXPUNGED) {
+		s->phase = SYNC_SCAN;
+		return ERR_OK;
+	}
+	if (e == ERR_INUSE && waited_enough(s)) {
+		unseen(s, first);
+		e = ERR_OK;
 	}
 	if (e)
 		return e;

@@ -33,7 +33,8 @@ struct sync {
 	bool wrote;                /* something changed: tell the views */
 	bool news;                 /* others had changed the folder: another process may have told the index before */
 	bool again;                /* a look was asked for since the scan: this one does not count as that */
-	bool unnumbered;           /* some have no UID, and we may not give them one */
+	bool unnumbered;           /* some have no UID, and we may not give them one, or could not yet */
+	uint64_t waits_since;      /* for the lock that numbers are given under; 0: does not */
 	bool outrun;               /* the log no longer reaches back to the scan: it is made anew */
 	uint64_t since;            /* the modseq before the scan; later changes of others are newer than it */
 	unsigned passes, renumbered;

@@ -28,12 +28,15 @@ src_store_libstore_a_SOURCES = \
 	src/store/maildir_uidlist.c \
 	src/store/mbox.h src/store/mbox.c \
 	src/store/mbox_base.c \
+	src/store/mbox_beside.c \
+	src/store/mbox_beside.h \
 	src/store/mbox_folders.c \
 	src/store/mbox_from.h src/store/mbox_from.c \
 	src/store/mbox_head.h src/store/mbox_head.c \
 	src/store/mbox_journal.h src/store/mbox_journal.c \
 	src/store/mbox_lock.c \
 	src/store/mbox_map.c \
+	src/store/mbox_packed.c \
 	src/store/mbox_rewrite.c \
 	src/store/mbox_save.c \
 	src/store/mbox_scan.c \

@@ -1,5 +1,5 @@
 /* The mbox driver: opening roots and mailboxes, changes that wait, and the table of its slots. */
-#include "mbox.h"
+#include "mbox_beside.h"
 #include "file.h"
 #include "subscriptions.h"
 
@@ -161,11 +161,13 @@ void mbox_box_close(struct store_box *sb)
 	mbox_unlock(b);
 	mbox_map_free(&b->map);
 	mbox_changes_drop(b);
+	beside_free(&b->beside);
 	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
 		free(b->added[i]);
 	extra_free(&b->extra);
 	if (b->fd >= 0)
 		close(b->fd);
+	mbox_unpacked_drop(b);
 	if (b->control_fd >= 0)
 		close(b->control_fd);
 	if (b->dir_fd >= 0)
@@ -203,7 +205,7 @@ static enum err place_open(struct mbox_box *b, struct errtext *t)
 	if (e)
 		return e;
 	b->base = file_last(b->path);
-	b->head.readonly = b->r->readonly ||
+	b->head.readonly = b->r->readonly || mbox_packed_kind(b->dir_fd, b->base) ||
 			   (faccessat(b->dir_fd, b->base, W_OK, AT_EACCESS) < 0 && errno != ENOENT);
 	if (mbox_is_inbox(b->r, b->name))
 		return ERR_OK;
@@ -220,7 +222,7 @@ enum err mbox_box_open(struct store *s, const char *name, struct store_box **b_r
 	b->head = (struct store_box){ .ops = s->ops, .store = s };
 	b->r = mbox_root_of(s);
 	b->name = mem_str(name);
-	b->dir_fd = b->fd = b->control_fd = -1;
+	b->dir_fd = b->fd = b->plain = b->control_fd = -1;
 	b->dotlock = (struct dotlock)DOTLOCK_NONE;
 	b->locked = F_UNLCK;
 	e = place_open(b, t);

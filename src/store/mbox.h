@@ -97,6 +97,16 @@ struct mbox_change {
 	struct mail_flags flags;
 };
 
+/* UIDs that the file does not carry: mbox_beside.h. */
+struct beside {
+	uint32_t validity, next; /* 0: nothing known */
+	struct {
+		uint32_t uid;
+		uint8_t sum[16];
+	} *m; /* own; ascending */
+	size_t n, cap;
+};
+
 struct mbox_box {
 	struct store_box head;
 	struct mbox_root *r;  /* borrowed: head.store */
@@ -106,12 +116,17 @@ struct mbox_box {
 	const char *base;     /* its name there; within path */
 	int fd;               /* own; -1: there is no file */
 	bool writable;        /* fd is open for writing */
+	enum pack_kind packed; /* fd's bytes are: mbox_packed.c */
+	int plain;            /* own; -1: not unpacked */
+	uint64_t plain_n;     /* bytes in that */
+	struct mbox_stamp plain_of; /* the file that it was unpacked from */
 	int control_fd;       /* own; .imap/NAME; -1: not made yet */
 	struct extra *extra;  /* own; NULL until needed */
 	struct mbox_map map;
 	struct {
 		uint32_t validity, last;
 	} seen;               /* the last base that the file had */
+	struct beside beside;
 	struct mbox_change *change; /* own */
 	size_t changes, change_cap;
 	char *added[MAIL_KEYWORDS_MAX]; /* own; keyword names that the base does not list yet */
@@ -128,6 +143,17 @@ static inline struct mbox_root *mbox_root_of(struct store *s)
 static inline struct mbox_box *mbox_box_of(struct store_box *b)
 {
 	return (struct mbox_box *)b;
+}
+
+/* Where the messages are to be read, and how many bytes there are. */
+static inline int mbox_bytes(const struct mbox_box *b)
+{
+	return b->packed ? b->plain : b->fd;
+}
+
+static inline uint64_t mbox_bytes_n(const struct mbox_box *b, const struct mbox_stamp *now)
+{
+	return b->packed ? b->plain_n : now->size;
 }
 
 /* mbox.c */
@@ -165,6 +191,12 @@ enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox
 struct mbox_msg *mbox_map_find(struct mbox_map *m, uint32_t uid); /* NULL: not there */
 /* One message, from the locked file: its header (without the From_ line) into text. */
 enum err mbox_head_load(struct mbox_box *b, const struct mbox_msg *m, struct buf *text, struct errtext *t);
+
+/* mbox_packed.c: is it a compressed file, by its name and its first bytes? */
+enum pack_kind mbox_packed_kind(int dir_fd, const char *base);
+/* The locked file, if it is one, is unpacked as it is now. */
+enum err mbox_unpack(struct mbox_box *b, struct errtext *t);
+void mbox_unpacked_drop(struct mbox_box *b);
 
 /* mbox_rewrite.c: brings the locked file to what b->change and b->added ask for, and empties these. */
 struct mbox_want {

@@ -6,7 +6,7 @@
  * no more: another program may have emptied the file since, and nobody knows which UIDs it had. Who saw the file shortly
  * before knows; else the next UIDVALIDITY is a new one.
  */
-#include "mbox.h"
+#include "mbox_beside.h"
 #include "uidvalidity.h"
 
 #include "base/mem.h"
@@ -91,12 +91,6 @@ static void identity_give(struct mbox_box *b, uint32_t validity, uint32_t last, 
 		guid_made(b, validity, id_r->guid);
 }
 
-/* A file that we may not write to and that nobody has numbered: numbers for as long as it stays as it is. */
-static uint32_t validity_unwritten(const struct mbox_box *b)
-{
-	return (uint32_t)(XXH64(b->path, strlen(b->path), 0) & INT32_MAX) | 1;
-}
-
 /* Gives the file a base, if it has messages to carry one. */
 static enum err base_make(struct mbox_box *b, struct errtext *t)
 {
@@ -119,14 +113,20 @@ static enum err identity_locked(struct mbox_box *b, struct store_identity *id_r,
 		e = extra_ready(b, t);
 	if (!e && !b->map.based && b->map.n && b->writable)
 		e = base_make(b, t);
+	if (!e)
+		e = mbox_number_beside(b, t);
 	if (e)
 		return e;
+	if (!b->writable && b->beside.validity && (!b->map.based || b->beside.validity == b->map.validity)) {
+		identity_give(b, b->beside.validity, b->beside.next - 1, id_r);
+		return ERR_OK;
+	}
 	if (b->map.based) {
 		identity_give(b, b->map.validity, b->map.last, id_r);
 		return ERR_OK;
 	}
-	if (b->map.n || b->head.readonly) {
-		identity_give(b, validity_unwritten(b), (uint32_t)b->map.n, id_r);
+	if (b->head.readonly) { /* an empty file */
+		identity_give(b, (uint32_t)(XXH64(b->path, strlen(b->path), 0) & INT32_MAX) | 1, 0, id_r);
 		return ERR_OK;
 	}
 	e = mbox_base_claim(b, false, &validity, &last, t);

@@ -205,7 +205,8 @@ static enum err file_create(struct mbox_root *r, int dir, const char *base, stru
 }
 
 /* What we keep beside a mailbox, in a directory where Dovecot keeps its index. */
-static const char *const control_files[] = { "roost-extra", "roost-extra.tmp", "roost-journal", "roost-use" };
+static const char *const control_files[] = { "roost-extra", "roost-extra.tmp", "roost-journal", "roost-use",
+					     "roost-uids", "roost-uids.tmp" };
 
 static void control_remove(struct mbox_root *r, const char *name)
 {

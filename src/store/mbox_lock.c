@@ -87,7 +87,9 @@ static enum err file_open_again(struct mbox_box *b, struct errtext *t)
 		return ERR_OK;
 	if (b->fd >= 0)
 		close(b->fd);
-	b->writable = !b->r->readonly;
+	mbox_unpacked_drop(b);
+	b->packed = mbox_packed_kind(b->dir_fd, b->base);
+	b->writable = !b->r->readonly && !b->packed;
 	b->fd = openat(b->dir_fd, b->base, (b->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	if (b->fd < 0 && b->writable && (errno == EACCES || errno == EROFS)) {
 		b->writable = false;
@@ -260,6 +262,12 @@ enum err mbox_lock(struct mbox_box *b, int type, struct errtext *t)
 
 	must(b->locked == F_UNLCK);
 	e = lock_path(b, type, t);
+	if (!e && b->packed) {
+		e = mbox_unpack(b, t);
+		if (e)
+			mbox_unlock(b);
+		return e;
+	}
 	if (e || b->fd < 0 || !journal_pending(b))
 		return e;
 	if (type != F_WRLCK && b->writable) {

@@ -504,8 +504,8 @@ static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, bool
 		b->seen.validity = b->map.validity;
 		b->seen.last = b->map.last;
 	}
-	parser_init(&p, b->fd, &b->map, now->size);
-	if (!whole && may_only_have_grown(&b->map, now))
+	parser_init(&p, mbox_bytes(b), &b->map, mbox_bytes_n(b, now));
+	if (!whole && !b->packed && may_only_have_grown(&b->map, now))
 		e = parse_grown(&p, &done);
 	*whole_r = !done;
 	if (!e && !done) {
@@ -578,9 +578,9 @@ enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox
 	struct parser p;
 	enum err e = b->fd < 0 ? ERR_NOTFOUND : mbox_stamp(b, &now);
 
-	if (!e && at >= now.size)
+	if (!e && at >= mbox_bytes_n(b, &now))
 		e = ERR_NOTFOUND;
-	parser_init(&p, b->fd, &map, e ? 0 : now.size);
+	parser_init(&p, mbox_bytes(b), &map, e ? 0 : mbox_bytes_n(b, &now));
 	p.uid = uid - 1;
 	if (!e)
 		e = message_parse(&p, at, false, m_r);
@@ -597,7 +597,7 @@ enum err mbox_head_load(struct mbox_box *b, const struct mbox_msg *m, struct buf
 	buf_clear(text);
 	if (!buf_reserve(text, m->head_n))
 		return err_say(t, ERR_LIMIT, "%s: a header is too long", b->path);
-	got = pread(b->fd, text->p, m->head_n, (off_t)(m->at + m->from_n));
+	got = pread(mbox_bytes(b), text->p, m->head_n, (off_t)(m->at + m->from_n));
 	if (got < 0)
 		return err_sys(t, "%s", b->path);
 	if ((size_t)got != m->head_n)

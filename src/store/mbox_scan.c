@@ -1,5 +1,5 @@
 /* What an mbox holds, and the bytes of one message without the lines that are the folder's own. */
-#include "mbox.h"
+#include "mbox_beside.h"
 
 #include "base/mem.h"
 
@@ -138,16 +138,6 @@ static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct st
 	return ok ? ERR_OK : ERR_LIMIT;
 }
 
-/* Numbers without a file to keep them in: by place, for as long as it stays as it is. */
-static void number_unwritten(struct mbox_map *map)
-{
-	uint32_t last = map->based ? map->last : 0;
-
-	for (size_t i = map->n - map->unnumbered; i < map->n; i++)
-		map->msg[i].uid = ++last;
-	map->unnumbered = 0;
-}
-
 static enum err read_map(struct mbox_box *b, bool whole, bool *whole_r, struct errtext *t)
 {
 	enum err e = mbox_lock(b, F_RDLCK, t);
@@ -155,9 +145,9 @@ static enum err read_map(struct mbox_box *b, bool whole, bool *whole_r, struct e
 	if (e)
 		return e;
 	e = mbox_map_update(b, whole, whole_r, t);
+	if (!e)
+		e = mbox_number_beside(b, t);
 	mbox_unlock(b);
-	if (!e && b->fd >= 0 && !b->writable)
-		number_unwritten(&b->map);
 	return e;
 }
 
@@ -189,14 +179,32 @@ enum err mbox_scan_new(struct store_box *sb, struct span token, struct arena *a,
 	return e ? e : give(b, known, a, scan_r);
 }
 
+/* What we appended has its UIDs already: no need to wait for the lock once more. */
+static bool all_numbered(const struct span *keys, size_t n, uint32_t *uids, uint32_t *next_r)
+{
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!span_u32(keys[i], &uids[i]))
+			return false;
+		last = uids[i] > last ? uids[i] : last;
+	}
+	*next_r = last + 1;
+	return true;
+}
+
 enum err mbox_number(struct store_box *sb, struct span *keys, size_t n, bool synced, uint32_t *uids, uint32_t *next_r,
 		     struct arena *a, struct errtext *t)
 {
 	struct mbox_box *b = mbox_box_of(sb);
 	struct mbox_want want = { .number = true, .sync = synced && b->r->sync != STORE_SYNC_NEVER };
-	size_t *at = mem_array(n + 1, sizeof(*at));
-	enum err e = mbox_lock(b, F_WRLCK, t);
+	size_t *at;
+	enum err e;
 
+	if (all_numbered(keys, n, uids, next_r))
+		return ERR_OK;
+	at = mem_array(n + 1, sizeof(*at));
+	e = mbox_lock(b, F_WRLCK, t);
 	if (!e)
 		e = mbox_map_update(b, false, NULL, t);
 	for (size_t i = 0; !e && i < n; i++) {
@@ -205,7 +213,7 @@ enum err mbox_number(struct store_box *sb, struct span *keys, size_t n, bool syn
 		if (m)
 			at[i] = (size_t)(m - b->map.msg);
 		else
-			e = err_say(t, ERR_INUSE, "%s changed while it was numbered", b->name);
+			e = err_say(t, ERR_EXPUNGED, "%s changed while it was numbered", b->name);
 	}
 	if (!e)
 		e = mbox_rewrite(b, &want, t);
@@ -245,7 +253,7 @@ static enum err copy_out(struct mbox_box *b, const struct mbox_msg *m, struct sp
 	buf_add_span(&piece, head);
 	while (!e) {
 		size_t n = left < PIECE ? (size_t)left : PIECE;
-		ssize_t got = buf_reserve(&piece, n) ? pread(b->fd, piece.p + piece.n, n, (off_t)at) : -1;
+		ssize_t got = buf_reserve(&piece, n) ? pread(mbox_bytes(b), piece.p + piece.n, n, (off_t)at) : -1;
 
 		if (got < 0 || (size_t)got < n) {
 			e = err_say(t, ERR_INUSE, "%s changes without regard to its locks", b->path);
@@ -307,10 +315,10 @@ static enum err place(struct mbox_box *b, struct span key, struct span hint, str
 	    mbox_map_one(b, at, uid, m_r) == ERR_OK)
 		return ERR_OK;
 	e = mbox_map_update(b, false, NULL, t);
+	if (!e)
+		e = mbox_number_beside(b, t);
 	if (e)
 		return e;
-	if (!b->writable)
-		number_unwritten(&b->map);
 	m = find(&b->map, key);
 	if (!m)
 		return err_say(t, ERR_EXPUNGED, "the message is not in %s", b->name);

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/box_deeds.h"
 
+#include <unistd.h>
+
 static struct house h;
 static struct store_faulty plan;
 
@@ -155,6 +157,31 @@ static void test_stored_locked(void **state)
 	assert_true(n > 2);
 }
 
+/* Another program keeps the folder locked: what is known is shown all the same, and what is new later. */
+static void test_number_locked(void **state)
+{
+	char path[200], lock[200];
+	struct view *v;
+
+	house_begin(&h, &store_maildir);
+	for (int i = 0; i < 2; i++)
+		house_append(&h, "INBOX", text(i), 0, NULL);
+	house_again(&h, false);
+	snprintf(lock, sizeof(lock), "%s/dovecot-uidlist.lock", h.mail);
+	put_file(lock, "1:elsewhere");
+	snprintf(path, sizeof(path), "%s/new/1700000000.other.host", h.mail);
+	put_file(path, "x: 2\n\ntwo\n");
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(v)->exists, 2);
+	assert_int_equal(unlink(lock), 0);
+	view_look(v);
+	view_quiet(&h, v);
+	assert_int_equal(view_state(v)->exists, 3);
+	assert_string_equal(text_of(v, 3), text(2));
+	view_close(&v);
+	house_end(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_opened_locked),
 		cmocka_unit_test(test_stored_locked),
+		cmocka_unit_test(test_number_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

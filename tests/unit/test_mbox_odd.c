@@ -326,6 +326,157 @@ static void test_changed_under_reader(void **state)
 	assert_int_not_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_OK);
 }
 
+/* Another program numbers what we are about to number: that is to be looked at again, and soon. What is ours needs no lock. */
+static void test_numbered_by_others(void **state)
+{
+	struct mroom *r = *state, other = *r;
+	struct store_stage st;
+	struct store_commit c = { .stage = &st, .vsize = STORE_SIZE_UNKNOWN };
+	struct store_scan s;
+	struct span key;
+	uint32_t uid = 0, next;
+	int lock;
+
+	append(r, "Subject: 1\n\none\n", ERR_OK);
+	write_file(r, O_APPEND, FROM "Subject: 2\n\ntwo\n\n");
+	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_OK);
+	assert_true(s.n == 2 && s.msg[1].uid == 0);
+	box_open(&other);
+	append(&other, "Subject: 3\n\nthree\n", ERR_OK);
+	box_close(&other);
+	key = s.msg[1].key;
+	assert_int_equal(store_mbox.number(r->box, &key, 1, true, &uid, &next, r->arena, &r->text), ERR_EXPUNGED);
+	assert_int_equal(store_mbox.stage(r->box, 0, &st, &r->text), ERR_OK);
+	assert_int_equal(write(st.fd, "x: 4\n\n4\n", 8), 8);
+	assert_int_equal(store_mbox.commit_many(r->box, &c, 1, r->arena, &r->text), ERR_OK);
+	lock = open(arena_printf(r->arena, "%s.lock", r->inbox), O_CREAT | O_EXCL | O_WRONLY, 0600);
+	assert_int_equal(store_mbox.number(r->box, &c.key, 1, true, &uid, &next, r->arena, &r->text), ERR_OK);
+	assert_true(uid == 4 && next == 5);
+	close(lock);
+}
+
+/* --- files that we may not write to --------------------------------------------------------------- */
+
+#define DATED(n, day) FROM "Date: " day " Jan 1996 12:12:12 +0000\nSubject: " n "\n\nbody " n "\n\n"
+
+static void reopen(struct mroom *r, bool all)
+{
+	struct store_config c = { .root = r->root, .inbox = r->inbox, .hostname = "h", .mbox = { .dirty_syncs = true, .md5_all = all } };
+
+	box_close(r);
+	assert_int_equal(store_mbox.open(&c, &r->store, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.box_open(r->store, "a.gz", &r->box, &r->text), ERR_OK);
+}
+
+/* The mailbox a.gz, whatever it was before. */
+static void write_packed(struct mroom *r, const char *text)
+{
+	char *path = arena_printf(r->arena, "%s/a.gz", r->root);
+	struct packer *p;
+	struct buf out;
+	int fd;
+
+	buf_init(&out, 1 << 20);
+	assert_int_equal(packer_new(PACK_GZ, 0, &p), ERR_OK);
+	assert_int_equal(packer_run(p, span_str(text), true, &out), ERR_OK);
+	packer_free(&p);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, out.p, out.n), out.n);
+	close(fd);
+	buf_free(&out);
+}
+
+static void uids_are(struct mroom *r, const char *want)
+{
+	struct store_scan s = scan(r);
+	struct buf got;
+
+	buf_init(&got, 1000);
+	for (size_t i = 0; i < s.n; i++)
+		buf_printf(&got, "%.1s%u ", strstr(message(r, &s.msg[i]), "Subject: ") + 9, s.msg[i].uid);
+	buf_add_char(&got, '\0');
+	assert_string_equal(got.p, want);
+	buf_free(&got);
+}
+
+/*
+ * A compressed archive cannot be written to. Without a UID in the file a message is told again by its header: nobody's UID
+ * becomes another's.
+ */
+static void test_uids_beside(void **state)
+{
+	static const struct {
+		const char *text, *uids;
+		bool all, forget;
+	} steps[] = {
+		{ DATED("a", "1") DATED("b", "2") DATED("c", "3"), "a1 b2 c3 ", false, false },
+		{ DATED("b", "2") DATED("c", "3") DATED("d", "4"), "b2 c3 d4 ", false, false },
+		{ DATED("b", "2") DATED("x", "5") DATED("d", "4"), "b2 x5 d6 ", false, false },
+		{ DATED("y", "2") DATED("x", "5") DATED("d", "4"), "y2 x5 d6 ", false, false },
+		{ DATED("y", "2") DATED("x", "5") DATED("d", "4"), "y7 x8 d9 ", true, false },
+		{ DATED("z", "2") DATED("x", "5") DATED("d", "4"), "z10 x11 d12 ", true, false },
+		{ DATED("x", "5") DATED("d", "4"), "x1 d2 ", true, true },
+	};
+	struct mroom *r = *state;
+	struct store_identity before = { 0 }, id;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		write_packed(r, steps[i].text);
+		if (steps[i].forget) /* and a damaged list is none */
+			assert_int_equal(truncate(arena_printf(r->arena, "%s/.imap/a.gz/roost-uids", r->root), 60), 0);
+		reopen(r, steps[i].all);
+		uids_are(r, steps[i].uids);
+		id = identity(r);
+		assert_true(!i || (steps[i].forget ? id.uidvalidity > before.uidvalidity : id.uidvalidity == before.uidvalidity));
+		reopen(r, steps[i].all);
+		uids_are(r, steps[i].uids);
+		assert_true(identity(r).uidnext == id.uidnext && identity(r).uidvalidity == id.uidvalidity);
+		before = id;
+	}
+}
+
+/* One that was numbered before it was compressed, and changes while it is open; then it is damaged. */
+static void test_packed(void **state)
+{
+	static const char base[] = FROM "X-IMAPbase: 77 0000000009 work\nSubject: a\nX-UID: 4\nStatus: RO\nX-Keywords: work\n\nbody a\n\n";
+	struct mroom *r = *state;
+	struct store_object o;
+	struct store_stage st;
+	struct store_scan s;
+	struct span hint;
+	char *path = arena_printf(r->arena, "%s/a.gz", r->root);
+
+	write_packed(r, base);
+	reopen(r, false);
+	assert_true(r->box->readonly);
+	uids_are(r, "a4 ");
+	s = scan(r);
+	assert_true(s.msg[0].flags.system == MAIL_SEEN && s.msg[0].flags.keywords == 1);
+	assert_true(identity(r).uidvalidity == 77 && identity(r).uidnext == 10);
+	assert_int_equal(store_mbox.stage(r->box, 0, &st, &r->text), ERR_READONLY);
+	assert_int_equal(store_mbox.set_flags(r->box, s.msg[0].key, s.msg[0].hint, (struct mail_flags){ MAIL_SEEN, 0 },
+					      r->arena, &hint, &r->text),
+			 ERR_READONLY);
+	assert_int_equal(store_mbox.expunge(r->box, s.msg[0].key, s.msg[0].hint, &r->text), ERR_READONLY);
+	write_packed(r, arena_printf(r->arena, "%s" DATED("b", "2"), base));
+	uids_are(r, "a4 b10 ");
+	assert_true(identity(r).uidvalidity == 77 && identity(r).uidnext == 11);
+	assert_int_equal(truncate(path, 60), 0);
+	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_IO);
+	assert_int_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_IO);
+	write_packed(r, base);
+	uids_are(r, "a4 ");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_EXPUNGED);
+	/* By its name alone a file is not a compressed one. */
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, base, sizeof(base) - 1), sizeof(base) - 1);
+	close(fd);
+	reopen(r, false);
+	assert_false(r->box->readonly);
+	uids_are(r, "a4 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +492,9 @@ int main(void)
 		MROOM_TEST(test_appended_from_lines),
 		MROOM_TEST(test_pseudo_forms),
 		MROOM_TEST(test_changed_under_reader),
+		MROOM_TEST(test_numbered_by_others),
+		MROOM_TEST(test_uids_beside),
+		MROOM_TEST(test_packed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
