@@ -165,7 +165,7 @@ static void test_number_locked(void **state)
 
 	house_begin(&h, &store_maildir);
 	for (int i = 0; i < 2; i++)
-		house_append(&h, "INBOX", text(i), 0, NULL);
+		house_append(&h, "INBOX", deeds_text(i), 0, NULL);
 	house_again(&h, false);
 	snprintf(lock, sizeof(lock), "%s/dovecot-uidlist.lock", h.mail);
 	put_file(lock, "1:elsewhere");
@@ -177,7 +177,7 @@ static void test_number_locked(void **state)
 	view_look(v);
 	view_quiet(&h, v);
 	assert_int_equal(view_state(v)->exists, 3);
-	assert_string_equal(text_of(v, 3), text(2));
+	assert_string_equal(text_of(v, 3), deeds_text(2));
 	view_close(&v);
 	house_end(&h);
 }
