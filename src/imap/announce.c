@@ -147,6 +147,19 @@ static enum step step_flags(struct imap_session *s)
 
 /* ---- what is gone ---- */
 
+void imap_tell_highest(struct imap_session *s)
+{
+	unsigned long long highest = view_state(s->view)->highestmodseq;
+	struct imap_cmd *c = &s->cmd;
+
+	if (!c->cond)
+		return;
+	if (c->cond[0] == 'O' && !c->code)
+		c->code = arena_printf(c->arena, "HIGHESTMODSEQ %llu", highest);
+	else
+		imap_untagged(s, "OK [HIGHESTMODSEQ %llu] Highest", highest);
+}
+
 enum step imap_vanished_expunge(struct imap_session *s, const struct view_changes *c, size_t *pos)
 {
 	for (; *pos < c->expunged_n; ++*pos) {
@@ -159,6 +172,8 @@ enum step imap_vanished_expunge(struct imap_session *s, const struct view_change
 		buf_add_str(out, " EXPUNGE\r\n");
 		stream_push(s->stream);
 	}
+	if (imap_tells_own(s) && view_state(s->view)->behind)
+		imap_tell_highest(s);
 	return STEP_DONE;
 }
 

@@ -133,6 +133,11 @@ void imap_progress(struct imap_cmd *c); /* between slices: tells how far the com
 enum step imap_announce_step(struct imap_session *s, bool expunge, bool refresh);
 void imap_announce_drop(struct imap_session *s);
 imap_vanished_fn imap_vanished_expunge;
+/*
+ * A client takes the highest MODSEQ of a command for known, unless it is told otherwise. It is where something vanished
+ * (RFC 7162 sections 3.2.7 and 3.2.9), and where not all can be told yet: then a lower one (section 3.2).
+ */
+void imap_tell_highest(struct imap_session *s);
 /* Does a change carry more than the flags (MODSEQ)? Then the client hears of what it did itself, too. */
 bool imap_tells_own(const struct imap_session *s);
 unsigned imap_heard(const struct imap_session *s); /* enum imap_heard; ALL by the rules of RFC 3501 */

@@ -34,30 +34,12 @@ static enum step write_vanished(struct imap_session *s, const char *word, const 
 	return STEP_DONE;
 }
 
-/*
- * A client takes the highest MODSEQ of a command for known, unless it is told otherwise. It is
- * where something vanished (sections 3.2.7 and 3.2.9), and where that cannot be told yet: then a
- * lower one (section 3.2).
- */
-static void tell_highest(struct imap_session *s)
-{
-	unsigned long long highest = view_state(s->view)->highestmodseq;
-	struct imap_cmd *c = &s->cmd;
-
-	if (!c->cond)
-		return;
-	if (c->cond[0] == 'O' && !c->code)
-		c->code = arena_printf(c->arena, "HIGHESTMODSEQ %llu", highest);
-	else
-		imap_untagged(s, "OK [HIGHESTMODSEQ %llu] Highest", highest);
-}
-
 static enum step vanished_uids(struct imap_session *s, const struct view_changes *c, size_t *pos)
 {
 	enum step step = write_vanished(s, "* VANISHED ", &c->vanished, pos);
 
 	if (step == STEP_DONE && (c->vanished.n || view_state(s->view)->behind))
-		tell_highest(s);
+		imap_tell_highest(s);
 	return step;
 }
 
