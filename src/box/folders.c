@@ -419,14 +419,17 @@ static enum err make_one(struct acct *a, struct space *s, const struct acct_mail
 			 struct errtext *t)
 {
 	const struct store_ops *ops = s->ns->ops;
-	struct name n;
+	struct name n, subscribed; /* and where that is noted */
 	struct buf client;
+	bool subscribe;
 	enum err e;
 
 	buf_init(&client, 4 * NAME_MAX_STORAGE);
 	buf_add_str(&client, s->ns->prefix);
 	buf_add_str(&client, m->name);
 	e = name_resolve(a, buf_cstr(&client), &n, t);
+	/* Perhaps nobody keeps it. */
+	subscribe = !e && m->subscribe && !name_subscription(a, buf_cstr(&client), &subscribed, NULL);
 	buf_free(&client);
 	if (e)
 		return e;
@@ -434,9 +437,9 @@ static enum err make_one(struct acct *a, struct space *s, const struct acct_mail
 		e = ops->create(s->store, n.storage, NULL, t);
 	if (e && e != ERR_EXISTS)
 		return e;
-	if (!m->subscribe || is_subscribed(p->sub, p->subs, n.storage))
+	if (!subscribe || (subscribed.space == s && is_subscribed(p->sub, p->subs, n.storage)))
 		return ERR_OK;
-	return ops->subscribe(s->store, n.storage, true, t);
+	return subscribed.space->ns->ops->subscribe(subscribed.space->store, subscribed.storage, true, t);
 }
 
 static bool anything_asked(const struct acct_ns *ns)
