@@ -44,3 +44,8 @@ tests_fuzz_fuzz_base64_LDADD = $(BASE_LIBS)
 tests_fuzz_fuzz_utf8_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_utf8_LDADD = $(BASE_LIBS)
 endif
+
+# Driven by tests/fault/power_cut.py.
+noinst_PROGRAMS += tests/fault/power
+tests_fault_power_SOURCES = tests/fault/power.c
+tests_fault_power_LDADD = $(BASE_LIBS)
