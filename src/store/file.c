@@ -66,6 +66,17 @@ static int open_level(int fd, const char *name, const struct file_make *make)
 	return next;
 }
 
+struct dirent *file_readdir(DIR *d, enum err *e)
+{
+	struct dirent *de;
+
+	errno = 0;
+	de = readdir(d);
+	if (!de && errno)
+		*e = err_from_errno(errno);
+	return de;
+}
+
 int file_open_parent(int dir_fd, const char *path, const struct file_make *make)
 {
 	struct span rest = span_of(path, (size_t)(file_last(path) - path)), level;

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 /* openat with O_NOFOLLOW, O_CLOEXEC, O_NONBLOCK (a FIFO must not hold us up); -1 and errno. */
@@ -26,6 +27,12 @@ struct file_make {
 	mode_t mode;
 	bool sync; /* and their names are on disk before it returns */
 };
+
+/*
+ * The next entry; NULL at the end, and with *e set where the rest cannot be read: for a caller who concludes something from
+ * what he did not find.
+ */
+struct dirent *file_readdir(DIR *d, enum err *e);
 
 /* The directory that holds the last component of path; with make what is missing of it is made. -1 and errno. */
 int file_open_parent(int dir_fd, const char *path, const struct file_make *make);

@@ -275,7 +275,7 @@ static enum err read_messages(struct keywords *k, DIR *d)
 	enum err e = ERR_OK;
 
 	buf_init(&text, MESSAGE_TEXT);
-	while (!e && (de = readdir(d))) {
+	while (!e && (de = file_readdir(d, &e))) {
 		if (!message_file(span_str(de->d_name), &base, &age))
 			continue;
 		e = load(dirfd(d), de->d_name, &text);

@@ -77,30 +77,33 @@ static enum err visit_dir(struct visit *v)
 {
 	DIR *d = folder_entries(v->fd);
 	struct dirent *de;
+	enum err e = ERR_OK;
 
 	if (!d)
 		return err_from_errno(errno);
-	while ((de = readdir(d)))
+	while ((de = file_readdir(d, &e)))
 		visit_entry(v, de);
 	closedir(d);
 	if (*v->name && !maildir_is_inbox(v->m, v->name))
 		visit_folder(v);
-	return ERR_OK;
+	return e;
 }
 
-/* What cannot be looked into is a level without anything below it. */
-static void visit_below(struct maildir *m, struct listing *l, size_t k)
+/* What may not be looked into is a level without anything below it. */
+static enum err visit_below(struct maildir *m, struct listing *l, size_t k)
 {
 	struct visit v = { .m = m, .l = l };
 	char name[MAILDIR_PATH_MAX], path[MAILDIR_PATH_MAX];
+	enum err e;
 
 	snprintf(name, sizeof(name), "%.*s", (int)l->tab.key[k].n, l->tab.key[k].p);
 	v.name = name;
 	v.fd = maildir_dir_path(m, name, path) ? file_open_dir(m->boxes_fd, path) : -1;
 	if (v.fd < 0)
-		return;
-	(void)visit_dir(&v);
+		return ERR_OK;
+	e = visit_dir(&v);
 	close(v.fd);
+	return e;
 }
 
 static void sweep_once(struct maildir *m)
@@ -124,7 +127,7 @@ enum err maildir_fs_list(struct store *s, struct arena *a, struct store_folder *
 	e = visit_dir(&root);
 	/* The list is its own queue. */
 	for (size_t k = 0; !e && k < l.tab.n; k++)
-		visit_below(m, &l, k);
+		e = visit_below(m, &l, k);
 	e = e ? err_say(t, e, "the mail directory cannot be listed: %s", err_name(e)) : listing_give(&l, a, f_r, n_r);
 	listing_free(&l);
 	sweep_once(m);
@@ -150,17 +153,19 @@ static int has_children(const struct maildir *m, int parent, const char *dirname
 	int fd = file_open_dir(parent, dirname), found = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
+	enum err e = ERR_OK;
 
 	if (!d) {
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
-	while (!found && (de = readdir(d)))
+	while (!found && (de = file_readdir(d, &e)))
 		found = strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 && !is_message_dir(de->d_name) &&
 			!(m->dirname && strcmp(de->d_name, m->dirname) == 0) && folder_entry_is_dir(fd, de);
 	closedir(d);
-	return found;
+	errno = e ? EIO : 0;
+	return e ? -1 : found;
 }
 
 /* All of it, unless something came to lie below it. 1: something did. */
@@ -173,9 +178,10 @@ static int put_whole(struct maildir *m, int parent, const char *last, int work)
 		return children;
 	if (trash_put(m, parent, last, work, aside) < 0)
 		return -1;
-	if (has_children(m, work, aside) <= 0)
-		return 0;
-	return folder_move(work, aside, parent, last) < 0 ? -1 : 1;
+	children = has_children(m, work, aside);
+	if (children && folder_move(work, aside, parent, last) < 0)
+		return -1;
+	return children;
 }
 
 /* dirname: of the messages, in parent. */

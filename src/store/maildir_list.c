@@ -44,10 +44,11 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 {
 	DIR *d = folder_entries(m->root_fd);
 	struct dirent *de;
+	enum err e = ERR_OK;
 
 	if (!d)
 		return err_sys(t, "the mail root cannot be listed");
-	while ((de = readdir(d)) && l->tab.n < LIST_FOLDERS_MAX) {
+	while ((de = file_readdir(d, &e)) && l->tab.n < LIST_FOLDERS_MAX) {
 		const char *name = de->d_name;
 
 		if (name[0] == 'r' && trash_is(m->root_fd, name))
@@ -59,7 +60,7 @@ static enum err listing_read(struct maildir *m, struct listing *l, struct errtex
 	closedir(d);
 	if (!m->folders_only && folder_is_dir(m->inbox_fd, "cur"))
 		listing_add(l, SPAN("INBOX"), (struct listed){ .selectable = true });
-	return ERR_OK;
+	return e ? err_say(t, e, "the mail root cannot be listed") : ERR_OK;
 }
 
 enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_r, size_t *n_r,
@@ -153,10 +154,11 @@ static enum err moves_find(struct maildir *m, const char *dirname, struct moves 
 	DIR *d = folder_entries(m->root_fd);
 	size_t len = strlen(dirname);
 	struct dirent *de;
+	enum err e = ERR_OK;
 
 	if (!d)
 		return err_from_errno(errno);
-	while ((de = readdir(d))) {
+	while ((de = file_readdir(d, &e))) {
 		if (strncmp(de->d_name, dirname, len) != 0 || de->d_name[len] != '.' ||
 		    !folder_is_dir(m->root_fd, de->d_name))
 			continue;
@@ -168,7 +170,7 @@ static enum err moves_find(struct maildir *m, const char *dirname, struct moves 
 		v->from = mem_grow(v->from, v->n + 1, sizeof(*v->from));
 		v->from[v->n++] = mem_str(dirname);
 	}
-	return v->n ? ERR_OK : ERR_NOTFOUND;
+	return e || v->n ? e : ERR_NOTFOUND;
 }
 
 static bool move_target(const char *from, size_t from_n, const char *to,

@@ -44,12 +44,10 @@ enum err maildir_readdir(struct maildir_box *b, char dir, readdir_visit *fn, voi
 			close(fd);
 		return e;
 	}
-	for (errno = 0; !e && (de = readdir(d)); errno = 0)
+	while (!e && (de = file_readdir(d, &e)))
 		if (maildir_name_split(span_str(de->d_name), &base, &rest) &&
 		    is_message_file(fd, de))
 			e = fn(arg, dir, base, rest);
-	if (!e && errno)
-		e = err_from_errno(errno);
 	closedir(d);
 	return e;
 }

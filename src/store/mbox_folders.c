@@ -125,7 +125,7 @@ static enum err list_dir(struct listing *l, const char *dir)
 	struct dirent *de;
 	enum err e = ERR_OK;
 
-	while (d && !e && (de = readdir(d)))
+	while (d && !e && (de = file_readdir(d, &e)))
 		e = list_entry(l, fd, prefix, de->d_name);
 	if (d)
 		closedir(d);

@@ -52,6 +52,7 @@ static enum err companion_find(int fd, uint32_t *v_r)
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *d;
+	enum err e = ERR_OK;
 	uint32_t v;
 
 	*v_r = 0;
@@ -60,7 +61,7 @@ static enum err companion_find(int fd, uint32_t *v_r)
 			close(copy);
 		return err_from_errno(errno);
 	}
-	while ((d = readdir(dir))) {
+	while ((d = file_readdir(dir, &e))) {
 		struct span name = span_str(d->d_name);
 
 		if (span_starts(name, SPAN(FILE_NAME ".")) &&
@@ -68,7 +69,7 @@ static enum err companion_find(int fd, uint32_t *v_r)
 			*v_r = v;
 	}
 	closedir(dir);
-	return ERR_OK;
+	return e;
 }
 
 static void companion_name(char out[32], uint32_t v)

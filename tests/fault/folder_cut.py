@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 CTL = f"{os.environ.get('ROOST_BUILD', '.')}/tests/tools/storectl"
-CALLS = "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,fsync,fdatasync,ftruncate,write,pwrite64,openat,openat2"
+CALLS = "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,fsync,fdatasync,ftruncate,write,pwrite64,openat,openat2,getdents64"
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES")
 ALL = "--all" in sys.argv  # every error at every call; else one of them, in turn
 
