@@ -222,6 +222,7 @@ struct owner {
 	uid_t uid;
 	gid_t gid;
 	char *root[64]; /* own: trees the worker may touch */
+	bool more_roots; /* than root holds: an error */
 	size_t roots;
 	char *pool_root; /* own: the tree that holds the homes of his like */
 	char *inbox;     /* own: the file of INBOX=, of mboxes; NULL: none */

@@ -72,12 +72,15 @@ static enum err find_ids(const struct master *m, const struct ticket *t, struct 
 
 static void add_root(struct owner *o, const char *path)
 {
-	if (path == NULL || o->roots == ARRAY_LEN(o->root))
+	if (path == NULL)
 		return;
 	for (size_t i = 0; i < o->roots; i++)
 		if (strcmp(o->root[i], path) == 0)
 			return;
-	o->root[o->roots++] = mem_str(path);
+	if (o->roots < ARRAY_LEN(o->root))
+		o->root[o->roots++] = mem_str(path);
+	else
+		o->more_roots = true;
 }
 
 /* The inbox of mboxes is a file: its directory, for the lock file beside it. */
@@ -162,6 +165,8 @@ static enum err find_roots(const struct master *m, const struct ticket *t, struc
 		err = conf_index_fallback(m->gen->conf, &owner, a, &fallback, e);
 	add_root(o, fallback);
 	arena_free(&a);
+	if (err == ERR_OK && o->more_roots)
+		err = err_say(e, ERR_LIMIT, "the namespaces name more than %zu directories", ARRAY_LEN(o->root));
 	return err;
 }
 
