@@ -310,9 +310,8 @@ def look(top, form, told, always):
     path = f"{top}/socket"
     server = subprocess.Popen([STDIO, *FORMATS[form][1](home), "-s", path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: os.path.exists(path) or server.poll() is not None, 20, 0.005)
         s = socket.socket(socket.AF_UNIX)
-        s.connect(path)
+        wait_for(lambda: s.connect_ex(path) == 0, 20, 0.005)
         s.settimeout(60)
         imap = Stdio(s)
         check(Found(imap, told), told, always)
