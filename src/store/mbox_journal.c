@@ -7,7 +7,7 @@
  *	data = n bytes                  behind the head, only of a "file"
  *
  * file: the mbox's bytes [from, to) become data. new, old, rest: XXH3 of data, of what it replaces, and of that part of the
- * latter which lies behind data's end. Order: data and head are synced; where the file grows, what lies behind to is written
+ * latter which lies behind data's end. Order: the mbox, data and head are synced; where the file grows, what lies behind to is written
  * first; then the rest; it is cut where it shrinks; synced; the head becomes void, synced.
  * tail: bytes are being appended at from, the first n of which have the sum new.
  * ahead: XXH3 of up to 4 KiB before from, which no step changes: what does not fit is another file's journal and is put aside,
@@ -15,7 +15,7 @@
  *
  * While we are dead others may append to the file; they have its lock, and what they add is kept:
  * - the old bytes are all there still: nothing was begun, the journal is void (the caller's to-do list knows);
- * - data is there and the rest is not: all was done, and what lies behind data is foreign;
+ * - data is there and the rest is not, nor zeros in its place: all was done, and what lies behind data is foreign;
  * - else data is written again, and what lies behind the longer of both ends is foreign and moves to the new end. For that a
  *   second journal is written over this one; until it has its head, this head with damaged data says how far we were.
  */
@@ -351,11 +351,14 @@ static enum err note_apply(struct mbox_box *b, int fd, const struct note *n)
 	return e ? e : finish(b, fd);
 }
 
+/* Flags that were changed in place and not synced would be other bytes than those summed here, once the power has failed. */
 static enum err note_fill(struct mbox_box *b, struct note *n)
 {
 	struct stat st;
 	enum err e = fstat(b->fd, &st) < 0 ? err_from_errno(errno) : ERR_OK;
 
+	if (!e && syncs(b))
+		e = file_sync_data(b->fd);
 	n->ino = e ? 0 : st.st_ino;
 	if (!e)
 		e = ahead_sum(b, n->from, &n->ahead);
@@ -553,11 +556,25 @@ static enum err redo(struct recovery *r, struct errtext *t)
 	return e ? e : finish(r->b, r->fd);
 }
 
+/*
+ * A file system cuts a file by writing zeros behind the new end first, up to that of a block: those may be there when the power
+ * fails, and the new size not. No message begins with one.
+ */
+static enum err cut_begun(struct recovery *r, uint64_t new_end, bool *begun_r)
+{
+	char first = 1;
+	size_t n;
+	enum err e = read_at(r->b->fd, &first, 1, new_end, &n);
+
+	*begun_r = !e && n == 1 && first == '\0';
+	return e;
+}
+
 static enum err file_recover(struct recovery *r, struct errtext *t)
 {
 	const struct note *n = &r->n;
 	uint64_t new_end = n->from + n->n;
-	bool old, new, rest, begun;
+	bool old, new, rest, begun, cut = false;
 	enum err e = same_range(r, n->from, n->to, n->old, &old);
 
 	if (!e)
@@ -566,11 +583,13 @@ static enum err file_recover(struct recovery *r, struct errtext *t)
 		e = same_range(r, new_end, n->to, n->rest, &rest);
 	if (!e)
 		e = growth_begun(r, &begun);
+	if (!e && r->size >= n->to)
+		e = cut_begun(r, new_end, &cut);
 	if (e)
 		return e;
 	if (old && !begun)
 		return journal_void(r->b, r->fd);
-	if (new && n->to > new_end && !rest)
+	if (new && n->to > new_end && !rest && !cut)
 		return finish(r->b, r->fd);
 	return redo(r, t);
 }
