@@ -44,7 +44,10 @@ void control_drop(struct maildir *m, const char *name);
 
 /* --- maildir_moving.c --- */
 
-/* Before a directory of the folders is renamed (paths as maildir_dir_path), and after: what lies under CONTROL= goes with it. */
+/*
+ * Before a directory of the folders is renamed (paths as maildir_dir_path), and after: what lies under CONTROL= goes with it.
+ * ERR_EXISTS.
+ */
 enum err moving_begin(struct maildir *m, const char *from, const char *to);
 enum err moving_end(struct maildir *m, const char *from, const char *to, bool moved);
 

@@ -62,6 +62,9 @@ enum err moving_begin(struct maildir *m, const char *from, const char *to)
 
 	if (!elsewhere(m))
 		return ERR_OK;
+	/* The control files there are no leavings, but in use. */
+	if (folder_is_there(m->boxes_fd, to))
+		return ERR_EXISTS;
 	moving_finish(m);
 	drop_stale(m, to);
 	buf_init(&note, NOTE_MAX);

@@ -154,6 +154,11 @@ static void test_control(void **state)
 	assert_int_equal(uidvalidity(r, "A/B"), validity);
 	renames(r, "A", "C/D", ERR_OK);
 	assert_int_equal(uidvalidity(r, "C/D/B"), validity);
+	create(r, "X", ERR_OK);
+	renames(r, "X", "C/D", ERR_EXISTS); /* and what is there loses nothing */
+	renames(r, "X", "C/D/B", ERR_EXISTS);
+	reopen(r, &store_maildir_fs, c);
+	assert_int_equal(uidvalidity(r, "C/D/B"), validity);
 	removes(r, "C/D/B", ERR_OK);
 	assert_false(room_has(r, "../control/C/D/B"));
 }
