@@ -118,7 +118,8 @@ static enum err identity_locked(struct mbox_box *b, struct store_identity *id_r,
 	if (e)
 		return e;
 	if (!b->writable && b->beside.validity && (!b->map.based || b->beside.validity == b->map.validity)) {
-		identity_give(b, b->beside.validity, b->beside.next - 1, id_r);
+		last = b->map.based && b->map.last >= b->beside.next ? b->map.last : b->beside.next - 1;
+		identity_give(b, b->beside.validity, last, id_r);
 		return ERR_OK;
 	}
 	if (b->map.based) {

@@ -242,6 +242,8 @@ static enum err number(struct mbox_box *b, bool kept, struct errtext *t)
 	}
 	if (!e && map->based && s->next <= map->last)
 		s->next = map->last + 1;
+	if (!e && (!s->next || s->next - 1 > MBOX_UID_MAX - map->unnumbered))
+		e = err_say(t, ERR_LIMIT, "%s has no more UIDs", b->path);
 	if (!e && match(b, sums) && kept)
 		e = beside_save(b, t);
 	XXH3_freeState(state);

@@ -461,6 +461,10 @@ static void test_packed(void **state)
 	write_packed(r, arena_printf(r->arena, "%s" DATED("b", "2"), base));
 	uids_are(r, "a4 b10 ");
 	assert_true(identity(r).uidvalidity == 77 && identity(r).uidnext == 11);
+	/* Numbered by somebody else since, and further than we did. */
+	write_packed(r, FROM "X-IMAPbase: 77 0000000030\nSubject: a\nX-UID: 4\n\nbody a\n\n");
+	uids_are(r, "a4 ");
+	assert_int_equal(identity(r).uidnext, 31);
 	assert_int_equal(truncate(path, 60), 0);
 	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_IO);
 	assert_int_equal(store_mbox.locate(r->box, s.msg[0].key, s.msg[0].hint, &o, NULL, NULL, &r->text), ERR_IO);
