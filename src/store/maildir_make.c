@@ -108,6 +108,11 @@ static enum err leftovers_drop(int parent, const char *dirname)
 	int fd = file_open_dir(parent, dirname);
 	enum err e = fd < 0 ? err_from_errno(errno) : ERR_OK;
 
+	/* Made by another process since, or it could not be seen: the list is in use. */
+	if (!e && folder_is_there(fd, "cur"))
+		e = ERR_EXISTS;
+	else if (!e && errno != ENOENT)
+		e = err_from_errno(errno);
 	for (size_t i = 0; !e && i < ARRAY_LEN(names); i++)
 		if (unlinkat(fd, names[i], 0) < 0 && errno != ENOENT)
 			e = err_from_errno(errno);
