@@ -12,6 +12,7 @@
 #include "file.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -85,12 +86,17 @@ static bool list_cares(const char *name)
 	return name[0] == '.' || strcmp(name, "subscriptions") == 0;
 }
 
-/* Where SUBSCRIPTIONS= calls that file otherwise it may be any but those that lie beside it anyway. */
+/* Where SUBSCRIPTIONS= calls that file otherwise it may be any but those that lie beside it anyway; so may folders. */
 static bool list_may_care(const char *name)
 {
+	static const struct span ours[] = { SPAN_INIT("dovecot."), SPAN_INIT("dovecot-"), SPAN_INIT("roost."),
+					    SPAN_INIT("roost-") };
 	struct span s = span_str(name);
 
-	return !span_starts(s, SPAN("dovecot")) && !span_starts(s, SPAN("roost")) && !span_ends(s, SPAN(".lock"));
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		if (span_starts(s, ours[i]))
+			return false;
+	return !span_ends(s, SPAN(".lock"));
 }
 
 size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name))
