@@ -87,6 +87,11 @@ struct conf_namespace {
 	size_t mailboxes_n;
 };
 
+enum {
+	CONF_NAMESPACES_MAX = 255,
+	CONF_SHARERS_MAX = 32, /* of these the ones made for each user who shares */
+};
+
 /*
  * Never empty: without any section there is one private namespace with inbox = yes. Disabled
  * ones are not in it.

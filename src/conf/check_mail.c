@@ -152,10 +152,16 @@ static bool has_prefix(const struct conf *c, const char *prefix)
 void check_namespaces(struct check *k)
 {
 	struct named_ns *all = arena_array(k->c->arena, k->c->ns_n + 1, sizeof(*all));
-	size_t count = 0, inboxes = 0;
+	size_t count = 0, inboxes = 0, sharers = 0;
 
-	for (size_t i = 0; i < k->c->ns_n; i++)
+	for (size_t i = 0; i < k->c->ns_n; i++) {
 		inboxes += k->c->ns[i].inbox;
+		sharers += conf_has_sharers(&k->c->ns[i]);
+	}
+	if (k->c->ns_n > CONF_NAMESPACES_MAX)
+		FAIL(k, place_of(k, NULL, ""), "more than %d namespaces", CONF_NAMESPACES_MAX);
+	if (sharers > CONF_SHARERS_MAX)
+		FAIL(k, place_of(k, NULL, ""), "more than %d namespaces with %%%%u, %%%%n or %%%%d", CONF_SHARERS_MAX);
 	if (inboxes == 0)
 		FAIL(k, place_of(k, NULL, ""), "one namespace must have inbox = yes, not 0");
 	for (const struct node *n = k->c->root->child; all && n; n = n->next) {

@@ -13,7 +13,6 @@
 
 enum {
 	CONFIG_MAX = 4 << 20,
-	SHARES_MAX = 32,
 	WORK_MS = 200, /* flag changes reach the file names within a second */
 	WORK_AGAIN_MS = 50,
 	HOUSE_MS = 60000,
@@ -330,9 +329,10 @@ static enum err account_config(struct account *a, struct span extra, struct errt
 	for (size_t i = 0; i < n; i++) {
 		if (conf_has_sharers(&c[i])) {
 			/* Who may see what is in lists that we do not read. */
-			if (shares < SHARES_MAX && !conf_uses_plugin(a->w->conf, "acl") &&
-			    share_config(a, &c[i], &share[shares]))
-				shares++;
+			if (conf_uses_plugin(a->w->conf, "acl"))
+				continue;
+			if (!share_config(a, &c[i], &share[shares++]))
+				return ERR_MEMORY;
 			continue;
 		}
 		struct conf_location loc;

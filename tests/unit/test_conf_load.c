@@ -256,6 +256,32 @@ static void test_namespaces(void **state)
 	unload(&l);
 }
 
+static void test_too_many_namespaces(void **state)
+{
+	static const struct {
+		int n;
+		const char *more, *says;
+	} cases[] = {
+		{ 255, "", "more than 255 namespaces" },
+		{ 33, "%%u/\n type = shared\n location = maildir:/v/%%u", "more than 32 namespaces with %%u, %%n or %%d" },
+	};
+	struct loaded l;
+	struct buf text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buf_init(&text, 1 << 20);
+		buf_add_str(&text, PRELUDE INBOX);
+		for (int k = 1; k < cases[i].n; k++)
+			buf_printf(&text, "namespace n%d {\n prefix = n%d/%s\n}\n", k, k, cases[i].more);
+		l = load_ok(buf_cstr(&text));
+		unload(&l);
+		buf_printf(&text, "namespace z {\n prefix = z/%s\n}\n", cases[i].more);
+		expect_error(buf_cstr(&text), cases[i].says);
+		buf_free(&text);
+	}
+}
+
 static void test_bad_namespaces(void **state)
 {
 	static const struct {
@@ -664,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_user_settings),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_bad_namespaces),
+		cmocka_unit_test(test_too_many_namespaces),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_more_errors),
