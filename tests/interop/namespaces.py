@@ -140,7 +140,7 @@ def maildir(path, messages=0):
     for sub in ("cur", "new", "tmp"):
         os.makedirs(f"{path}/{sub}", exist_ok=True)
     for n in range(messages):
-        with open(f"{path}/cur/12000000{n:02d}.M{n}P1.host,S=15,W=17:2,", "w") as f:
+        with open(f"{path}/cur/12000000{n:02d}.M{n}P1.host,S=15,W=18:2,", "w") as f:
             f.write(f"Subject: {n:02d}\n\nx\n")
 
 

@@ -65,8 +65,8 @@ def sees(site, root):
     levels = ["/".join(root.split("/")[:n + 1]) for n in range(root.count("/") + 1)]
     assert anna.say("NAMESPACE")[2] == ['* NAMESPACE (("" "/")) (("shared/" "/")) NIL']
     assert names(anna, 'LIST "" "*"') == ["INBOX"]
-    assert anna.say(f"STATUS {root}/INBOX (MESSAGES)")[2] == anna.say(f"STATUS {root}/INBOX (MESSAGES)")[2]
-    assert "MESSAGES 2" in anna.say(f"STATUS {root} (MESSAGES)")[2][0]
+    for inbox in (f"{root}/INBOX", root):
+        assert "MESSAGES 2" in anna.say(f"STATUS {inbox} (MESSAGES)")[2][0], inbox
     assert "MESSAGES 1" in anna.say(f"STATUS {root}/work (MESSAGES)")[2][0]
     assert names(anna, 'LIST "" "*"') == ["INBOX", *levels, f"{root}/work", f"{root}/work/deep"]
     assert names(anna, 'LIST "" "shared/%"') == levels[1:2]
@@ -96,7 +96,7 @@ def works(site, root):
     assert anna.say("STORE 3 +FLAGS (\\Deleted)")[0] == anna.say("EXPUNGE")[0] == "OK"
     hears(bert, "* 3 EXPUNGE")
     done(bert)
-    assert anna.say(f"COPY 1 INBOX")[0] == "OK"
+    assert anna.say("COPY 1 INBOX")[0] == "OK"
     assert anna.say(f"COPY 1 {root}/made")[0] == "OK"
     assert anna.say(f"RENAME {root}/made {root}/other")[0] == "OK"
     assert anna.say(f"RENAME {root}/other mine")[0] == "NO"
@@ -143,7 +143,7 @@ def one_uid():
                 bert.close()
             for user in (ANNA, BERT):
                 out = site.adm("verify", "-u", user, "INBOX")
-                assert not out.stderr, out
+                assert out.returncode == 0 and not out.stderr, out
 
 
 def owed(site, root):
