@@ -236,7 +236,7 @@ CASES = [
     ("no-noselect", "namespace inbox {\n inbox = yes\n}\n", tree("fs"), ("CREATE n/m/o", "DELETE n/m/o", "DELETE a", "DELETE a/b", "DELETE deep/er/x"),
      "maildir:~/Maildir:LAYOUT=fs:NO-NOSELECT"),
     ("boxdir", "namespace inbox {\n inbox = yes\n}\n", lambda home: None, ("CREATE a/b", "SUBSCRIBE a/b", "RENAME a c"),
-     "maildir:~/Maildir:LAYOUT=fs:MAILBOXDIR=boxes:VOLATILEDIR=/tmp/roost-volatile/%u"),
+     "maildir:~/Maildir:LAYOUT=fs:MAILBOXDIR=boxes:VOLATILEDIR=~/volatile"),
     ("courier-two", "namespace inbox {\n inbox = yes\n prefix = INBOX.\n separator = .\n}\nnamespace old {\n prefix = Old.\n separator = .\n location = maildir:~/Archive\n}\n",
      tree("pp"), ("SUBSCRIBE Old.a", "SUBSCRIBE INBOX.a.b")),
     ("mbox", "namespace inbox {\n inbox = yes\n separator = /\n}\nnamespace old {\n prefix = Old/\n separator = /\n location = mbox:~/mail\n}\n",
