@@ -4,7 +4,7 @@
  * record: a FUSE file system at DIRECTORY with two files: "disk" holds the image BASE in memory, for a loop device to stand on;
  * "mark" takes lines of a test. What is written is applied at once and goes to LOG: 'W' offset length bytes, 'F' (flush),
  * 'M' length text. One request is answered before the next is read, so what stands before an F was on the disk when the
- * flush was over. Ends when it is unmounted.
+ * flush was over. Ends when it is unmounted; with 77 where nothing of that kind may be mounted.
  *
  * replay: picks a moment between the first mark and the end, and makes an IMAGE of what may be on the disk then: all that was
  * flushed, and of the rest all, nothing, some blocks, some sectors (a write of which half arrives), or a prefix.
@@ -26,7 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DISK = 2, MARK = 3, WRITE_MAX = 1 << 20, SECTOR = 512, BLOCK = 4096 };
+enum { DISK = 2, MARK = 3, WRITE_MAX = 1 << 20, SECTOR = 512, BLOCK = 4096, NO_FUSE = 77 };
 
 static char *image;
 static size_t image_n;
@@ -193,12 +193,14 @@ static int record(const char *base, const char *dir, const char *log)
 	image_load(base);
 	record_log = fopen(log, "w");
 	fuse_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (!record_log || fuse_fd < 0)
-		die("/dev/fuse");
+	if (!record_log)
+		die(log);
+	if (fuse_fd < 0)
+		return NO_FUSE;
 	setvbuf(record_log, NULL, _IOFBF, 1 << 20);
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fuse_fd);
 	if (mount("power", dir, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
-		die(dir);
+		return NO_FUSE;
 	for (;;) {
 		ssize_t n = read(fuse_fd, request, size);
 

@@ -188,8 +188,9 @@ def record(top, form, sync):
     os.makedirs(disk, exist_ok=True)
     recorder = subprocess.Popen([POWER, "record", f"{top}/base", disk, log])
     wait_for(lambda: os.path.exists(f"{disk}/disk") or recorder.poll() is not None, 20)
-    if recorder.poll() is not None:
+    if recorder.poll() == 77:
         skip("no FUSE here")
+    assert recorder.poll() is None, recorder.returncode
     extra = f"mail_location = {FORMATS[form][0]}\nmail_fsync = {sync}\nhostname = test.example\n"
     site = Site({USER: "secret"}, extra=extra, start=False)
     loop = None
