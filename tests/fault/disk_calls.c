@@ -141,7 +141,7 @@ static _Noreturn void child(struct house *h, struct deeds *k)
 	open_again(h);
 	deeds_do(h, k);
 	well = deeds_last(h, k);
-	for (int i = 0; i < 200 && acct_busy(h->a); i++) {
+	for (int i = 0; i < 600 && acct_busy(h->a); i++) {
 		usleep(i ? 50000 : 0);
 		house_work(h);
 	}
