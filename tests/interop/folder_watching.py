@@ -85,7 +85,7 @@ def run(location, shape):
             hears(stream, "moved/er/two/six")
         other.remove("one")
         hears(stream, "NonExistent", " one" if sep != "/" else "one")
-        # Ours, by another session, once each.
+        # Ours, by another session.
         second = site.imap(USER)
         assert second.create(f"mine{sep}a")[0] == "OK"
         hears(stream, f"mine{sep}a")
