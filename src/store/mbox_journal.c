@@ -7,8 +7,8 @@
  *	data = n bytes                  behind the head, only of a "file"
  *
  * file: the mbox's bytes [from, to) become data. new, old, rest: XXH3 of data, of what it replaces, and of that part of the
- * latter which lies behind data's end. Order: the mbox, data and head are synced; where the file grows, what lies behind to is written
- * first; then the rest; it is cut where it shrinks; synced; the head becomes void, synced.
+ * latter which lies behind data's end. Order: the mbox, data and head are synced; where the file grows, what lies behind to is
+ * written first; then the rest; it is cut where it shrinks; synced; the head becomes void, synced.
  * tail: bytes are being appended at from, the first n of which have the sum new.
  * ahead: XXH3 of up to 4 KiB before from, which no step changes: what does not fit is another file's journal and is put aside,
  * never applied.
