@@ -61,8 +61,9 @@ enum err conf_namespace_location(const struct conf *c, const struct conf_namespa
 bool conf_has_sharers(const struct conf_namespace *n);
 enum err conf_sharer_location(const struct conf *c, const struct conf_namespace *n, const struct conf_owner *o,
 			      struct span sharer, struct arena *a, struct conf_location *out, struct errtext *t);
-enum err conf_sharer_prefix(const struct conf_namespace *n, const struct conf_owner *o, struct span sharer, struct arena *a,
-			    const char **prefix_r, struct errtext *t);
+/* ERR_NOTFOUND, ERR_CANNOT, ERR_SYNTAX: other variables than those three are in it. */
+enum err conf_sharer_prefix(const struct conf_namespace *n, struct span sharer, struct arena *a, const char **prefix_r,
+			    struct errtext *t);
 /* Of a mailbox name the sharer, for the user me: below prefix, as the namespace has it, or that itself without its last sep. */
 bool conf_sharer_match(struct span prefix, char sep, struct span me, struct span name, struct buf *user_r);
 

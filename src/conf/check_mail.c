@@ -97,7 +97,7 @@ static void check_sharers(struct check *k, const struct named_ns *n)
 
 	if (n->ns.type != CONF_NS_SHARED)
 		FAIL(k, place_of(k, n->node, "type"), "a prefix with %%%%u, %%%%n or %%%%d is for type = shared");
-	e = conf_sharer_prefix(&n->ns, &who, SPAN("other@example.org"), k->c->arena, &prefix, &t);
+	e = conf_sharer_prefix(&n->ns, SPAN("other@example.org"), k->c->arena, &prefix, &t);
 	if (e)
 		FAIL(k, place_of(k, n->node, "prefix"), "prefix: %s", t.text);
 	e = conf_sharer_location(k->c, &n->ns, &who, SPAN("other@example.org"), k->c->arena, &location, &t);

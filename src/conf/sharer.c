@@ -121,19 +121,22 @@ enum err conf_sharer_location(const struct conf *c, const struct conf_namespace 
 	return conf_location_parse(text, vars, o->home, a, out, t);
 }
 
-enum err conf_sharer_prefix(const struct conf_namespace *n, const struct conf_owner *o, struct span sharer, struct arena *a,
-			    const char **prefix_r, struct errtext *t)
+enum err conf_sharer_prefix(const struct conf_namespace *n, struct span sharer, struct arena *a, const char **prefix_r,
+			    struct errtext *t)
 {
+	const struct conf_owner nobody = { "", "", "" };
 	struct expand_var vars[VARS];
 	const char *text = named(span_str(n->prefix), a);
 	struct buf out;
 	enum err e = ERR_MEMORY;
 
 	if (!text)
-		return e;
-	vars_of(vars, o, sharer, "");
+		return err_say(t, e, "out of memory");
+	if (has_owner(n->prefix, "h"))
+		return err_say(t, ERR_CANNOT, "%%%%h is no part of a mailbox name");
+	vars_of(vars, &nobody, sharer, "");
 	buf_init(&out, TEXT_MAX);
-	e = expand(text, vars, &out, t);
+	e = expand(text, vars + EXPAND_USER_VARS - 1, &out, t); /* the sharer's alone */
 	if (!e && !(*prefix_r = arena_span(a, buf_span(&out))))
 		e = ERR_MEMORY;
 	buf_free(&out);

@@ -227,7 +227,7 @@ static enum err share_make(void *ctx, const struct acct_share *share, struct spa
 	if (ns == NULL)
 		return ERR_MEMORY;
 	a.arena = ar;
-	enum err e = conf_sharer_prefix(&n, &owner, user, ar, &n.prefix, t);
+	enum err e = conf_sharer_prefix(&n, user, ar, &n.prefix, t);
 	if (e == ERR_OK)
 		e = conf_sharer_location(a.w->conf, &n, &owner, user, ar, &loc, t);
 	if (e == ERR_OK)

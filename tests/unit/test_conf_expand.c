@@ -200,7 +200,7 @@ static void test_sharer(void **state)
 	assert_string_equal(sharer("~%%n-x/", '/', "~a-x"), "-");
 
 	assert_true(conf_has_sharers(&n));
-	assert_int_equal(conf_sharer_prefix(&n, &who, SPAN("A@B.org"), a, &prefix, &t), ERR_OK);
+	assert_int_equal(conf_sharer_prefix(&n, SPAN("A@B.org"), a, &prefix, &t), ERR_OK);
 	assert_string_equal(prefix, "shared/a@b.org/");
 	assert_int_equal(conf_sharer_location(NULL, &n, &who, SPAN("a@b.org"), a, &l, &t), ERR_OK);
 	assert_string_equal(l.path, "/v/b.org/A/here.org");

@@ -296,6 +296,8 @@ static void test_bad_namespaces(void **state)
 		{ "namespace b {\n prefix = b/\n type = public\n}\n", "needs a location" },
 		{ "namespace b {\n prefix = b/%%u/\n type = public\n location = maildir:/m/%%u\n}\n", "for type = shared" },
 		{ "namespace b {\n prefix = b/\n type = shared\n location = maildir:/m/%%u\n}\n", "must be in the prefix" },
+		{ "namespace b {\n prefix = b/%u/%%u/\n type = shared\n location = maildir:/m/%%u\n}\n", "prefix: unknown variable" },
+		{ "namespace b {\n prefix = b/%%h/%%u/\n type = shared\n location = maildir:/m/%%u\n}\n", "no part of a mailbox" },
 		{ "namespace b {\n prefix = b/%%u/\n type = shared\n location = maildir:%%h/m\n}\n", "mail_home" },
 		{ "namespace b {\n prefix = b/\n location = maildir:~/b:LAYOUT=index\n}\n", "LAYOUT=index" },
 	};
