@@ -403,9 +403,11 @@ struct store_faulty {
 /* Its store_config.hostname carries a struct store_faulty * in tests: see store/faulty.c. */
 const struct store_ops *store_faulty_ops(void);
 
+enum { STORE_NAME_MAX = 255 }; /* bytes of a storage name */
+
 /*
  * Is this a storage name that may become a path: levels non-empty, no NUL, control byte, '/' (but as separator),
- * leading '~' or (unless ops->dots) '.', level not "." or ".." or reserved, <= 255 bytes in all.
+ * leading '~' or (unless ops->dots) '.', level not "." or ".." or reserved, <= STORE_NAME_MAX bytes.
  */
 bool store_name_valid(const struct store_ops *ops, const char *name);
 

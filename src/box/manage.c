@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+enum { LIST_ARENA = 64 << 20 };
+
 enum err acct_exists(struct acct *a, const char *name, struct errtext *t)
 {
 	struct mailbox *mb;
@@ -168,14 +170,18 @@ static enum err rename_run(struct idx_txn *x, void *arg, struct errtext *t)
 	struct buf to;
 	enum err e;
 
-	buf_init(&to, NAME_MAX_STORAGE);
+	buf_init(&to, STORE_NAME_MAX);
 	while ((e = find_below(x, r, &b, &to)) == ERR_OK) {
 		struct span key = name_index(r->space, buf_cstr(&to), name);
 
-		if (idx_box_find(x, key, &old) == ERR_OK)
-			e = idx_box_remove(x, old.id);
-		if (!e)
-			e = idx_box_rename(x, b.id, key);
+		if (to.failed) {
+			e = idx_box_remove(x, b.id); /* made just now: nobody can name it anymore */
+		} else {
+			if (idx_box_find(x, key, &old) == ERR_OK)
+				e = idx_box_remove(x, old.id);
+			if (!e)
+				e = idx_box_rename(x, b.id, key);
+		}
 		if (e)
 			break;
 	}
@@ -189,10 +195,14 @@ static void rename_open(struct acct *a, const struct renaming *r)
 	struct buf to;
 	bool watched;
 
-	buf_init(&to, NAME_MAX_STORAGE);
+	buf_init(&to, STORE_NAME_MAX);
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next) {
 		if (mb->space != r->space || !renamed(r, span_str(mb->name), r->space->ns->ops->separator, &to))
 			continue;
+		if (to.failed) {
+			end_views(mb);
+			continue;
+		}
 		watched = mb->place->watches > 0;
 		place_leave(mb);
 		free(mb->name);
@@ -212,6 +222,29 @@ static void rename_open(struct acct *a, const struct renaming *r)
 	buf_free(&to);
 }
 
+/* A mailbox below that became too long a name would be lost to clients: they could not even name it to rename it back. */
+static enum err names_fit(const struct renaming *r, struct errtext *t)
+{
+	const struct acct_ns *ns = r->space->ns;
+	struct store_folder *f;
+	struct arena *ar;
+	struct buf to;
+	size_t n;
+	enum err e;
+
+	if (strlen(r->to) <= strlen(r->from))
+		return ERR_OK;
+	ar = arena_new(LIST_ARENA);
+	buf_init(&to, STORE_NAME_MAX);
+	e = ns->ops->list(r->space->store, ar, &f, &n, t);
+	for (size_t i = 0; !e && i < n; i++)
+		if (renamed(r, span_str(f[i].name), ns->ops->separator, &to) && to.failed)
+			e = err_say(t, ERR_CANNOT, "The name of a mailbox below it would be too long");
+	buf_free(&to);
+	arena_free(&ar);
+	return e;
+}
+
 static enum err rename_folder(struct acct *a, const struct name *from, const struct name *to, struct errtext *t)
 {
 	struct renaming r = { from->space, from->storage, to->storage };
@@ -229,6 +262,8 @@ static enum err rename_folder(struct acct *a, const struct name *from, const str
 	if (inside)
 		return err_say(t, ERR_CANNOT, "A mailbox cannot be renamed into itself");
 	e = writable(from, t);
+	if (!e)
+		e = names_fit(&r, t);
 	if (!e)
 		e = from->space->ns->ops->rename(from->space->store, from->storage, to->storage, t);
 	if (e)

@@ -12,6 +12,9 @@ enum {
 	NS_ARENA = 1 << 20,
 };
 
+/* What name_index writes. */
+_Static_assert(1 + SHARER_MAX + 1 + STORE_NAME_MAX <= NAME_MAX_STORAGE + 1, "sharers' names");
+
 static const struct acct_share *share_of(const struct acct *a, struct span name, struct buf *user)
 {
 	const struct acct_config *c = a->config;

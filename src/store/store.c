@@ -41,7 +41,7 @@ bool store_name_valid(const struct store_ops *ops, const char *name)
 {
 	struct span rest = span_str(name), level;
 
-	if (rest.n == 0 || rest.n > 255 || rest.p[rest.n - 1] == ops->separator)
+	if (rest.n == 0 || rest.n > STORE_NAME_MAX || rest.p[rest.n - 1] == ops->separator)
 		return false;
 	while (span_split(&rest, ops->separator, &level))
 		if (!level_valid(ops, level))

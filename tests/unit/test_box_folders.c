@@ -267,12 +267,36 @@ static void test_left_out(void **state)
 	house_open(&h);
 }
 
+static int begin_levels(void **state)
+{
+	house_begin(&h, &store_maildir_fs);
+	return 0;
+}
+
+/* Nobody could name what is below anymore. */
+static void test_rename_too_long(void **state)
+{
+	char below[210] = "a/", to[61] = "";
+
+	memset(below + 2, 'x', 200);
+	memset(to, 'y', 60);
+	create(below);
+	house_append(&h, below, "x: y\n\n1", 0, NULL);
+	assert_int_equal(rename_to("a", to), ERR_CANNOT);
+	house_append(&h, below, "x: y\n\n2", 0, NULL);
+	to[54] = '\0';
+	assert_int_equal(rename_to("a", to), ERR_OK);
+	assert_int_equal(rename_to(to, "a"), ERR_OK);
+	house_append(&h, below, "x: y\n\n3", 0, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sections), T(test_levels), T(test_names), T(test_rename), T(test_delete_and_again),
 		cmocka_unit_test_setup_teardown(test_prefixes, begin_prefixed, end), T(test_marked),
 		cmocka_unit_test_setup_teardown(test_left_out, begin_prefixed, end),
+		cmocka_unit_test_setup_teardown(test_rename_too_long, begin_levels, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
