@@ -228,6 +228,11 @@ def test_completion(both):
     assert set(completed(both, prog, "mailbox", "delete", "-")) >= {"-u", "-A", "-F", "-e", "-r", "-s"}
     assert completed(both, prog, *conf, "reindex", "-u", ANNA, "Work.") == ["Work.Sub"]
     assert completed(both, prog, "help", "verif") == ["verify"]
+    # What users call their mailboxes is not for the administrator's shell.
+    assert both.ours("mailbox", "create", "-u", ANNA, "Odd$(exit)").returncode == 0
+    assert completed(both, prog, *conf, "reindex", "-u", ANNA, "Od") == ["Odd\\$\\(exit\\)"]
+    assert completed(both, prog, *conf, "reindex", "-u", ANNA, "Odd\\$") == ["Odd\\$\\(exit\\)"]
+    assert both.ours("mailbox", "delete", "-u", ANNA, "Odd$(exit)").returncode == 0
 
 
 def note_uidls(both):
