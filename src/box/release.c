@@ -5,11 +5,12 @@
  */
 #include "room.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
-#include "base/must.h"
 
 enum {
 	BATCH = 1000,
+	PATIENCE_MS = 30000,    /* with what another program has locked */
 	MODSEQ_MARGIN = 1000,   /* between what clients know and where the other server begins */
 	MODSEQ_ABROAD = 1 << 24 /* and to where we go on: all that it may give */
 };
@@ -17,6 +18,7 @@ enum {
 struct releasing {
 	struct mailbox *mb;  /* a reference */
 	bool drained;
+	uint64_t since;      /* clock_ms: it got on last */
 	struct set left;     /* own: still with the modseqs they had */
 	struct set batch;    /* own */
 };
@@ -62,12 +64,24 @@ static void begin(struct acct *a, struct acct_release *job)
 	struct releasing *g = mem_alloc(sizeof(*g));
 
 	job->priv = g;
+	g->since = clock_ms();
 	job->err = mailbox_open(a, job->name, &g->mb, &job->text);
 	if (!job->err)
 		job->err = mailbox_read(g->mb, begin_run, job, &job->text);
 	if (!job->err && job->note)
 		job->err = mailbox_update(g->mb, REC_NOTES, jump_run, job, &job->text);
 	job->goal = set_count(&g->left);
+}
+
+/* Is it a lock that was in the way, for which there is still time? */
+static bool waits(struct acct_release *job)
+{
+	const struct releasing *g = job->priv;
+
+	if (job->err != ERR_INUSE || clock_ms() - g->since >= PATIENCE_MS)
+		return false;
+	job->err = ERR_OK;
+	return true;
 }
 
 /* A batch more. STEP_DONE: that was all. */
@@ -80,6 +94,8 @@ static enum step stamp(struct acct_release *job)
 	if (!g->batch.n)
 		return STEP_DONE;
 	job->err = mailbox_update(g->mb, REC_FACTS, stamp_run, g, &job->text);
+	if (waits(job))
+		return STEP_WAITING;
 	set_remove_set(&g->left, &g->batch);
 	job->done = job->goal - set_count(&g->left);
 	return STEP_SLICE;
@@ -98,6 +114,18 @@ void acct_release_free(struct acct_release *job)
 	job->priv = NULL;
 }
 
+/* Flags that we still owe the folder: the other server reads them there. */
+static enum step drain(struct acct_release *job)
+{
+	struct releasing *g = job->priv;
+	enum step step = todo_drain(g->mb->space->shelf, g->mb, &job->err, &job->text);
+
+	if (waits(job))
+		return STEP_WAITING;
+	g->drained = step != STEP_SLICE;
+	return STEP_SLICE;
+}
+
 enum step acct_release(struct acct *a, struct acct_release *job)
 {
 	struct releasing *g;
@@ -106,16 +134,14 @@ enum step acct_release(struct acct *a, struct acct_release *job)
 	if (!job->priv)
 		begin(a, job);
 	g = job->priv;
-	/* Flags that we still owe the folder the other server reads there. */
-	if (!job->err && !g->drained) {
-		step = todo_drain(g->mb->space->shelf, g->mb, &job->err, &job->text);
-		g->drained = step != STEP_SLICE;
-		step = STEP_SLICE;
-	} else if (!job->err && job->note) {
+	if (!job->err && !g->drained)
+		step = drain(job);
+	else if (!job->err && job->note)
 		step = stamp(job);
-	}
 	if (job->err)
 		step = STEP_DONE;
+	if (step == STEP_SLICE)
+		g->since = clock_ms();
 	if (step == STEP_DONE)
 		acct_release_free(job);
 	return step;

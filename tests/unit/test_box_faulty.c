@@ -182,6 +182,45 @@ static void test_number_locked(void **state)
 	house_end(&h);
 }
 
+/* roostadm release: a lock is in the way of flags that the folder is still owed. */
+static bool released_locked(unsigned n)
+{
+	struct acct_release job = { .name = "INBOX", .note = true };
+	char path[200];
+	struct view *v;
+	bool reached;
+
+	plan = (struct store_faulty){ .inner = &store_maildir };
+	house_begin(&h, &store_maildir);
+	house_append(&h, "INBOX", "x: y\n\n1", 0, NULL);
+	house_close(&h);
+	h.ns.ops = store_faulty_ops();
+	h.ns.store.hostname = (const char *)&plan;
+	house_open(&h);
+	v = house_view(&h, "INBOX", false);
+	view_flag(v, 1, VIEW_FLAGS_ADD, MAIL_FLAGGED, NULL);
+	plan.fail_at = n;
+	plan.with = ERR_INUSE;
+	while (acct_release(h.a, &job) != STEP_DONE)
+		;
+	reached = plan.fail_at == 0;
+	assert_int_equal(job.err, ERR_OK);
+	snprintf(path, sizeof(path), "%s/cur", h.mail);
+	assert_non_null(find_file(path, ":2,F"));
+	view_close(&v);
+	house_end(&h);
+	return reached;
+}
+
+static void test_released_locked(void **state)
+{
+	unsigned n = 1;
+
+	while (released_locked(n))
+		n++;
+	assert_true(n > 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_opened_locked),
 		cmocka_unit_test(test_stored_locked),
 		cmocka_unit_test(test_number_locked),
+		cmocka_unit_test(test_released_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
