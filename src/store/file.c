@@ -77,6 +77,13 @@ struct dirent *file_readdir(DIR *d, enum err *e)
 	return de;
 }
 
+bool file_unknown(int errnum)
+{
+	enum err e = err_from_errno(errnum);
+
+	return e == ERR_TEMP || e == ERR_MEMORY || e == ERR_IO;
+}
+
 int file_open_parent(int dir_fd, const char *path, const struct file_make *make)
 {
 	struct span rest = span_of(path, (size_t)(file_last(path) - path)), level;

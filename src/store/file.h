@@ -34,6 +34,9 @@ struct file_make {
  */
 struct dirent *file_readdir(DIR *d, enum err *e);
 
+/* Of an open that failed: for want of descriptors, of memory, or the disk's fault. Whether there is something is not known. */
+bool file_unknown(int errnum);
+
 /* The directory that holds the last component of path; with make what is missing of it is made. -1 and errno. */
 int file_open_parent(int dir_fd, const char *path, const struct file_make *make);
 /* The last component. */

@@ -400,7 +400,7 @@ enum err maildir_courier_keywords(struct maildir_box *b, struct errtext *t)
 		return ERR_OK;
 	fd = file_open_dir(b->dir_fd, KEYWORDS);
 	/* What may be there tomorrow is not passed over: this is asked once. */
-	if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+	if (fd < 0 && file_unknown(errno))
 		return err_sys(t, "%s/" KEYWORDS, b->name);
 	if (fd < 0)
 		return ERR_OK;

@@ -98,9 +98,10 @@ static enum err visit_below(struct maildir *m, struct listing *l, size_t k)
 
 	snprintf(name, sizeof(name), "%.*s", (int)l->tab.key[k].n, l->tab.key[k].p);
 	v.name = name;
+	errno = ENOENT;
 	v.fd = maildir_dir_path(m, name, path) ? file_open_dir(m->boxes_fd, path) : -1;
 	if (v.fd < 0)
-		return ERR_OK;
+		return file_unknown(errno) ? err_from_errno(errno) : ERR_OK;
 	e = visit_dir(&v);
 	close(v.fd);
 	return e;

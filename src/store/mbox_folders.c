@@ -123,7 +123,7 @@ static enum err list_dir(struct listing *l, const char *dir)
 	int fd = *dir ? file_open_dir(l->r->root_fd, dir) : openat(l->r->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
-	enum err e = ERR_OK;
+	enum err e = !d && file_unknown(errno) ? err_from_errno(errno) : ERR_OK;
 
 	while (d && !e && (de = file_readdir(d, &e)))
 		e = list_entry(l, fd, prefix, de->d_name);

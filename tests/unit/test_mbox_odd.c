@@ -1,6 +1,8 @@
 /* Files in odd states, and what other programs do to them meanwhile. */
 #include "mbox_room.h"
 
+#include <sys/resource.h>
+
 static void append(struct mroom *r, const char *text, enum err want)
 {
 	struct store_stage st;
@@ -116,6 +118,27 @@ static void test_renamed_onto_leavings(void **state)
 	for (size_t i = 0; i < n; i++)
 		found += strcmp(f[i].name, "b") == 0 && f[i].special_use && strcmp(f[i].special_use, "\\Sent") == 0;
 	assert_int_equal(found, 1);
+}
+
+/* Who cannot look does not say that there is nothing. */
+static void test_list_without_descriptors(void **state)
+{
+	struct mroom *r = *state;
+	struct store_folder *f;
+	struct rlimit was, none;
+	size_t n;
+	enum err e;
+
+	assert_int_equal(store_mbox.create(r->store, "a", NULL, &r->text), ERR_OK);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	e = store_mbox.list(r->store, r->arena, &f, &n, &r->text);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(e, ERR_TEMP);
+	assert_int_equal(store_mbox.list(r->store, r->arena, &f, &n, &r->text), ERR_OK);
+	assert_true(n > 0);
 }
 
 /* An administrator's link to another disk stays one, whatever is done through it. */
@@ -487,6 +510,7 @@ int main(void)
 		MROOM_TEST(test_emptied_by_others),
 		MROOM_TEST(test_other_second),
 		MROOM_TEST(test_renamed_onto_leavings),
+		MROOM_TEST(test_list_without_descriptors),
 		MROOM_TEST(test_linked_inbox),
 		MROOM_TEST(test_no_file_at_all),
 		MROOM_TEST(test_any_bytes),
