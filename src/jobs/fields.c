@@ -96,7 +96,7 @@ static void write_received(struct jobs *j, const struct field *f, const struct m
 
 static void write_received_unix(struct jobs *j, const struct field *f, const struct message_facts *m, struct buf *out)
 {
-	buf_add_u64(out, (uint64_t)m->internaldate);
+	buf_printf(out, "%" PRId64, m->internaldate);
 }
 
 static void write_saved(struct jobs *j, const struct field *f, const struct message_facts *m, struct buf *out)
@@ -106,7 +106,7 @@ static void write_saved(struct jobs *j, const struct field *f, const struct mess
 
 static void write_saved_unix(struct jobs *j, const struct field *f, const struct message_facts *m, struct buf *out)
 {
-	buf_add_u64(out, (uint64_t)m->savedate);
+	buf_printf(out, "%" PRId64, m->savedate);
 }
 
 /* The Date field stands first in the envelope, quoted. */

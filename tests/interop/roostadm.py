@@ -415,6 +415,14 @@ def test_reports(both):
     assert r.returncode == 0 and len(r.stdout.splitlines()) == int(status[1]) + 1, r
     r = both.ours("-f", "tab", "dump", "-t", "uidlist", "INBOX")
     assert r.returncode == 0 and len(r.stdout.splitlines()) == int(status[1]) + 1, r
+    fill(f"{both.site.maildir(ANNA)}/.Old", MAILS[:1])
+    for folder, _, names in os.walk(f"{both.site.maildir(ANNA)}/.Old"):
+        for name in names:
+            os.utime(f"{folder}/{name}", (-86400, -86400))
+    give(f"{both.site.maildir(ANNA)}/.Old")
+    r = both.ours("-f", "tab", "fetch", "date.received.unixtime", "mailbox", "Old")
+    assert r.stdout.split() == [b"date.received.unixtime", b"-86400"], r
+    assert both.ours("mailbox", "delete", "Old").returncode == 0
 
 
 def main():
