@@ -264,6 +264,15 @@ class Trial:
         self.site, self.form, self.numbers, self.sent = site, form, numbers, sent
         self.index, self.other = (f"{site.home(user)}/{FORMATS[form][1]}" for user in (ANNA, BERT))
 
+    @staticmethod
+    def harmed(harm):
+        """False while the worker puts another file in the index's place."""
+        try:
+            harm()
+        except FileNotFoundError:
+            return False
+        return True
+
     def meanwhile(self, kind, harm, want):
         client = Client(self.site, want[ANNA][0])
         sender = Sender(self.site, self.numbers) if kind == "delivering" else None
@@ -271,10 +280,10 @@ class Trial:
         idle.select("INBOX")
         for t in filter(None, (client, sender)):
             t.start()
-        wait_for(lambda: client.asked > 0 and (not sender or sender.sent), 30)
-        harm()
-        before, sent = client.asked, sender and len(sender.sent)
         try:
+            wait_for(lambda: client.asked > 0 and (not sender or sender.sent), 30)
+            wait_for(lambda: self.harmed(harm), 30)
+            before, sent = client.asked, sender and len(sender.sent)
             wait_for(lambda: client.wrong or (client.asked > before + 2 and (not sender or len(sender.sent) > sent)), 40)
         finally:
             for t in filter(None, (client, sender)):
