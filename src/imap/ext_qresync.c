@@ -118,19 +118,39 @@ static bool read_resync(const struct imap_arg *a, struct resync *r)
 	return imap_arg_list(a, &pairs) && read_pairs(pairs, r) && !a->next;
 }
 
+/*
+ * The last of the pairs that the client knows which still holds; 0: none. Members of the same place are a pair; many of
+ * them may be named with few words, so it is ranges that are gone through.
+ */
+static uint32_t last_match(const struct set *mine, const struct set *uids)
+{
+	uint32_t matched = 0, done[2] = { 0, 0 }; /* members of r[i], r[k] that are behind us */
+
+	for (size_t i = 0, k = 0; i < mine->n && k < uids->n;) {
+		uint32_t a = mine->r[i].first + done[0], b = uids->r[k].first + done[1];
+		uint32_t left = mine->r[i].last - a, right = uids->r[k].last - b, run = left < right ? left : right;
+
+		if (a == b)
+			matched = a + run;
+		done[0] = left == run ? 0 : done[0] + run + 1;
+		done[1] = right == run ? 0 : done[1] + run + 1;
+		i += left == run;
+		k += right == run;
+	}
+	return matched;
+}
+
 /* Up to the last pair that still holds the client knows what vanished (section 3.2.5.2). */
 static void forget_matched(const struct view *v, struct resync *r)
 {
-	uint32_t matched = 0, seq = set_min(&r->seqs), uid = set_min(&r->uids);
+	struct set mine = SET_EMPTY;
+	uint32_t matched;
 
-	while (seq && uid) {
-		if (view_uid(v, seq) == uid)
-			matched = uid;
-		seq = set_next(&r->seqs, seq + 1);
-		uid = set_next(&r->uids, uid + 1);
-	}
+	view_seqs_to_uids(v, &r->seqs, &mine); /* numbers that are too large come last */
+	matched = last_match(&mine, &r->uids);
 	if (matched)
 		set_remove_range(&r->since.vanished, 1, matched);
+	set_free(&mine);
 }
 
 /* The base responses are written: what changed is told like any change, under their numbers. */
