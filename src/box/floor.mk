@@ -67,6 +67,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_made \
 	tests/unit/test_box_random \
 	tests/unit/test_box_search \
+	tests/unit/test_box_sharers \
 	tests/unit/test_box_sync \
 	tests/unit/test_box_thread \
 	tests/unit/test_box_two \
@@ -94,6 +95,8 @@ tests_unit_test_box_random_SOURCES = tests/unit/test_box_random.c $(BOX_HOUSE)
 tests_unit_test_box_random_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
 tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_sharers_SOURCES = tests/unit/test_box_sharers.c $(BOX_HOUSE)
+tests_unit_test_box_sharers_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_sync_SOURCES = tests/unit/test_box_sync.c $(BOX_HOUSE)
 tests_unit_test_box_sync_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_thread_SOURCES = tests/unit/test_box_thread.c $(BOX_HOUSE)

@@ -68,11 +68,21 @@ static enum err space_begin(struct space *s, struct span user, struct errtext *t
 	return e;
 }
 
+/* Of the configured ones some may have been left out: how many there are of all says nothing. */
+static bool is_full(const struct acct *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->spaces; i++)
+		n += a->space[i].share != NULL;
+	return n >= SHARERS_MOST;
+}
+
 struct space *sharer_of(struct acct *a, const struct acct_share *share, struct span user)
 {
 	struct space new = { .acct = a, .share = share, .made = true }, *s = find(a, share, user);
 
-	if (s || a->spaces == a->config->namespaces + SHARERS_MOST || space_begin(&new, user, NULL))
+	if (s || is_full(a) || space_begin(&new, user, NULL))
 		return s;
 	s = &a->space[a->spaces++];
 	*s = new;
