@@ -58,14 +58,15 @@ static enum step bad_url(struct imap_cmd *c, struct span text, const char *why)
 	return STEP_DONE;
 }
 
-/* URLs have UTF-8 (RFC 5092 section 8). NULL: nothing is selected, or no name. */
+/* In the arena: that of a view goes when another session renames it. URLs have UTF-8 (RFC 5092 section 8). NULL: nothing is
+ * selected, or no name. */
 static const char *mailbox_name(struct imap_cmd *c, const struct imap_url *url)
 {
 	const char *name = NULL;
 	struct buf wire;
 
 	if (!url->mailbox.n)
-		return c->s->view ? view_state(c->s->view)->name : NULL;
+		return c->s->view ? arena_str(c->arena, view_state(c->s->view)->name) : NULL;
 	buf_init(&wire, 1 << 20);
 	if (mutf7_from_utf8(url->mailbox, &wire))
 		name = arena_span(c->arena, buf_span(&wire));
