@@ -202,7 +202,7 @@ void match_facts(struct query_run *r, struct qnode *n, const struct message_fact
 	if (n->truth != MAYBE || !query_is_key(n->q->kind) || n->level > level)
 		return;
 	if (n->level == LEVEL_MAP)
-		n->truth = truth_of(set_has(&n->uids, f->uid));
+		n->truth = truth_of(set_has(n->uids, f->uid));
 	else if (n->level == LEVEL_RECORD)
 		n->truth = record_truth(r, n->q, f);
 	else if (n->level == LEVEL_HEADERS)

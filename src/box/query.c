@@ -39,11 +39,14 @@ static bool has_needle(enum query_kind k)
 	}
 }
 
-static enum err add_node(struct query_run *r, const struct visit *v, struct errtext *t)
+/* up: its parent; NULL at the top. */
+static enum err add_node(struct query_run *r, const struct visit *v, const struct visit *up, struct errtext *t)
 {
 	struct qnode *n = &r->node[r->n];
 
 	*n = (struct qnode){ .q = v->q, .kids = v->kids, .level = match_level(v->q), .asks = query_asks(v->q) };
+	n->joins = up && up->kids > 1;
+	n->with = up ? up->q->kind : Q_AND;
 	r->n++;
 	if (!has_needle(v->q->kind))
 		return ERR_OK;
@@ -77,8 +80,8 @@ static enum err lay_out(struct query_run *r, const struct query *q, struct errte
 			top->kids++;
 			stack[depth++] = visit_of(kid);
 		} else {
-			e = add_node(r, top, t);
 			depth--;
+			e = add_node(r, top, depth ? top - 1 : NULL, t);
 		}
 	}
 	free(stack);
@@ -88,14 +91,14 @@ static enum err lay_out(struct query_run *r, const struct query *q, struct errte
 
 /* --- sets ------------------------------------------------------------------------------ */
 
-/* What surely matches, and what may. */
+/* What surely matches, and what may: of all that is looked at; others may be in both. */
 struct bounds {
-	struct set must, may;
+	struct set sure, may;
 };
 
 static void bounds_free(struct bounds *b)
 {
-	set_free(&b->must);
+	set_free(&b->sure);
 	set_free(&b->may);
 }
 
@@ -109,98 +112,104 @@ static void complement(struct set *s, const struct set *all)
 	*s = out;
 }
 
-/* Joins the topmost kids of the stack into one. */
-static void connect(enum query_kind k, struct bounds *b, uint32_t kids, const struct set *all)
+static void negate(struct bounds *b, const struct set *all)
 {
-	struct set must;
+	struct set sure = b->may;
 
-	if (kids == 0) {
-		/* AND of nothing is true, OR of nothing is not. */
-		*b = (struct bounds){ SET_EMPTY, SET_EMPTY };
-		if (k == Q_AND) {
-			set_copy(&b->must, all);
-			set_copy(&b->may, all);
-		}
-		return;
-	}
-	for (uint32_t i = 1; i < kids; i++) {
-		if (k == Q_OR) {
-			set_add_set(&b->must, &b[i].must);
-			set_add_set(&b->may, &b[i].may);
-		} else {
-			set_intersect(&b->must, &b[i].must);
-			set_intersect(&b->may, &b[i].may);
-		}
-		bounds_free(&b[i]);
-	}
-	if (k != Q_NOT)
-		return;
-	must = b->may;
-	b->may = b->must;
-	b->must = must;
-	complement(&b->must, all);
+	b->may = b->sure;
+	b->sure = sure;
+	complement(&b->sure, all);
 	complement(&b->may, all);
 }
 
-static void key_bounds(const struct qnode *n, struct bounds *b, const struct set *all)
+/* Operands are joined as they come: there is never more to hold than one for each level of the tree. */
+struct planning {
+	const struct set *all;
+	struct bounds *stack;
+	size_t depth;
+};
+
+/* The bounds of n are known. */
+static void give(struct planning *p, const struct qnode *n, const struct set *sure, const struct set *may)
 {
-	*b = (struct bounds){ SET_EMPTY, SET_EMPTY };
-	if (n->level == LEVEL_MAP) {
-		set_copy(&b->must, &n->uids);
-		set_copy(&b->may, &n->uids);
+	struct bounds *top = &p->stack[p->depth - n->joins];
+
+	if (!n->joins) {
+		*top = (struct bounds){ SET_EMPTY, SET_EMPTY };
+		set_copy(&top->sure, sure);
+		set_copy(&top->may, may);
+		p->depth++;
+	} else if (n->with == Q_OR) {
+		set_add_set(&top->sure, sure);
+		set_add_set(&top->may, may);
 	} else {
-		set_copy(&b->may, all);
+		set_intersect(&top->sure, sure);
+		if (may != p->all)
+			set_intersect(&top->may, may);
 	}
+}
+
+/* The kids have been joined. AND of nothing is true, OR of nothing is not. */
+static void give_connective(struct planning *p, const struct qnode *n)
+{
+	struct bounds b = { SET_EMPTY, SET_EMPTY };
+
+	if (n->kids > 0) {
+		must(p->depth > 0);
+		b = p->stack[--p->depth];
+	} else if (n->q->kind == Q_AND) {
+		set_copy(&b.sure, p->all);
+		set_copy(&b.may, p->all);
+	}
+	if (n->q->kind == Q_NOT)
+		negate(&b, p->all);
+	give(p, n, &b.sure, &b.may);
+	bounds_free(&b);
 }
 
 static void plan(struct query_run *r)
 {
-	struct bounds *stack = mem_array(r->n + 1, sizeof(*stack));
-	const struct set *all = &r->all;
-	size_t depth = 0;
+	static const struct set none = SET_EMPTY;
+	struct planning p = { .all = &r->all, .stack = mem_array(r->n + 1, sizeof(*p.stack)) };
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct qnode *n = &r->node[i];
 
-		if (query_is_key(n->q->kind)) {
-			key_bounds(n, &stack[depth++], all);
-			continue;
-		}
-		must(depth >= n->kids);
-		depth -= n->kids;
-		connect(n->q->kind, &stack[depth++], n->kids, all);
+		if (!query_is_key(n->q->kind))
+			give_connective(&p, n);
+		else if (n->level == LEVEL_MAP)
+			give(&p, n, n->uids, n->uids);
+		else
+			give(&p, n, &none, p.all);
 	}
-	must(depth == 1);
-	set_copy(&r->todo, &stack[0].may);
+	must(p.depth == 1);
+	set_copy(&r->todo, &p.stack[0].may);
 	if (!r->modseq) {
-		set_copy(&r->result, &stack[0].must);
-		set_remove_set(&r->todo, &stack[0].must);
+		set_copy(&r->result, &p.stack[0].sure);
+		set_remove_set(&r->todo, &p.stack[0].sure);
 	}
-	bounds_free(&stack[0]);
-	free(stack);
+	set_intersect(&r->todo, &r->all);
+	set_intersect(&r->result, &r->all);
+	bounds_free(&p.stack[0]);
+	free(p.stack);
 }
 
 /* --- keys that the uid map answers --------------------------------------------------------- */
 
-static enum err key_uids(struct idx_txn *x, uint32_t box, struct query_run *r, struct qnode *n)
+static enum err flag_uids(struct idx_txn *x, uint32_t box, struct query_run *r, uint8_t flag, const struct set **uids_r)
 {
-	const struct set *all = &r->all;
+	unsigned bit = (unsigned)__builtin_ctz(flag);
 	enum err e = ERR_OK;
 
-	if (n->level != LEVEL_MAP || !query_is_key(n->q->kind))
+	must(bit < QUERY_FLAGS);
+	*uids_r = &r->flagged[bit];
+	if (r->flags_known >> bit & 1)
 		return ERR_OK;
-	set_clear(&n->uids);
-	if (n->q->kind == Q_ALL) {
-		set_copy(&n->uids, all);
-		return ERR_OK;
-	}
-	if (n->q->kind == Q_UIDS)
-		set_copy(&n->uids, &n->q->uids);
-	else if (n->q->flag == MAIL_RECENT)
-		set_copy(&n->uids, &r->v->recent);
+	if (flag == MAIL_RECENT)
+		set_copy(&r->flagged[bit], &r->v->recent);
 	else
-		e = idx_uids_flagged(x, box, n->q->flag, true, &n->uids);
-	set_intersect(&n->uids, all);
+		e = idx_uids_flagged(x, box, flag, true, &r->flagged[bit]);
+	r->flags_known |= !e << bit;
 	return e;
 }
 
@@ -209,8 +218,17 @@ static enum err map_run(struct idx_txn *x, struct rec *rec, void *arg, struct er
 	struct query_run *r = arg;
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; !e && i < r->n; i++)
-		e = key_uids(x, rec->b.id, r, &r->node[i]);
+	r->flags_known = 0;
+	for (size_t i = 0; !e && i < r->n; i++) {
+		struct qnode *n = &r->node[i];
+
+		if (n->q->kind == Q_ALL)
+			n->uids = &r->all;
+		else if (n->q->kind == Q_UIDS)
+			n->uids = &n->q->uids;
+		else if (n->q->kind == Q_FLAG)
+			e = flag_uids(x, rec->b.id, r, n->q->flag, &n->uids);
+	}
 	return e;
 }
 
@@ -318,11 +336,11 @@ void query_end(struct query_run **r)
 		return;
 	end_bytes(c);
 	view_walk_end(&c->w);
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < c->n; i++)
 		if (c->node[i].needle)
 			mime_matcher_free(&c->node[i].m);
-		set_free(&c->node[i].uids);
-	}
+	for (size_t i = 0; i < QUERY_FLAGS; i++)
+		set_free(&c->flagged[i]);
 	free(c->node);
 	free(c->stack);
 	free(c->batch);

@@ -9,7 +9,10 @@
 #include "mime/search.h"
 #include "room.h"
 
-enum { QUERY_NODES_MAX = 20000 };
+enum {
+	QUERY_NODES_MAX = 20000,
+	QUERY_FLAGS = 6, /* bits of enum mail_flag */
+};
 
 /* What it takes to answer a key. */
 enum query_level { LEVEL_MAP, LEVEL_RECORD, LEVEL_HEADERS, LEVEL_BYTES };
@@ -19,12 +22,14 @@ enum truth { NO, YES, MAYBE };
 struct qnode {
 	const struct query *q;   /* borrowed */
 	uint32_t kids;
+	bool joins;              /* not the first of its parent's kids, */
+	enum query_kind with;    /* and what the parent makes of them */
 	enum query_level level;  /* of a key; LEVEL_MAP for the connectives */
 	bool asks;               /* query_asks */
 	enum truth truth;        /* for the message under way */
 	bool needle;             /* m is in use */
 	struct mime_matcher m;   /* own */
-	struct set uids;         /* own: LEVEL_MAP keys: where it is true */
+	const struct set *uids;  /* borrowed (the run, the query): LEVEL_MAP keys: where it is true, and perhaps elsewhere */
 };
 
 struct query_run {
@@ -33,6 +38,8 @@ struct query_run {
 	size_t n;
 	enum truth *stack;       /* own: n */
 	struct set all;          /* what is looked at */
+	struct set flagged[QUERY_FLAGS]; /* own: by bit; what has that flag, if a key asks for it */
+	unsigned flags_known;    /* which of these are there */
 	struct set result, todo;
 	struct view_walk *w;
 	uint64_t looked_at, to_look_at; /* messages of todo */

@@ -1,6 +1,7 @@
 /* Search keys one by one and connected, over facts, cached headers and bytes. */
 #include "tests/unit/box_house.h"
 
+#include <sys/resource.h>
 
 static struct house h;
 static struct view *v;
@@ -220,12 +221,60 @@ static void test_too_complex(void **state)
 	view_close(&v);
 }
 
+/* KiB. The sanitizer keeps what was freed: then it says nothing. */
+static long peak(void)
+{
+	struct rusage u;
+
+#ifdef __SANITIZE_ADDRESS__
+	return 0;
+#endif
+	assert_int_equal(getrusage(RUSAGE_SELF, &u), 0);
+	return u.ru_maxrss;
+}
+
+/* A mailbox of many gaps costs memory once, not for every key again. */
+static void test_many_keys(void **state)
+{
+	enum { MESSAGES = 4000, KEYS = 9000 };
+	struct query *q = join(Q_AND, NULL, NULL), *last = NULL, **link = &q->first;
+	struct query_run *r;
+	struct errtext t;
+	long before;
+
+	for (int i = 0; i < MESSAGES; i++)
+		house_append(&h, "INBOX", "Subject: x\n\ny\n", i % 2 ? MAIL_DELETED : 0, NULL);
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(try_expunge(v), ERR_OK);
+	view_quiet(&h, v);
+	for (int i = 0; i < KEYS; i++, link = &last->next) {
+		last = *link = i % 3 == 0 ? number(Q_FLAG, MAIL_SEEN) : i % 3 == 1 ? text(Q_SUBJECT, "", "x") : key(Q_UIDS);
+		if (i % 3 == 2)
+			set_copy(&last->uids, view_uids(v));
+		if (i % 3 == 0)
+			last = *link = join(Q_NOT, last, NULL);
+	}
+	before = peak();
+	assert_int_equal(query_start(v, q, NULL, &r, &t), ERR_OK);
+	assert_true(peak() - before < 64 << 10);
+	query_end(&r);
+	query_free(q);
+	view_close(&v);
+}
+
+static int begin_memory(void **state)
+{
+	house_begin(&h, &store_memory);
+	return 0;
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, begin, end), cmocka_unit_test_setup_teardown(t, begin_cold, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_keys), T(test_dates), T(test_connected), T(test_modseq), T(test_too_complex),
+		cmocka_unit_test_setup_teardown(test_many_keys, begin_memory, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
