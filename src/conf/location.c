@@ -197,7 +197,7 @@ static enum err take_key(struct location_parser *p, struct span field, struct er
 	if (bare != (eq == SIZE_MAX))
 		return err_say(t, ERR_SYNTAX, "key %s %s", k->name, bare ? "takes no value" : "needs a value");
 	if (k->maildir && p->loc.driver != CONF_DRIVER_MAILDIR)
-		return err_say(t, ERR_CANNOT, "key %s is not served for this driver", k->name);
+		return err_say(t, ERR_CANNOT, "key %s is for maildir: and not served here", k->name);
 	p->loc.dirname_control |= strcmp(k->name, "FULLDIRNAME") == 0;
 	return take_value(p, k, v, t);
 }

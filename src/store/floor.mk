@@ -4,6 +4,7 @@ noinst_LIBRARIES += src/store/libstore.a
 src_store_libstore_a_SOURCES = \
 	include/store/store.h src/store/store.c \
 	include/store/dotlock.h src/store/dotlock.c \
+	src/store/dovecot_seen.h src/store/dovecot_seen.c \
 	src/store/extra.h src/store/extra.c \
 	src/store/faulty.c \
 	src/store/file.h src/store/file.c \
@@ -79,6 +80,7 @@ check_PROGRAMS += \
 	tests/unit/test_mbox_odd \
 	tests/unit/test_store_contract \
 	tests/unit/test_store_dotlock \
+	tests/unit/test_store_dovecot_seen \
 	tests/unit/test_store_extra \
 	tests/unit/test_store_file \
 	tests/unit/test_store_keytab \
@@ -106,6 +108,7 @@ tests_unit_test_mbox_head_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_mbox_odd_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_contract_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_dotlock_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_store_dovecot_seen_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_extra_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_file_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_store_keytab_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -118,6 +121,7 @@ EXTRA_PROGRAMS += \
 	tests/fuzz/fuzz_maildir_courier \
 	tests/fuzz/fuzz_maildir_extra \
 	tests/fuzz/fuzz_maildir_keywords \
+	tests/fuzz/fuzz_dovecot_seen \
 	tests/fuzz/fuzz_store_seen \
 	tests/fuzz/fuzz_store_special_use \
 	tests/fuzz/fuzz_maildir_name \
@@ -130,6 +134,8 @@ tests_fuzz_fuzz_maildir_courier_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_courier_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_maildir_extra_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_maildir_extra_LDADD = $(STORE_LIBS)
+tests_fuzz_fuzz_dovecot_seen_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_dovecot_seen_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_store_seen_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_store_seen_LDADD = $(STORE_LIBS)
 tests_fuzz_fuzz_store_special_use_LDFLAGS = $(FUZZ_LINK)

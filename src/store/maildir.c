@@ -84,6 +84,7 @@ static enum err fds_open(struct maildir *m, const struct store_config *config, s
 		return e;
 	modes_set(m, config->dir_mode);
 	m->inbox_fd = m->control_fd = m->boxes_fd = m->root_fd;
+	maildir_seen_open(m);
 	m->work_fd = m->fs ? -1 : m->root_fd;
 	if (config->boxdir && m->fs) {
 		m->boxes_fd = -1;
@@ -353,8 +354,11 @@ enum err maildir_extra(struct maildir_box *b, struct errtext *t)
 static enum err maildir_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	enum err e = b->head.readonly ? ERR_READONLY : maildir_control_make(b, t);
+	enum err e;
 
+	if (b->head.own_seen)
+		return maildir_seen_raise(b, floor, t);
+	e = b->head.readonly ? ERR_READONLY : maildir_control_make(b, t);
 	if (!e)
 		e = maildir_extra(b, t);
 	if (e || extra_floor(b->extra) >= floor)

@@ -30,7 +30,7 @@ struct maildir {
 	char *boxes;                  /* own: where the folders begin */
 	char *dirname, *subscriptions; /* own; dirname may be NULL */
 	char *seen;                   /* own; NULL: \Seen is nobody's own */
-	bool seen_all;
+	bool seen_all, seen_root;     /* of all mailboxes; the root has a dovecot-shared */
 	bool fs, utf8, prune, folders_only, dirname_control; /* as configured; fs: LAYOUT=fs */
 	int root_fd;                  /* own */
 	int boxes_fd;                 /* own when not equal to root_fd */
@@ -199,10 +199,17 @@ enum err maildir_courier_subscriptions(struct maildir *m, const struct subs_file
 void moving_finish(struct maildir *m);
 
 /* maildir_seen.c */
+void maildir_seen_open(struct maildir *m);      /* the root is open */
 void maildir_seen_begin(struct maildir_box *b); /* is \Seen the user's own here? */
 void maildir_seen_end(struct maildir_box *b);
 enum err maildir_seen_refresh(struct maildir_box *b, struct errtext *t); /* the list of UIDs has been read */
 bool maildir_seen_has(const struct maildir_box *b, uint32_t uid);
+bool maildir_seen_news(struct maildir_box *b); /* Dovecot noted something that no scan of all has told */
+void maildir_seen_told(struct maildir_box *b); /* one did */
+bool maildir_seen_elsewhere(struct maildir *m, const char *name); /* may that be? Of a mailbox that need not be open */
+/* The modseqs of who has an index of his own have a floor of their own. Of a mailbox with own_seen. */
+uint64_t maildir_seen_floor(const struct maildir_box *b); /* as of the last refresh; 0: none noted */
+enum err maildir_seen_raise(struct maildir_box *b, uint64_t floor, struct errtext *t);
 enum err maildir_set_seen(struct store_box *sb, const struct set *on, const struct set *off, struct errtext *t);
 /* What goes into a file's name, which has these flags now. */
 struct mail_flags maildir_seen_not(const struct maildir_box *b, struct mail_flags flags, struct mail_flags now);

@@ -375,12 +375,16 @@ enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, str
 		e = list_adopt_locked(b, &id, t);
 	if (!e)
 		e = maildir_extra(b, t);
+	if (!e)
+		e = maildir_seen_refresh(b, t);
 	if (e)
 		return e;
 	id.uidvalidity = b->list.head.uidvalidity;
 	id.uidnext = b->list.head.next;
 	memcpy(id.guid, b->list.head.guid, sizeof(id.guid));
-	id.modseq_floor = extra_floor(b->extra);
+	id.modseq_floor = b->head.own_seen ? maildir_seen_floor(b) : 0;
+	if (!id.modseq_floor)
+		id.modseq_floor = extra_floor(b->extra);
 	if (!id.note && b->list.mend)
 		id.note = "dovecot-uidlist holds damaged lines; their messages get new UIDs";
 	*id_r = id;

@@ -99,7 +99,7 @@ enum err maildir_glance(struct store *s, const char *name, uint64_t seen, struct
 	enum err e = maildir_stamp_at(maildir_of(s), name, seen, &now);
 
 	if (!e)
-		*changed_r = token_stale(maildir_of(s), token, &now);
+		*changed_r = token_stale(maildir_of(s), token, &now) || maildir_seen_elsewhere(maildir_of(s), name);
 	return e;
 }
 
@@ -112,7 +112,7 @@ enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_
 	maildir_names_drop(b);
 	if (e)
 		return e;
-	*changed_r = token_stale(b->m, token, &now);
+	*changed_r = token_stale(b->m, token, &now) || maildir_seen_news(b);
 	return ERR_OK;
 }
 
@@ -429,6 +429,8 @@ static enum err pass_finish(struct pass *p, bool whole, struct arena *a, struct 
 	if (e)
 		return err_say(t, e, "%s has too many messages for one command", p->b->name);
 	pass_note_in_play(p, whole);
+	if (whole)
+		maildir_seen_told(p->b);
 	*scan_r = scan;
 	return ERR_OK;
 }
@@ -493,7 +495,7 @@ enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena 
 	struct stamp then;
 	enum err e;
 
-	if (!token_read(token, &then) || cur_young(b->m, &then))
+	if (!token_read(token, &then) || cur_young(b->m, &then) || maildir_seen_news(b))
 		return err_say(t, ERR_CANNOT, "the token proves nothing");
 	e = pass_read(&p, false, t);
 	if (!e && (then.cur_sec != p.after.cur_sec || then.cur_nsec != p.after.cur_nsec))

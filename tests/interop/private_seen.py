@@ -143,13 +143,13 @@ def forget_indexes(site):
 
 
 def beside(site):
-    """Dovecot keeps what each has seen elsewhere; all else it finds as we do."""
+    """What each has seen Dovecot knows of itself; all else it finds as we do."""
     for user in UIDS:
         dovecot = Dovecot(site, user, (UIDS[user], UIDS[user], [GID]))
         theirs = flags(dovecot, "Public/team")
         assert theirs == {1: set(), 2: {"\\Flagged"}, 3: set()}, theirs
-        assert dovecot.say("STORE 3 +FLAGS (\\Seen)")[0] == "OK"
-        assert dovecot.say("STORE 1 +FLAGS (\\Seen \\Draft)")[0] == "OK"
+        assert dovecot.say(f"STORE {'2:3' if user == ANNA else 1} +FLAGS (\\Seen)")[0] == "OK"
+        assert dovecot.say("STORE 1 +FLAGS (\\Draft)")[0] == "OK"
         assert dovecot.say("STORE 1 -FLAGS (\\Draft)")[0] == "OK"
         assert dovecot.say("CREATE Public/made")[0] == "OK"
         roost = Roost(site, user)
@@ -160,6 +160,78 @@ def beside(site):
         assert roost.say("DELETE Public/made")[0] == roost.say("DELETE Public/ours")[0] == "OK"
         roost.close()
         dovecot.close()
+
+
+def migrated(site):
+    """What each saw with Dovecot he has seen, also what he saw there in between; what he saw here stays."""
+    site.stop()
+    ids = {user: (uid, uid, [GID]) for user, uid in UIDS.items()}
+    dovecot = {user: Dovecot(site, user, ids[user]) for user in (ANNA, BERT)}
+    box = "Public/moved"
+    assert dovecot[ANNA].say(f"CREATE {box}")[0] == "OK"
+    for n in range(6):
+        assert append(dovecot[ANNA], box, b"Subject: %d\r\n\r\nx\r\n" % n)[0] == "OK"
+    assert len(flags(dovecot[BERT], box)) == len(flags(dovecot[ANNA], box)) == 6
+    assert dovecot[ANNA].say("STORE 1:3 +FLAGS (\\Seen)")[0] == dovecot[ANNA].say("STORE 2 -FLAGS (\\Seen)")[0] == "OK"
+    assert dovecot[BERT].say("STORE 6 +FLAGS (\\Seen)")[0] == "OK"
+    assert dovecot[BERT].say("SELECT Board/news")[0] == dovecot[BERT].say("STORE 2 +FLAGS (\\Seen)")[0] == "OK"
+    theirs = {user: flags(dovecot[user], box) for user in dovecot}
+    for session in dovecot.values():
+        session.close()
+    site.start()
+    ours = dict(zip((ANNA, BERT), sessions(site)))
+    assert unseen(ours[ANNA], box) == 4 and unseen(ours[BERT], box) == 5
+    assert {user: flags(ours[user], box) for user in ours} == theirs, theirs
+    news = flags(ours[BERT], "Board/news")
+    assert news == {1: {"\\Seen"}, 2: {"\\Seen"}}, news
+    assert flags(ours[ANNA], "Board/news") == {1: set(), 2: set()}
+    flags(ours[ANNA], box)
+    assert ours[ANNA].say("STORE 1 -FLAGS (\\Seen)")[0] == ours[ANNA].say("STORE 2 +FLAGS (\\Seen)")[0] == "OK"
+    for session in ours.values():
+        session.close()
+    site.stop()
+    for user, told in ((ANNA, "4:5"), (BERT, "1")):
+        session = Dovecot(site, user, ids[user])
+        assert len(flags(session, box)) == 6
+        assert session.say(f"STORE {told} +FLAGS (\\Seen)")[0] == "OK"
+        session.close()
+    site.start()
+    anna, bert = sessions(site)
+    assert unseen(anna, box) == 2 and unseen(bert, box) == 4
+    seen = [{uid for uid, have in flags(session, box).items() if "\\Seen" in have} for session in (anna, bert)]
+    assert seen == [{2, 3, 4, 5}, {1, 6}], seen
+    anna.close()
+    bert.close()
+
+
+def modseqs(site):
+    """Each one's count goes on as if he were alone: that another begins later tells nobody anything again."""
+    anna = sessions(site)[0]
+    box = "Public/counted"
+    assert anna.say(f"CREATE {box}")[0] == append(anna, box, b"Subject: x\r\n\r\nx\r\n")[0] == "OK"
+    flags(anna, box)
+    assert anna.say("STORE 1 +FLAGS (\\Seen)")[0] == "OK"
+    anna.close()
+
+    def modseq(session):
+        return int(answer(session, f"STATUS {box} (HIGHESTMODSEQ)").split("HIGHESTMODSEQ ")[1].rstrip(")"))
+
+    bert = sessions(site)[1]
+    before = modseq(bert)
+    place = f"{site.home(ANNA)}/{'private' if 'INDEXPVT' in site.layout else 'index'}"
+    bert.close()
+    site.stop()
+    floors = [open(f"{place}/{name}").read().split()[2] for name in os.listdir(place) if name.startswith("roost-seen.")]
+    assert floors and all(int(floor) > before for floor in floors), (floors, before)
+    for top, dirs, files in os.walk(place):
+        assert not [name for name in files if name.startswith("roost-extra")]
+    extra = f"{site.dir}/public/{'' if 'fs' in site.layout else '.'}counted/roost-extra"
+    assert not os.path.exists(extra) or not [line for line in open(extra) if line.startswith("m ")], open(extra).read()
+    site.start()
+    anna, bert = sessions(site)
+    assert modseq(bert) == before
+    anna.close()
+    bert.close()
 
 
 def main():
@@ -184,7 +256,10 @@ def main():
                 site.start()
                 beside(site)
                 check(site, f"{kind}: after Dovecot")
+                migrated(site)
             assert "left out" not in site.log()
+            if kind != "one place":
+                modseqs(site)
             out = site.adm("verify", "-u", ANNA, "Public/team")
             assert out.returncode == 0, out
     print("private_seen: well")

@@ -4,36 +4,43 @@
 #include "src/store/seen.h"
 
 #include <sys/file.h>
+#include <xxhash.h>
 
 static void test_text(void **state)
 {
-	struct set uids = SET_EMPTY, read = SET_EMPTY;
+	struct seen_facts f = { .floor = 12345678901 }, read = { .floor = 0 };
 	struct buf b;
-	uint32_t v = 0;
 
 	buf_init(&b, 4096);
-	set_add_range(&uids, 1, 5);
-	set_add(&uids, 7);
-	set_add_range(&uids, 4294967294, UINT32_MAX);
-	assert_true(seen_encode(1700000000, &uids, &b));
-	assert_true(span_starts(buf_span(&b), SPAN("1 1700000000 1:5,7,4294967294:4294967295 ")));
-	assert_true(seen_decode(buf_span(&b), &v, &read));
-	assert_int_equal(v, 1700000000);
-	assert_int_equal(set_count(&read), 8);
+	f.d = (struct dovecot_seen){ .uidvalidity = 1700000000, .log_seq = 7, .log_end = 196 };
+	set_add_range(&f.d.uids, 1, 5);
+	set_add(&f.d.uids, 7);
+	set_add_range(&f.d.uids, 4294967294, UINT32_MAX);
+	assert_true(seen_encode(&f, &b));
+	assert_true(span_starts(buf_span(&b), SPAN("2 1700000000 12345678901 7:196 1:5,7,4294967294:4294967295 ")));
+	assert_true(seen_decode(buf_span(&b), &read));
+	assert_int_equal(read.d.uidvalidity, 1700000000);
+	assert_true(read.floor == f.floor && read.d.log_seq == 7 && read.d.log_end == 196);
+	assert_int_equal(set_count(&read.d.uids), 8);
 	for (size_t i = 0; i < b.n; i++) {
 		b.p[i] ^= 1;
-		assert_false(seen_decode(buf_span(&b), &v, &read));
+		assert_false(seen_decode(buf_span(&b), &read));
 		b.p[i] ^= 1;
-		assert_false(seen_decode(span_cut(buf_span(&b), 0, i), &v, &read));
+		assert_false(seen_decode(span_cut(buf_span(&b), 0, i), &read));
 	}
 	buf_clear(&b);
-	set_clear(&uids);
-	assert_true(seen_encode(1, &uids, &b));
-	assert_true(seen_decode(buf_span(&b), &v, &read));
-	assert_int_equal(read.n, 0);
+	set_clear(&f.d.uids);
+	assert_true(seen_encode(&f, &b));
+	assert_true(seen_decode(buf_span(&b), &read));
+	assert_int_equal(read.d.uids.n, 0);
+	buf_clear(&b);
+	buf_add_str(&b, "1 1700000000 1:2,4");
+	buf_printf(&b, " %08x\n", XXH32(b.p, b.n, 0));
+	assert_true(seen_decode(buf_span(&b), &read));
+	assert_true(set_count(&read.d.uids) == 3 && read.floor == 0 && read.d.log_seq == 0);
 	buf_free(&b);
-	set_free(&uids);
-	set_free(&read);
+	set_free(&f.d.uids);
+	set_free(&read.d.uids);
 }
 
 /* --- a Maildir of two users --- */
