@@ -243,6 +243,8 @@ struct acct_release {
 	enum err err; /* out, as all below */
 	struct errtext text;
 	uint64_t raise;
+	bool own_seen;       /* \Seen is this user's own here: */
+	struct set seen;     /* that he has seen; the caller frees it */
 	uint64_t done, goal; /* messages */
 	void *priv;
 };

@@ -28,8 +28,13 @@ static enum err begin_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	struct acct_release *job = arg;
 	struct releasing *g = job->priv;
 
+	enum err e = ERR_OK;
+
 	job->raise = r->b.highestmodseq + MODSEQ_MARGIN;
-	return idx_uids(x, r->b.id, &g->left);
+	job->own_seen = g->mb->own_seen;
+	if (job->own_seen)
+		e = idx_uids_flagged(x, r->b.id, MAIL_SEEN, true, &job->seen);
+	return e ? e : idx_uids(x, r->b.id, &g->left);
 }
 
 /* The change log begins there: whoever knows less than that is told by comparison. */

@@ -61,7 +61,7 @@ static const char *const adopt_columns[] = { "mailbox",	 "uidvalidity", "message
 static const char *const release_columns[] = { "mailbox",  "uidvalidity", "messages",	 "lastuid", "keywords",
 					       "subscribed", "clientswill", "highestmodseq", "command" };
 
-enum { DOVECOT_KEYWORDS = 26 };
+enum { DOVECOT_KEYWORDS = 26, SEEN_RANGES = 500, COMMANDS_MAX = 32 << 20 };
 
 static enum err adopt_start(struct jobs *j, struct errtext *t)
 {
@@ -146,6 +146,7 @@ static void release_drop(void *state)
 
 	acct_status_free(&g->status);
 	acct_release_free(&g->release);
+	set_free(&g->release.seen);
 }
 
 /*
@@ -155,17 +156,41 @@ static void release_drop(void *state)
  * UIDs and tell all that are gone, also those which came and went while it did not look. (-f: for without it the index of an
  * empty mailbox is nothing but its log.)
  */
-static const char *dovecot_commands(struct jobs *j, uint64_t modseq)
+static void add_commands(struct buf *out, const char *user, const char *name, uint64_t modseq)
 {
-	const char *user = quoted(j, j->cfg.user), *name = quoted(j, j->name);
-	const char *text = arena_printf(
-		j->box_arena,
+	buf_printf(
+		out,
 		"i=$(doveadm mailbox path -u %s -t index %s) && [ -n \"$i\" ] && "
 		"rm -f \"$i\"/dovecot.index \"$i\"/dovecot.index.log \"$i\"/dovecot.index.log.2 && "
 		"doveadm mailbox update -u %s --min-highest-modseq %" PRIu64 " %s && doveadm force-resync -f -u %s %s && "
 		"rm \"$i\"/dovecot.index.log && rm -f \"$i\"/dovecot.index.log.2 && doveadm force-resync -u %s %s",
 		user, name, user, modseq, name, user, name, user, name);
+}
 
+/* Where \Seen is each user's own no folder tells Dovecot. Commands of a length that every shell takes. */
+static void add_seen(struct buf *out, const char *user, const char *name, const struct set *seen)
+{
+	buf_printf(out, " && doveadm flags remove -u %s '\\Seen' mailbox %s all", user, name);
+	for (size_t i = 0; i < seen->n; i++) {
+		if (i % SEEN_RANGES == 0)
+			buf_printf(out, " && doveadm flags add -u %s '\\Seen' mailbox %s uid ", user, name);
+		else
+			buf_add_char(out, ',');
+		buf_printf(out, "%u:%u", seen->r[i].first, seen->r[i].last);
+	}
+}
+
+static const char *dovecot_commands(struct jobs *j, const struct acct_release *r)
+{
+	const char *user = quoted(j, j->cfg.user), *name = quoted(j, j->name), *text;
+	struct buf out;
+
+	buf_init(&out, COMMANDS_MAX);
+	add_commands(&out, user, name, r->raise);
+	if (r->own_seen)
+		add_seen(&out, user, name, &r->seen);
+	text = out.failed ? NULL : arena_span(j->box_arena, buf_span(&out));
+	buf_free(&out);
 	return text ? text : "";
 }
 
@@ -177,7 +202,7 @@ static void release_row(struct jobs *j, const struct releasing *g, const struct 
 		survey_row(j, s, s->keywords > DOVECOT_KEYWORDS ? "miss the keywords beyond the first 26" : "notice nothing");
 		job_cell_u64(j, g->status.highestmodseq);
 	}
-	job_cell_str(j, dovecot_commands(j, g->release.raise));
+	job_cell_str(j, dovecot_commands(j, &g->release));
 	job_row_end(j);
 }
 

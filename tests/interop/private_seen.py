@@ -3,6 +3,7 @@
 All other flags are everybody's; what was seen outlives the index, a restart and a rename; Dovecot sees the same folder."""
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
@@ -204,6 +205,38 @@ def migrated(site):
     bert.close()
 
 
+def back(site):
+    """What was seen here since Dovecot learns from the lines of roostadm release."""
+    from release import DOVEADM
+    box, ids = "Public/moved", {user: (uid, uid, [GID]) for user, uid in UIDS.items()}
+    anna = sessions(site)[0]
+    ours = flags(anna, box)
+    assert ours[2] == {"\\Seen"} and ours[1] == set(), ours
+    anna.close()
+    site.stop()
+    theirs = Dovecot(site, ANNA, ids[ANNA])
+    assert flags(theirs, box) != ours
+    theirs.close()
+    lines = site.adm("release", "-s", "-u", ANNA, box)
+    assert lines.returncode == 0 and "flags add" in lines.stdout, lines
+    with open(f"{site.dir}/dovecot.conf", "a") as f:
+        f.write(f"log_path = /dev/stderr\nstats_writer_socket_path =\nbase_dir = {site.dir}/dc\n")
+    os.makedirs(f"{site.dir}/bin", exist_ok=True)
+    with open(f"{site.dir}/bin/doveadm", "w") as f:
+        f.write(DOVEADM.format(user=ANNA, root=ROOT, uid=UIDS[ANNA], gid=GID, home=site.home(ANNA), conf=f"{site.dir}/dovecot.conf"))
+    os.chmod(f"{site.dir}/bin/doveadm", 0o755)
+    r = subprocess.run(["sh", "-e", "-c", lines.stdout], capture_output=True, timeout=60, text=True,
+                       env={"PATH": f"{site.dir}/bin:{os.environ['PATH']}"})
+    assert r.returncode == 0, (r, lines.stdout)
+    theirs = Dovecot(site, ANNA, ids[ANNA])
+    assert flags(theirs, box) == ours, (flags(theirs, box), ours)
+    theirs.close()
+    site.start()
+    anna = sessions(site)[0]
+    assert flags(anna, box) == ours
+    anna.close()
+
+
 def modseqs(site):
     """Each one's count goes on as if he were alone: that another begins later tells nobody anything again."""
     anna = sessions(site)[0]
@@ -257,6 +290,8 @@ def main():
                 beside(site)
                 check(site, f"{kind}: after Dovecot")
                 migrated(site)
+                if shutil.which("doveadm"):
+                    back(site)
             assert "left out" not in site.log()
             if kind != "one place":
                 modseqs(site)
