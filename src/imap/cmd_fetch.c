@@ -233,8 +233,11 @@ static enum step write_bytes(struct imap_fetch *f)
 		if (step != STEP_DONE || s->phase == IMAP_ENDING)
 			return step;
 		f->at++;
-		if (f->at < f->ops)
-			buf_add_char(imap_out(s), ' ');
+		if (f->at == f->ops)
+			break;
+		buf_add_char(imap_out(s), ' ');
+		if (imap_slice_over(f->c))
+			return STEP_SLICE;
 	}
 	buf_add_str(imap_out(s), ")\r\n");
 	stream_push(s->stream);

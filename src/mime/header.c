@@ -1,5 +1,9 @@
 #include "mime/header.h"
 
+#include "base/mem.h"
+
+#include <stdlib.h>
+
 /* Position behind the line that begins at pos. */
 static size_t line_end(struct span b, size_t pos)
 {
@@ -107,26 +111,42 @@ void mime_field_unfold(struct span value, struct buf *out)
 	}
 }
 
-static bool name_is_listed(struct span name, const struct span *names, size_t n)
+/* Any order will do in which names that differ in case alone are the same. */
+static int by_name(const void *a, const void *b)
 {
-	for (size_t i = 0; i < n; i++)
-		if (span_ieq(name, names[i]))
-			return true;
-	return false;
+	const struct span *x = a, *y = b;
+
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	for (size_t i = 0; i < x->n; i++) {
+		int d = ascii_lower(x->p[i]) - ascii_lower(y->p[i]);
+
+		if (d)
+			return d;
+	}
+	return 0;
 }
 
+/* A client may list thousands of names, and a message hold millions of fields. */
 void mime_header_filter(struct span bytes, const struct span *names, size_t n, bool invert,
 			struct buf *out)
 {
 	struct mime_header h = mime_header_of(bytes);
+	struct span *sorted = mem_array(n + 1, sizeof(*sorted));
 	struct mime_field f;
 	size_t end = 0;
 
+	if (n)
+		memcpy(sorted, names, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), by_name);
 	while (mime_header_next(&h, &f)) {
-		if ((f.colon && name_is_listed(f.name, names, n)) != invert)
+		bool listed = f.colon && bsearch(&f.name, sorted, n, sizeof(*sorted), by_name);
+
+		if (listed != invert)
 			buf_add_span(out, f.whole);
 		end = h.pos;
 	}
+	free(sorted);
 	if (end < bytes.n && line_is_empty(bytes, end))
 		buf_add_span(out, span_cut(bytes, end, line_end(bytes, end) - end));
 }
