@@ -219,14 +219,18 @@ static enum truth long_thread_truth(struct query_run *r, const struct query *q, 
 	return thread_truth(q, buf_span(&r->fold), r->msg_emailid);
 }
 
-void match_header(struct query_run *r, struct qnode *n, struct span message)
+bool match_header(struct query_run *r, struct qnode *n, struct span message)
 {
-	struct span header = span_cut(message, 0, mime_header_size(message));
+	struct span header;
 
-	if (n->truth == MAYBE && n->q->kind == Q_THREADID)
+	if (n->truth == MAYBE && n->q->kind == Q_THREADID) {
 		n->truth = long_thread_truth(r, n->q, message);
+		return true;
+	}
 	if (n->truth != MAYBE || !field_of(n->q).n)
-		return;
+		return false;
+	header = span_cut(message, 0, mime_header_size(message));
 	mime_matcher_reset(&n->m);
 	n->truth = truth_of(mime_search_header(acct_charsets(r->v->mb->acct), header, field_of(n->q), &n->m));
+	return true;
 }

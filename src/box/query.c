@@ -13,6 +13,9 @@ enum {
 	SEARCH_PIECE = 256 << 10,
 	FOLD_MAX = 8 << 20,
 	ASKED_MAX = 64 << 10,
+	HEADER_KEYS = 4,        /* held against a header, which may have megabytes, between looks at the clock */
+	FEW_KEYS = 64,          /* with more a message is worth a look at the clock, */
+	HEADER_LONG = 16 << 10, /* and cached headers of so many bytes are left to them: those are gone through in slices */
 };
 
 /* --- laying out the tree ---------------------------------------------------------- */
@@ -490,20 +493,28 @@ static enum err open_bytes(struct query_run *r, const struct message_facts *f, s
 		end_bytes(r);
 		return view_err_passes(e) ? ERR_OK : e;
 	}
-	for (size_t i = 0; i < r->n; i++)
-		match_header(r, &r->node[i], r->bytes);
-	keep_asked(r);
-	e = begin_pass(r, false, t);
-	return e;
+	r->header_keys = 0;
+	return ERR_OK;
 }
 
-/* A piece of the message under way; *more_r: not yet decided. */
-static enum err search_bytes(struct query_run *r, bool *more_r, struct errtext *t)
+static enum err search_header(struct query_run *r, struct errtext *t)
+{
+	for (unsigned n = 0; r->header_keys < r->n && n < HEADER_KEYS; r->header_keys++)
+		n += match_header(r, &r->node[r->header_keys], r->bytes);
+	if (r->header_keys < r->n)
+		return ERR_OK;
+	keep_asked(r);
+	return begin_pass(r, false, t);
+}
+
+/* A piece of the message under way; when it is decided, r->msg goes. */
+static enum err search_bytes(struct query_run *r, struct errtext *t)
 {
 	enum truth truth;
 	enum err e = ERR_OK;
 
-	*more_r = true;
+	if (r->header_keys < r->n)
+		return search_header(r, t);
 	if (r->searching && mime_search_step(&r->search, SEARCH_PIECE) != STEP_DONE)
 		return ERR_OK;
 	if (r->searching)
@@ -517,8 +528,13 @@ static enum err search_bytes(struct query_run *r, bool *more_r, struct errtext *
 	if (!e)
 		decided(r, r->msg_uid, r->msg_modseq, truth);
 	end_bytes(r);
-	*more_r = false;
 	return view_err_passes(e) ? ERR_OK : e;
+}
+
+/* Its header is gone through in slices then, which only its bytes allow. */
+static bool is_long(const struct query_run *r, const struct message_facts *f)
+{
+	return r->n > FEW_KEYS && f->headers.n + f->asked.n > HEADER_LONG;
 }
 
 static enum err next_message(struct query_run *r, struct errtext *t)
@@ -528,6 +544,8 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 	enum err e = view_walk_next(r->w, &f, t);
 
 	r->looked_at++;
+	if (r->n > FEW_KEYS)
+		walk_touch(r->w);
 	if (e)
 		return view_err_passes(e) ? ERR_OK : e; /* it does not match */
 	for (size_t i = 0; i < r->n; i++)
@@ -538,7 +556,7 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 		if (e)
 			return view_err_passes(e) ? ERR_OK : e;
 	}
-	if (truth == MAYBE)
+	if (truth == MAYBE && !is_long(r, &f))
 		truth = try_level(r, &f, LEVEL_HEADERS);
 	if (truth == MAYBE)
 		return open_bytes(r, &f, t);
@@ -550,10 +568,9 @@ enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, s
 {
 	uint64_t end = clock_us() + SLICE_US;
 	enum err e = ERR_OK;
-	bool more;
 
 	do {
-		e = r->msg ? search_bytes(r, &more, t) : next_message(r, t);
+		e = r->msg ? search_bytes(r, t) : next_message(r, t);
 	} while (!e && (r->msg ? clock_us() < end : walk_time_left(r->w, end)));
 	view_walk_pause(r->w);
 	if (!e)

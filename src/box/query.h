@@ -56,6 +56,7 @@ struct query_run {
 	uint64_t msg_modseq;
 	uint8_t msg_emailid[16];
 	struct span bytes;
+	size_t header_keys;         /* nodes that have been held against its header */
 	struct mime_matcher *batch; /* own: copies of the matchers of one pass */
 	size_t *batch_of;           /* own: whose */
 	size_t batch_n;
@@ -70,12 +71,12 @@ bool query_is_key(enum query_kind k);
 enum query_level match_level(const struct query *q);
 /* Answers what the facts can answer at this level; else leaves MAYBE. */
 void match_facts(struct query_run *r, struct qnode *n, const struct message_facts *f, enum query_level level);
-/* Answers a header or date key from the header of the message. */
-void match_header(struct query_run *r, struct qnode *n, struct span message);
+/* Answers a header or date key from the header of the message. False: there was nothing to do. */
+bool match_header(struct query_run *r, struct qnode *n, struct span message);
 
 /* walk.c: is it not yet end_us (clock_us)? Asks the clock after every file, but not after every message from the index. */
 bool walk_time_left(struct view_walk *w, uint64_t end_us);
-void walk_touch(struct view_walk *w); /* the caller opened a file himself */
+void walk_touch(struct view_walk *w); /* the caller did what takes as long as opening a file */
 /* walk.c: to be written with what the walk itself finds out. */
 void walk_note_asked(struct view_walk *w, uint32_t uid, struct span asked);
 /* walk.c: want less than the walk was begun with; and the message reported last again, with more. */

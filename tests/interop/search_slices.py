@@ -68,6 +68,12 @@ def main():
         seconds, times, found = meanwhile(second, lambda: first.fetch(str(MESSAGES + 1), f"({sections})"))
         print(f"sections {seconds:.2f} s, {len(times)} NOOPs meanwhile, slowest {max(times) * 1000:.0f} ms")
         assert found[0] == "OK" and len(times) >= 10, (found[0], times)
+        # Many keys against a header of megabytes.
+        first.append("INBOX", None, None, (b"Subject: " + b"y" * 900000 + b"\r\n") * 5 + b"\r\nx\r\n")
+        keys = [word for n in range(150) for word in ("SUBJECT", f"x{n}")]
+        seconds, times, found = meanwhile(second, lambda: first.search(None, str(MESSAGES + 2), *(["OR"] * 149 + keys)))
+        print(f"keys {seconds:.2f} s, {len(times)} NOOPs meanwhile, slowest {max(times) * 1000:.0f} ms")
+        assert found == ("OK", [b""]) and len(times) >= 10, (found, times)
         assert first.noop()[0] == "OK"
 
 
