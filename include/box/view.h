@@ -155,8 +155,9 @@ void view_walk_end(struct view_walk **w); /* NULL allowed */
 /*
  * One message's bytes in CRLF form, whatever form they are stored in. RFC822.SIZE, section sizes and the octets read
  * agree to the byte. Reading is sequential or random; sequential costs one pass. message_read appends up to max octets
- * from offset to out; fewer only at the end. A file changed underneath gives ERR_EXPUNGED or ERR_IO, never garbage
- * lengths: message_read then pads nothing; the caller ends the connection if a literal was announced.
+ * from offset to out, which must have room for one more; fewer only at the end. A file changed underneath gives
+ * ERR_EXPUNGED or ERR_IO, never garbage lengths: message_read then pads nothing; the caller ends the connection if a
+ * literal was announced.
  */
 struct message;
 struct message_bytes {

@@ -19,6 +19,17 @@
  * and at last
  *	E  status               of sysexits.h; 0: all went well
  * roostadm ends the connection to give up: the worker stops at the next place where nothing is half done.
+ *
+ * From one user to another: two workers at once, of which neither may touch the other's mail, "relay give" and "relay
+ * take". roostadm hands on what the one says to the other:
+ *	F  mailbox  separator             messages of a mailbox follow
+ *	M  flags  date  [keyword ...]     one, and behind it its bytes in pieces, as above
+ *	B                                 those since F or the last B are to be saved: all of them, or none
+ *	X                                 they are not: something was amiss; the message may have been in the middle
+ *	E                                 no more (roostadm says this)
+ * and back, to each B:
+ *	A  1                              they are saved, durably
+ *	A  0                              they are not; no more of this mailbox
  */
 #ifndef IPC_MAILCMD_H
 #define IPC_MAILCMD_H
@@ -30,6 +41,7 @@ enum mailcmd_flag {
 	MAILCMD_DATA = 0x2,    /* a message comes along */
 	MAILCMD_PAGER = 0x4,   /* printed as pages unless -f says otherwise, others as lines */
 	MAILCMD_STOPPED = 0x8, /* changes nothing while the server runs */
+	MAILCMD_RELAY = 0x10,  /* half of a command of two users: roostadm's own, not for people */
 };
 
 enum column_flag {

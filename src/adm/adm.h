@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "ipc/mailcmd.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -17,6 +18,11 @@ struct adm {
 	const char *socket;  /* NULL: that of the configuration */
 	const char *format;  /* NULL: the command's own */
 };
+
+/* --- main.c --- */
+
+extern volatile sig_atomic_t adm_stopped; /* the signal; 0: none */
+void adm_catch_signals(void);             /* from now on SIGINT and SIGTERM only say so */
 
 /* --- server.c: the one that runs, or one for the time being --- */
 

@@ -8,7 +8,9 @@ src_adm_roostadm_SOURCES = \
 	src/adm/main.c \
 	src/adm/print.c \
 	src/adm/progress.c \
+	src/adm/relay.c \
 	src/adm/server.c \
+	src/adm/talk.h src/adm/talk.c \
 	src/adm/users.c
 completiondir = $(datadir)/bash-completion/completions
 dist_completion_DATA = etc/bash-completion/roostadm

@@ -9,6 +9,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+volatile sig_atomic_t adm_stopped;
+
+static void on_signal(int signo)
+{
+	adm_stopped = signo;
+}
+
+void adm_catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -39,6 +54,8 @@ static bool print_usage(const struct adm *a, FILE *to, const char *word)
 	for (const struct mailcmd *c = mailcmds; c->name; c++) {
 		size_t n = word ? strlen(word) : 0;
 
+		if (c->flags & MAILCMD_RELAY)
+			continue;
 		if (word && (strncmp(c->name, word, n) != 0 || (c->name[n] != '\0' && c->name[n] != ' ')))
 			continue;
 		print_mailcmd(to, c);
@@ -100,7 +117,7 @@ static const struct mailcmd *find_mailcmd(int argc, char **argv, int *used_r)
 	c = mailcmd_find(span_str(two));
 	free(two);
 	*used_r = 2;
-	return c;
+	return c && !(c->flags & MAILCMD_RELAY) ? c : NULL;
 }
 
 int main(int argc, char **argv)

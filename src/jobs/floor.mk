@@ -6,10 +6,12 @@ src_jobs_libjobs_a_SOURCES = \
 	src/jobs/room.h \
 	src/jobs/fetch.h src/jobs/fetch.c src/jobs/fields.c \
 	src/jobs/folders.c \
+	src/jobs/import.c \
 	src/jobs/index.c \
 	src/jobs/mailbox.c \
 	src/jobs/query.h src/jobs/query.c \
 	src/jobs/refile.c \
+	src/jobs/relay.c \
 	src/jobs/report.c \
 	src/jobs/save.c
 JOBS_LIBS = src/jobs/libjobs.a $(BOX_LIBS) $(WIRE_LIBS) $(IPC_LIBS)

@@ -121,23 +121,30 @@ enum err job_choose_masks(struct jobs *j, const struct span *mask, size_t n, boo
 
 enum err job_choose_query(struct jobs *j, const struct span *word, size_t n, bool bound, struct errtext *t)
 {
+	static const struct span all = { "all", 3 };
+	const char *verb = j->cmd->flags & MAILCMD_RELAY ? "move" : j->cmd->name;
 	struct jobs_place any = { .now = clock_wall() };
 	struct jobs_query q;
 	struct span name;
 	size_t at = 0;
-	enum err e = jobs_query_parse(word, n, &any, j->arena, &q, t);
+	enum err e;
 
+	if (!n) { /* copy DESTINATION user SOURCE_USER, as doveadm has it */
+		word = &all;
+		n = 1;
+	}
+	e = jobs_query_parse(word, n, &any, j->arena, &q, t);
 	if (e)
 		return e;
 	if (bound && !q.bound) {
 		job_warn(j, STATUS_USAGE, "%s: To avoid accidents, search query must contain MAILBOX in all search branches",
-			 j->cmd->name);
+			 verb);
 		return err_say(t, ERR_CANNOT, "nothing was done");
 	}
 	if (bound && !q.narrow) {
 		job_warn(j, STATUS_USAGE,
 			 "%s: To avoid accidents, search query must say in all branches which messages, if only by ALL",
-			 j->cmd->name);
+			 verb);
 		return err_say(t, ERR_CANNOT, "nothing was done");
 	}
 	e = list(j, t);

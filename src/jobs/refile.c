@@ -7,10 +7,7 @@
 #include "base/clock.h"
 #include "base/must.h"
 
-enum {
-	BATCH = 1000,
-	PATIENCE_MS = 30000, /* with what another program has locked */
-};
+enum { PATIENCE_MS = 30000 }; /* with what another program has locked */
 
 /* One mailbox: what is left to do, and the batch under way. */
 struct batch {
@@ -117,7 +114,7 @@ static enum step expunge_mailbox(struct jobs *j)
 		return job_found_mailbox(j);
 	if (!b)
 		return job_short(j);
-	if (!batch_next(b, BATCH)) {
+	if (!batch_next(b, JOB_BATCH)) {
 		if (j->option['d'])
 			delete_empty(j);
 		return STEP_DONE;
@@ -204,7 +201,7 @@ static enum step flags_mailbox(struct jobs *j)
 			.silent = true,
 			.unchangedsince = UINT64_MAX,
 		};
-	if (!batch_next(b, BATCH))
+	if (!batch_next(b, JOB_BATCH))
 		return STEP_DONE;
 	e = view_store(j->v, &b->now, &b->store, &t);
 	if (e == ERR_INUSE && clock_ms() - b->since < PATIENCE_MS)
@@ -225,7 +222,7 @@ static enum err copy_start(struct jobs *j, struct errtext *t)
 		return ERR_MEMORY;
 	r->move = j->writes = strcmp(j->cmd->name, "move") == 0;
 	if (skip == 3 && !span_eq_str(j->arg[2], j->cfg.user))
-		return err_say(t, ERR_CANNOT, "Another user's messages are out of reach: use import, or fetch and save");
+		return err_say(t, ERR_CANNOT, "Another user's messages are out of reach of this command");
 	r->dest = job_name_in(j->arena, j->arg[0]);
 	if (j->dry)
 		job_found_columns(j);
@@ -247,7 +244,7 @@ static enum step copy_mailbox(struct jobs *j)
 		return job_found_mailbox(j);
 	if (!b)
 		return job_short(j);
-	if ((r->move && strcmp(j->folder[j->at].name, r->dest) == 0) || !batch_next(b, r->move ? BATCH : UINT32_MAX))
+	if ((r->move && strcmp(j->folder[j->at].name, r->dest) == 0) || !batch_next(b, r->move ? JOB_BATCH : UINT32_MAX))
 		return STEP_DONE;
 	b->copy.uids = &b->now;
 	b->copy.dest = r->dest;

@@ -38,6 +38,7 @@ struct jobs {
 	bool over;
 	bool data_end;           /* the message has come to its end */
 	uint64_t data_left;      /* of the piece under way */
+	uint64_t heard;          /* bytes of input that there were when the command last wanted more */
 	uint64_t told_ms;        /* when progress was told last */
 	uint64_t end_us;         /* of the slice */
 	void *state;             /* the command's own */
@@ -68,8 +69,8 @@ struct job_row {
 	enum step (*last)(struct jobs *j); /* after the last mailbox; may be NULL */
 };
 
-extern const struct job_row job_rows_mailbox[], job_rows_fetch[], job_rows_change[], job_rows_save[], job_rows_index[],
-	job_rows_dump[];
+extern const struct job_row job_rows_mailbox[], job_rows_fetch[], job_rows_change[], job_rows_save[], job_rows_import[],
+	job_rows_relay[], job_rows_index[], job_rows_dump[];
 
 /* --- session.c: saying things --- */
 
@@ -91,6 +92,7 @@ int job_status(enum err e);
 void job_progress(struct jobs *j, uint64_t done, uint64_t goal, const char *what);
 bool job_slice_over(const struct jobs *j); /* or the output is full */
 enum step job_yield(const struct jobs *j); /* what to return then */
+enum step job_want_input(struct jobs *j);  /* what to return when more must come than there is */
 /* Frees with the arena. NULL when memory is short: the caller fails (job_short, when there is no other way to say so). */
 void *job_state(struct jobs *j, size_t size, void (*drop)(void *state));
 void *job_box_state(struct jobs *j, size_t size, void (*drop)(void *state));
@@ -115,7 +117,28 @@ void job_found_columns(struct jobs *j);
 enum step job_found_mailbox(struct jobs *j);
 void job_flags_write(const struct view_state *st, struct mail_flags flags, struct buf *out);
 
+/* --- save.c --- */
+
+/*
+ * What has come of the message under way; j->data_end: all of it. to NULL: it is passed over. ERR_PROTO: it is no message;
+ * after any other failure the rest can be passed over.
+ */
+enum err job_take_data(struct jobs *j, struct append *to, struct errtext *t);
+
+/* --- import.c --- */
+
+/* The mailbox below which others are made, a client name or "", and what stands between levels there. */
+enum err job_parent(struct jobs *j, struct span utf8, const char **parent_r, char *separator_r, struct errtext *t);
+/* The name below parent; theirs: what stands between the levels of name. NULL: memory. */
+const char *job_name_below(struct arena *a, const char *parent, char separator, const char *name, char theirs);
+enum err job_make_mailbox(struct jobs *j, const char *name, struct errtext *t); /* unless it is there; -s: subscribed to */
+enum err job_location(struct jobs *j, const char *text, struct errtext *t); /* j->acct: the mail of a mail_location */
+/* The keywords of flags; keyword: MAIL_KEYWORDS_MAX of them. */
+size_t job_keywords(const struct view_state *st, struct mail_flags flags, const char **keyword);
+
 /* --- refile.c --- */
+
+enum { JOB_BATCH = 1000 }; /* messages that are moved, flagged or removed at once */
 
 /* "\\Seen foo": system flags and keywords. */
 struct job_flags {

@@ -19,7 +19,8 @@ enum {
 };
 
 static const struct job_row *const row_lists[] = {
-	job_rows_mailbox, job_rows_fetch, job_rows_change, job_rows_save, job_rows_index, job_rows_dump,
+	job_rows_mailbox, job_rows_fetch, job_rows_change, job_rows_save, job_rows_import, job_rows_relay, job_rows_index,
+	job_rows_dump,
 };
 
 /* --- records ------------------------------------------------------------------------------- */
@@ -164,6 +165,13 @@ bool job_slice_over(const struct jobs *j)
 enum step job_yield(const struct jobs *j)
 {
 	return stream_full(j->io) ? STEP_OUTPUT_FULL : STEP_SLICE;
+}
+
+enum step job_want_input(struct jobs *j)
+{
+	j->heard = stream_bytes_in(j->io);
+	stream_resume(j->io);
+	return STEP_INPUT;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -358,6 +366,8 @@ static void on_input(void *ctx)
 	bool ok;
 
 	if (j->row && !j->over && (j->cmd->flags & MAILCMD_DATA)) {
+		if (stream_bytes_in(j->io) == j->heard)
+			return; /* nothing new: it is to be read first */
 		loop_timer_set(j->cfg.loop, &j->timer, 0, run, j);
 		stream_pause(j->io); /* the command takes it */
 		return;
@@ -390,6 +400,7 @@ struct jobs *jobs_new(const struct jobs_config *config)
 
 	j->cfg = *config;
 	j->acct = config->acct;
+	j->heard = UINT64_MAX;
 	j->cfg.input = (struct span){ NULL, 0 };
 	j->arena = arena_new(JOB_ARENA);
 	j->io = stream_new(config->loop, config->fd_take, &limits, &handler, j);

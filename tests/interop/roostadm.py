@@ -407,8 +407,10 @@ def test_reports(both):
     assert not os.path.exists(f"{both.site.maildir(ANNA)}/.Fresh/dovecot-uidlist")
     r = both.ours("-f", "json", "release")
     rows = {row["mailbox"]: row for row in json.loads(r.stdout)}
-    assert r.returncode == 0 and [rows["INBOX"]["uidvalidity"], rows["INBOX"]["messages"]] == status, (rows, status)
+    assert r.returncode == 75 and [rows["INBOX"]["uidvalidity"], rows["INBOX"]["messages"]] == status, (rows, status)
     assert b"the server is running" in r.stderr, r  # and this report changes nothing
+    dry = both.ours("-f", "json", "release", "--dry-run")
+    assert dry.returncode == 0 and dry.stdout == r.stdout and not dry.stderr, dry
     again = json.loads(both.ours("-f", "json", "release", "INBOX").stdout)[0]
     assert again == rows["INBOX"] and f"--min-highest-modseq {int(again['highestmodseq']) + 1000} 'INBOX'" in again["command"], again
     r = both.ours("-f", "tab", "dump", "INBOX")
