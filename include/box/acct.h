@@ -17,6 +17,7 @@
 #include "base/step.h"
 #include "store/store.h"
 
+enum acct_ns_type { ACCT_PRIVATE, ACCT_SHARED, ACCT_PUBLIC };
 enum acct_list { ACCT_LIST_NO, ACCT_LIST_CHILDREN, ACCT_LIST_YES };
 
 /* A mailbox {} section: a client name below the namespace prefix, its special use, whether to make it. */
@@ -35,7 +36,7 @@ struct acct_ns {
 	bool inbox, hidden, subscriptions;
 	bool optional;        /* where it cannot be opened the account does without it */
 	enum acct_list list;
-	enum { ACCT_PRIVATE, ACCT_SHARED, ACCT_PUBLIC } type;
+	enum acct_ns_type type;
 	const struct store_ops *ops;
 	struct store_config store;
 	/* The index of a root that several users share, as in idx_config; NULL: it is in the account's own. */
@@ -142,7 +143,8 @@ struct folder {
 	char separator;
 	unsigned flags;          /* enum folder_flag */
 	const char *special_use; /* or NULL */
-	const struct acct_ns *ns;
+	const char *prefix;      /* of its namespace, */
+	enum acct_ns_type type;  /* and what that is */
 	uint64_t id, seen;       /* as store_folder's */
 };
 

@@ -158,6 +158,8 @@
 	X(MAIL_PRIVILEGED_GROUP, "mail_privileged_group", NULL, STRING, "", M, 0, NULL, \
 	  "Group that may write to the directory of INBOX= mboxes (/var/mail): of the one process that makes and removes " \
 	  "lock files there; no mail process is a member.") \
+	X(MAIL_SHARED_EXPLICIT_INBOX, "mail_shared_explicit_inbox", NULL, BOOL, "no", W, 0, NULL, \
+	  "Another user's INBOX is called so below his prefix, not as the prefix itself.") \
 	X(MAIL_UID, "mail_uid", NULL, STRING, "", M | A, 0, NULL, \
 	  "User of mail users whose userdb names none: name or number.") \
 	X(MAILBOX_IDLE_CHECK_INTERVAL, "mailbox_idle_check_interval", NULL, TIME, "30 secs", W, PEER, \

@@ -95,7 +95,7 @@ static enum err spaces_open(struct acct *a, struct errtext *t)
 
 	must(c->namespaces > 0 && c->namespaces + c->shares < 256 && c->shares <= 32);
 	/* Nothing of it ever moves. */
-	a->space = mem_array(c->namespaces + (c->shares ? SHARERS_MOST : 0), sizeof(*a->space));
+	a->space = mem_array(c->namespaces + (c->shares ? SHARERS_ROOM : 0), sizeof(*a->space));
 	a->spaces = c->namespaces;
 	for (size_t i = 0; i < c->namespaces; i++) {
 		struct space *s = &a->space[i];
@@ -281,6 +281,7 @@ void acct_close(struct acct **a)
 		free(c->space[i].sharer);
 		arena_free(&c->space[i].arena);
 	}
+	sharers_free(c);
 	mime_charsets_free(&c->charsets);
 	threads_forget(c);
 	free(c->space);

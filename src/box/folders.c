@@ -256,14 +256,23 @@ static const char *special_use(const struct listing *l, const struct entry *e)
 	return uses;
 }
 
+/* What another user's namespace says goes with it. */
+static const char *lasting(const struct listing *l, const struct space *s, const char *text)
+{
+	const char *copy = s->share && text ? arena_str(l->ar, text) : text;
+
+	return copy || !text ? copy : "";
+}
+
 static void to_folder(const struct listing *l, const struct entry *e, struct folder *f)
 {
 	f->name = e->name;
 	f->separator = e->space->sep;
-	f->ns = e->space->ns;
+	f->prefix = lasting(l, e->space, e->space->ns->prefix);
+	f->type = e->space->ns->type;
 	f->id = e->id;
 	f->seen = e->seen;
-	f->special_use = e->flags & ENTRY_MAILBOX ? special_use(l, e) : NULL;
+	f->special_use = e->flags & ENTRY_MAILBOX ? lasting(l, e->space, special_use(l, e)) : NULL;
 	if (!(e->flags & ENTRY_MAILBOX))
 		f->flags |= e->flags & ENTRY_LEVEL ? FOLDER_NOSELECT : FOLDER_NONEXISTENT;
 	if (e->flags & ENTRY_MAILBOX && e->space->ns->ops->leaves && strcmp(e->name, "INBOX") != 0)
@@ -320,7 +329,8 @@ static enum err to_folders(struct listing *l, struct folder **f_r, size_t *n_r)
 	m.n = n;
 	for (size_t i = 0; f && i < l->acct->shelves; i++) {
 		m.shelf = &l->acct->shelf[i];
-		(void)shelf_read(&l->acct->shelf[i], mark_run, &m, NULL);
+		if (!m.shelf->vacant)
+			(void)shelf_read(&l->acct->shelf[i], mark_run, &m, NULL);
 	}
 	free(of);
 	if (!f)
@@ -372,6 +382,7 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
 	struct listing l = { .acct = a, .ar = ar };
 	enum err e = ERR_OK;
 
+	a->spaces_stay = true;
 	arrivals_flush_all(a); /* they mark their mailboxes */
 	add_shares(&l);
 	for (size_t i = 0; !e && i < a->spaces; i++) {
@@ -388,6 +399,7 @@ enum err acct_folders(struct acct *a, struct arena *ar, struct folder **f_r, siz
 		e = to_folders(&l, f_r, n_r);
 	}
 	free(l.e);
+	a->spaces_stay = false;
 	return e;
 }
 

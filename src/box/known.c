@@ -45,6 +45,18 @@ struct place *place_get(struct acct *a, struct space *s, const char *storage)
 	return p;
 }
 
+bool place_within(const struct space *s)
+{
+	char text[NAME_MAX_STORAGE + 2];
+	size_t n = name_index(s, "", text + 1).n + 1;
+
+	text[0] = (char)(s->shelf - s->acct->shelf);
+	for (const struct place *p = s->acct->places; p; p = p->hh.next)
+		if (p->hh.keylen >= n && memcmp(p->name, text, n) == 0)
+			return true;
+	return false;
+}
+
 void place_knows(struct place *p, uint64_t count)
 {
 	if (p->adding)

@@ -26,7 +26,7 @@ enum err acct_path(struct acct *a, const char *name, enum acct_path_kind kind, s
 	if (e)
 		return e;
 	if (kind == ACCT_PATH_INDEX)
-		path = a->config->index_memory ? NULL : a->config->index_dir;
+		path = mb->space->shelf->dir ? arena_str(ar, mb->space->shelf->dir) : NULL;
 	else if (!(e = mailbox_store(mb, &sb, t)) && sb->ops->path)
 		path = sb->ops->path(sb, ar);
 	mailbox_close(&mb);

@@ -90,8 +90,10 @@ enum err name_resolve(struct acct *a, const char *client, struct name *n_r, stru
 		*n_r = n;
 		return ERR_OK;
 	}
-	n.space = sharer_space(a, name);
-	if (n.space && name.n <= strlen(n.space->ns->prefix)) {
+	e = sharer_space(a, name, &n.space, t);
+	if (e)
+		return e;
+	if (n.space && n.space->ns->foreign_inbox && name.n <= strlen(n.space->ns->prefix)) {
 		memcpy(n.storage, "INBOX", 6);
 		*n_r = n;
 		return ERR_OK;
@@ -178,8 +180,9 @@ struct space *name_of_index(const struct shelf *shelf, const char *name, const c
 	if (share >= a->config->shares || !end)
 		return NULL;
 	*storage_r = end + 1;
-	s = sharer_of(a, &a->config->share[share], span_of(name + 1, (size_t)(end - name - 1)));
-	return s && s->shelf == shelf ? s : NULL;
+	if (sharer_of(a, &a->config->share[share], span_of(name + 1, (size_t)(end - name - 1)), &s, NULL))
+		return NULL;
+	return s->shelf == shelf ? s : NULL;
 }
 
 static struct space *subscriptions_of(struct acct *a, struct span name, size_t *prefix_r)
@@ -247,7 +250,7 @@ void name_subscribed(struct acct *a, const struct space *s, const char *stored, 
 		buf_add_str(out, s->ns->prefix);
 		buf_add_str(out, stored);
 	}
-	if (!sharer_space(a, buf_span(out)) || name_resolve(a, buf_cstr(out), &n, NULL))
+	if (sharer_space(a, buf_span(out), &n.space, NULL) || !n.space || name_resolve(a, buf_cstr(out), &n, NULL))
 		return;
 	buf_clear(out);
 	name_client(n.space, n.storage, out);

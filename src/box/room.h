@@ -26,7 +26,8 @@ enum {
 	MODSEQ_STEP = 1000000,    /* how far ahead of the given ones the floor is noted */
 	MODSEQ_SLACK = 8,         /* most that one transaction gives */
 	CHANGES_KEPT = 20000,     /* change records kept a mailbox */
-	SHARERS_MOST = 60,        /* other users whose mailboxes an account has open */
+	SHARERS_MOST = 60,        /* other users whose mailboxes an account has open: */
+	SHARERS_ROOM = SHARERS_MOST + 1, /* and one who may take the place of another */
 	LOAD_MAX = APPEND_MOST,   /* the largest message that is parsed */
 };
 
@@ -40,7 +41,9 @@ enum box_flag {
 struct shelf {
 	struct acct *acct;          /* borrowed */
 	const struct acct_ns *ns;   /* borrowed: whose root it is; NULL: the account's */
+	const char *dir;            /* borrowed: where it lies, as ns or acct_config say; NULL: in memory */
 	struct idx *idx;            /* own; NULL when reopening failed: tried again */
+	bool vacant;                /* nobody's: for the next one */
 	bool todo;                  /* the to-do list may hold something */
 	bool todo_failed;           /* and something on it could not be done */
 	uint64_t todo_after, todo_at; /* drained up to here; not before this clock_ms */
@@ -57,6 +60,7 @@ struct space {
 	const struct acct_share *share; /* borrowed: acct_config; NULL: not another user's */
 	char *sharer;             /* own: whose it is; follows number there; NULL when share is, */
 	struct arena *arena;      /* own: what ns is in; so is this */
+	uint64_t used;            /* when it was: acct.uses then */
 	char sep;                 /* between levels of client names */
 	bool made;                /* mailbox {} sections have been seen to */
 };
@@ -72,6 +76,9 @@ struct acct {
 	const struct acct_config *config; /* borrowed */
 	struct space *space;              /* own */
 	size_t spaces;
+	uint64_t uses;                    /* of other users' */
+	struct missed *missed;            /* own: who was found to share nothing */
+	bool spaces_stay;                 /* none may go, not even to make room for another */
 	struct shelf *shelf;              /* own: first the account's */
 	size_t shelves;
 	struct mailbox *boxes;            /* own: those open */
@@ -215,12 +222,19 @@ enum err shelf_read(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg
 
 /* The index that a namespace's records go to: finds or opens it; sets shelf and number (unless it is another user's). */
 enum err shelf_find(struct space *s, struct errtext *t);
+bool shelf_leaves(const struct space *s); /* can it be closed when s goes, or stay without it? Does some of what is owed there */
+void shelf_left(struct space *s);         /* s goes: its shelf is closed unless others use it */
 
 /* --- sharers.c ------------------------------------------------------------------- */
 
-/* Another user's namespace that holds a mailbox of this name, made when need be; NULL: none does. */
-struct space *sharer_space(struct acct *a, struct span name);
-struct space *sharer_of(struct acct *a, const struct acct_share *share, struct span user);
+/*
+ * Another user's namespace that holds a mailbox of this name, made when need be; NULL: none does. It stays as long as some
+ * mailbox of it is open or heeded, and until more than SHARERS_MOST others were asked for since. ERR_LIMIT: so many are in use.
+ */
+enum err sharer_space(struct acct *a, struct span name, struct space **s_r, struct errtext *t);
+/* ERR_NOTFOUND: he shares nothing. */
+enum err sharer_of(struct acct *a, const struct acct_share *share, struct span user, struct space **s_r, struct errtext *t);
+void sharers_free(struct acct *a);
 
 /* --- names.c -------------------------------------------------------------------- */
 
@@ -303,6 +317,7 @@ uint64_t mailbox_foreign(struct mailbox *mb);
 bool mailbox_watch(struct mailbox *mb); /* from now on, as long as its place is held; false: cannot */
 struct place *place_get(struct acct *a, struct space *s, const char *storage); /* a new reference */
 void place_put(struct place *p);
+bool place_within(const struct space *s); /* is there any of this namespace? */
 void place_knows(struct place *p, uint64_t count); /* sets known; KNOWN_NOT: something may be in the folder that nobody saw */
 void place_adding(struct place *p);
 void place_added(struct place *p, bool indexed); /* once for each adding; false: the index has not got it */

@@ -1,15 +1,18 @@
 /*
- * Namespaces for each user who shares (acct_share): made when one of his mailboxes is named or subscribed, kept as long as the
- * account is open. LIST shows those that are there; who else shares nobody says.
+ * Namespaces for each user who shares (acct_share): made when one of his mailboxes is named or subscribed, kept until there is no
+ * more room and nobody uses them. LIST shows those that are there; who else shares nobody says.
  */
 #include "room.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 
 enum {
 	SHARER_MAX = 120, /* of a name: with a mailbox's it must fit into NAME_MAX_STORAGE */
 	NS_ARENA = 1 << 20,
+	MISSED_MOST = 32,
+	MISSED_MS = 2000, /* so long nobody looks again whether somebody begins to share */
 };
 
 /* What name_index writes. */
@@ -68,40 +71,147 @@ static enum err space_begin(struct space *s, struct span user, struct errtext *t
 	return e;
 }
 
+/* --- who shares nothing -------------------------------------------------------------------- */
+
+struct missed {
+	struct missed_one {
+		const struct acct_share *share; /* NULL: free */
+		uint64_t until;                 /* clock_ms */
+		char user[SHARER_MAX + 1];
+	} one[MISSED_MOST];
+	size_t next;
+};
+
+static struct missed_one *missed_find(const struct acct *a, const struct acct_share *share, struct span user)
+{
+	for (size_t i = 0; a->missed && i < MISSED_MOST; i++)
+		if (a->missed->one[i].share == share && span_eq_str(user, a->missed->one[i].user))
+			return &a->missed->one[i];
+	return NULL;
+}
+
+static bool missed_lately(const struct acct *a, const struct acct_share *share, struct span user)
+{
+	const struct missed_one *m = missed_find(a, share, user);
+
+	return m && m->until > clock_ms();
+}
+
+static void missed_now(struct acct *a, const struct acct_share *share, struct span user)
+{
+	struct missed_one *m = missed_find(a, share, user);
+
+	if (!a->missed)
+		a->missed = mem_alloc(sizeof(*a->missed));
+	if (!m)
+		m = &a->missed->one[a->missed->next++ % MISSED_MOST];
+	must(user.n <= SHARER_MAX);
+	m->share = share;
+	m->until = clock_ms() + MISSED_MS;
+	memcpy(m->user, user.p, user.n);
+	m->user[user.n] = '\0';
+}
+
+void sharers_free(struct acct *a)
+{
+	free(a->missed);
+}
+
+/* --- room ------------------------------------------------------------------------------- */
+
 /* Of the configured ones some may have been left out: how many there are of all says nothing. */
-static bool is_full(const struct acct *a)
+static size_t sharers(const struct acct *a)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->spaces; i++)
 		n += a->space[i].share != NULL;
-	return n >= SHARERS_MOST;
+	return n;
 }
 
-struct space *sharer_of(struct acct *a, const struct acct_share *share, struct span user)
+/* Whose turn it is to go: of those that nobody holds anything of, the one that was not asked for for the longest time. */
+static struct space *least_used(struct acct *a)
 {
-	struct space new = { .acct = a, .share = share, .made = true }, *s = find(a, share, user);
+	struct space *least = NULL;
 
-	if (s || is_full(a) || space_begin(&new, user, NULL))
-		return s;
-	s = &a->space[a->spaces++];
-	*s = new;
-	folders_space(a, s);
-	return s;
+	for (size_t i = 0; i < a->spaces; i++) {
+		struct space *s = &a->space[i];
+
+		if (s->share && s->used < a->uses && (!least || s->used < least->used) && shelf_leaves(s) && !place_within(s))
+			least = s;
+	}
+	return least;
 }
 
-struct space *sharer_space(struct acct *a, struct span name)
+static void go(struct space *s)
+{
+	shelf_left(s);
+	space_drop(s);
+}
+
+static enum err crowded(struct space *new, struct errtext *t)
+{
+	go(new);
+	return err_say(t, ERR_LIMIT, "Mailboxes of too many other users are in use");
+}
+
+/* A place for what is there already: its shelf may be the one of whoever goes. Whoever listens to folders watches those of all. */
+static enum err settle(struct acct *a, struct space *new, struct space **s_r, struct errtext *t)
+{
+	bool full = sharers(a) >= SHARERS_MOST;
+	struct space *last, *s;
+
+	if (full && (a->folders || a->spaces_stay))
+		return crowded(new, t);
+	last = s = &a->space[a->spaces++];
+	*last = *new;
+	if (full) {
+		a->spaces_stay = true;
+		s = least_used(a);
+		a->spaces_stay = false;
+		a->spaces--;
+		if (!s)
+			return crowded(last, t);
+		go(s);
+		*s = *last;
+	}
+	folders_space(a, s);
+	*s_r = s;
+	return ERR_OK;
+}
+
+enum err sharer_of(struct acct *a, const struct acct_share *share, struct span user, struct space **s_r, struct errtext *t)
+{
+	struct space new = { .acct = a, .share = share, .made = true, .used = ++a->uses }, *s = find(a, share, user);
+	enum err e = ERR_OK;
+
+	if (!s && (missed_lately(a, share, user) || space_begin(&new, user, NULL))) {
+		if (!missed_lately(a, share, user))
+			missed_now(a, share, user);
+		return err_say(t, ERR_NOTFOUND, "Nobody of this name shares mailboxes");
+	}
+	if (!s)
+		e = settle(a, &new, &s, t);
+	if (e)
+		return e;
+	s->used = a->uses;
+	*s_r = s;
+	return ERR_OK;
+}
+
+enum err sharer_space(struct acct *a, struct span name, struct space **s_r, struct errtext *t)
 {
 	const struct acct_share *share;
-	struct space *s = NULL;
+	enum err e = ERR_OK;
 	struct buf user;
 
+	*s_r = NULL;
 	if (!a->config->shares)
-		return NULL;
+		return ERR_OK;
 	buf_init(&user, SHARER_MAX);
 	share = share_of(a, name, &user);
 	if (share)
-		s = sharer_of(a, share, buf_span(&user));
+		e = sharer_of(a, share, buf_span(&user), s_r, t);
 	buf_free(&user);
-	return s;
+	return e == ERR_NOTFOUND ? ERR_OK : e;
 }

@@ -20,6 +20,7 @@ static enum err open_shared(struct shelf *s, bool *rebuilt_r, struct errtext *t)
 	struct idx_config there = { .dir = s->ns->index_dir, .flat = s->ns->index_flat, .mode = s->ns->index_mode,
 				    .cache_max = s->acct->config->index_cache_max };
 
+	s->dir = there.dir;
 	return idx_open(&there, &s->idx, rebuilt_r, t);
 }
 
@@ -32,9 +33,11 @@ static enum err open_own(struct shelf *s, bool *rebuilt_r, struct errtext *t)
 	struct idx_config instead = { .dir = c->index_fallback, .cache_max = c->index_cache_max };
 	enum err e = idx_open(&there, &s->idx, rebuilt_r, t);
 
+	s->dir = c->index_memory ? NULL : c->index_dir;
 	if (!c->index_fallback || !unusable(e))
 		return e;
 	s->acct->note = "the index directory is read-only or on a network file system: mail_index_fallback is used";
+	s->dir = instead.dir;
 	return idx_open(&instead, &s->idx, rebuilt_r, t);
 }
 
@@ -128,16 +131,22 @@ enum err shelf_read(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg
 
 static enum err shelf_new(struct acct *a, const struct acct_ns *ns, struct shelf **s_r, struct errtext *t)
 {
-	struct shelf *s = &a->shelf[a->shelves];
+	struct shelf *s = a->shelf;
 	enum err e;
+
+	while (s < a->shelf + a->shelves && !s->vacant)
+		s++;
 
 	*s = (struct shelf){ .acct = a, .ns = ns };
 	e = shelf_open(s, t);
 	if (e == ERR_CORRUPT)
 		e = shelf_repair(s, t);
-	if (e)
+	if (e) {
+		s->vacant = true;
 		return e;
-	a->shelves++;
+	}
+	if (s == a->shelf + a->shelves)
+		a->shelves++;
 	*s_r = s;
 	return ERR_OK;
 }
@@ -165,7 +174,7 @@ static enum err shelf_of(struct space *s, struct errtext *t)
 	if (!s->ns->index_dir || c->pooled || (c->index_dir && strcmp(c->index_dir, s->ns->index_dir) == 0))
 		return ERR_CANNOT;
 	for (size_t i = 1; i < a->shelves; i++)
-		if (same_place(s->ns, a->shelf[i].ns)) {
+		if (!a->shelf[i].vacant && same_place(s->ns, a->shelf[i].ns)) {
 			s->shelf = &a->shelf[i];
 			return ERR_OK;
 		}
@@ -186,13 +195,43 @@ enum err shelf_find(struct space *s, struct errtext *t)
 	return unusable(e) || e == ERR_NOTFOUND ? ERR_OK : e; /* the directory above may be missing, too */
 }
 
+static bool alone(const struct space *s)
+{
+	const struct acct *a = s->acct;
+
+	for (size_t i = 0; i < a->spaces; i++)
+		if (&a->space[i] != s && a->space[i].shelf == s->shelf)
+			return false;
+	return s->shelf != a->shelf;
+}
+
+bool shelf_leaves(const struct space *s)
+{
+	enum err e;
+
+	if (!alone(s))
+		return s->shelf->ns != s->ns;
+	if (s->shelf->todo && s->shelf->idx)
+		(void)todo_drain(s->shelf, NULL, &e, NULL);
+	return !s->shelf->todo;
+}
+
+void shelf_left(struct space *s)
+{
+	if (!alone(s))
+		return;
+	idx_close(&s->shelf->idx);
+	s->shelf->ns = NULL;
+	s->shelf->vacant = true;
+}
+
 enum err shelves_open(struct acct *a, struct errtext *t)
 {
 	struct shelf *own;
 	enum err e;
 
 	/* Nothing of it ever moves. */
-	a->shelf = mem_array(a->spaces + 1 + (a->config->shares ? SHARERS_MOST : 0), sizeof(*a->shelf));
+	a->shelf = mem_array(a->spaces + 1 + (a->config->shares ? SHARERS_ROOM : 0), sizeof(*a->shelf));
 	e = shelf_new(a, NULL, &own, t);
 	for (size_t i = 0; !e && i < a->spaces; i++)
 		if (!a->space[i].twin)

@@ -153,7 +153,6 @@ const struct conf_row conf_rows[] = {
 	UNREAD("mail_save_crlf", "no"),
 	UNREAD("mail_server_admin", ""),
 	UNREAD("mail_server_comment", ""),
-	UNREAD("mail_shared_explicit_inbox", "no"),
 	UNREAD("mail_sort_max_read_count", "0"),
 	UNREAD("mail_temp_dir", "/tmp"),
 	UNREAD("mail_temp_scan_interval", "1 weeks"),

@@ -134,7 +134,7 @@ bool imap_list_matches(const struct imap_list *l, const struct folder *f)
 	struct span name = span_str(l->told[f - l->folder]), hidden = SPAN("");
 
 	if (f->flags & FOLDER_UNLISTED)
-		hidden = span_str(f->ns->prefix);
+		hidden = span_str(f->prefix);
 	for (size_t i = 0; i < l->patterns; i++)
 		if (span_starts(l->pattern[i], hidden) && imap_name_match(l->pattern[i], name, f->separator))
 			return true;

@@ -173,11 +173,14 @@ static const struct folder *folder_find(const struct folder *f, size_t n, const 
 /* One that is not listed (any more). */
 static struct folder folder_gone(const struct imap_session *s, const char *name)
 {
+	const struct acct_ns *ns = imap_args_namespace(s, span_str(name));
+
 	return (struct folder){
 		.name = name,
 		.flags = FOLDER_NONEXISTENT,
 		.separator = imap_args_separator(s, span_str(name)),
-		.ns = imap_args_namespace(s, span_str(name)),
+		.prefix = ns->prefix,
+		.type = ns->type,
 	};
 }
 

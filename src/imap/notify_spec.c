@@ -230,7 +230,7 @@ static bool below(const char *name, const char *top, char sep)
 static bool matches(const struct notify_group *g, const struct folder *f)
 {
 	if (g->filter == NOTIFY_PERSONAL)
-		return f->ns->type == ACCT_PRIVATE;
+		return f->type == ACCT_PRIVATE;
 	if (g->filter == NOTIFY_SUBSCRIBED)
 		return f->flags & FOLDER_SUBSCRIBED;
 	for (size_t i = 0; i < g->names; i++)

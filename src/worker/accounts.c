@@ -235,7 +235,7 @@ static enum err share_make(void *ctx, const struct acct_share *share, struct spa
 	if (e != ERR_OK)
 		return e;
 	ns->store.folders_only = false;
-	ns->foreign_inbox = true;
+	ns->foreign_inbox = !conf_bool(a.w->conf, CONF_MAIL_SHARED_EXPLICIT_INBOX);
 	if (loc.index_private == NULL)
 		ns->index_dir = loc.index;
 	*ns_r = ns;

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 sys.path.insert(0, os.path.dirname(__file__))
 from namespaces import DOVECOT, Dovecot, Roost, maildir, own  # noqa: E402
-from private_seen import flags, unseen  # noqa: E402
+from private_seen import answer, flags, unseen  # noqa: E402
 from public_mailboxes import GROUP, GID, UIDS, append, done, hears, idle  # noqa: E402
 from testsite import CONF, ROOT, Site, skip, wait_for  # noqa: E402
 
@@ -66,8 +66,8 @@ def sees(site, root):
     assert anna.say("NAMESPACE")[2] == ['* NAMESPACE (("" "/")) (("shared/" "/")) NIL']
     assert names(anna, 'LIST "" "*"') == ["INBOX"]
     for inbox in (f"{root}/INBOX", root):
-        assert "MESSAGES 2" in anna.say(f"STATUS {inbox} (MESSAGES)")[2][0], inbox
-    assert "MESSAGES 1" in anna.say(f"STATUS {root}/work (MESSAGES)")[2][0]
+        assert "MESSAGES 2" in answer(anna, f"STATUS {inbox} (MESSAGES)"), inbox
+    assert "MESSAGES 1" in answer(anna, f"STATUS {root}/work (MESSAGES)")
     assert names(anna, 'LIST "" "*"') == ["INBOX", *levels, f"{root}/work", f"{root}/work/deep"]
     assert names(anna, 'LIST "" "shared/%"') == levels[1:2]
     assert names(anna, f'LIST "" "{root}/%"') == [f"{root}/work"]
@@ -84,7 +84,7 @@ def works(site, root):
     anna, bert = open_session(site, ANNA), open_session(site, BERT)
     assert anna.say(f"CREATE {root}/made")[0] == "OK"
     assert append(anna, f"{root}/made", b"Subject: one\r\n\r\n1\r\n")[0] == "OK"
-    assert "MESSAGES 1" in bert.say("STATUS made (MESSAGES)")[2][0]
+    assert "MESSAGES 1" in answer(bert, "STATUS made (MESSAGES)")
     assert anna.say(f"SELECT {root}")[0] == bert.say("SELECT INBOX")[0] == "OK"
     idle(anna)
     assert append(bert, "INBOX", b"Subject: x\r\n\r\nx\r\n")[0] == "OK"
@@ -100,7 +100,7 @@ def works(site, root):
     assert anna.say(f"COPY 1 {root}/made")[0] == "OK"
     assert anna.say(f"RENAME {root}/made {root}/other")[0] == "OK"
     assert anna.say(f"RENAME {root}/other mine")[0] == "NO"
-    assert "MESSAGES 2" in bert.say("STATUS other (MESSAGES)")[2][0]
+    assert "MESSAGES 2" in answer(bert, "STATUS other (MESSAGES)")
     assert anna.say("UNSELECT")[0] == "OK"
     assert anna.say(f"NOTIFY SET (mailboxes {root}/other (MessageNew MessageExpunge))")[0] == "OK"
     assert append(bert, "other", b"Subject: three\r\n\r\n3\r\n")[0] == "OK"
@@ -135,6 +135,9 @@ def one_uid():
             site.stop()
             site.start()
             remembers(site, root)
+            where = site.adm("mailbox", "path", "-u", ANNA, "-t", "index", f"{root}/work").stdout
+            index = f"{site.home(ANNA)}/theirs/{BERT}" if ":INDEX=" in location else f"{site.maildir(ANNA)}/roost.index"
+            assert index in where.split(), (index, where)
             if "INDEXPVT" in location:
                 anna, bert = open_session(site, ANNA), open_session(site, BERT)
                 assert anna.say(f"SELECT {root}")[0] == "OK" and anna.say("STORE 1 +FLAGS (\\Seen)")[0] == "OK"
@@ -208,17 +211,37 @@ def plugin():
         anna.close()
 
 
+def explicit():
+    """mail_shared_explicit_inbox: his INBOX is a mailbox below his prefix, which itself is none."""
+    root = "shared/bert@example.org"
+    with Sharers(USERS, conf=conf(more="mail_shared_explicit_inbox = yes\n")) as site:
+        anna, bert = open_session(site, ANNA), open_session(site, BERT)
+        assert "MESSAGES 2" in answer(anna, f"STATUS {root}/INBOX (MESSAGES)")
+        assert names(anna, 'LIST "" "*"') == ["INBOX", "shared", root, f"{root}/INBOX", f"{root}/work", f"{root}/work/deep"]
+        assert any("\\Noselect" in line for line in anna.say(f'LIST "" {root}')[2])
+        assert anna.say(f"SELECT {root}")[0] == anna.say(f"STATUS {root} (MESSAGES)")[0] == "NO"
+        assert anna.say(f"SUBSCRIBE {root}/INBOX")[0] == "OK" and names(anna, 'LSUB "" "*"') == [f"{root}/INBOX"]
+        assert anna.say(f"SELECT {root}/INBOX")[0] == "OK"
+        idle(anna)
+        assert append(bert, "INBOX", b"Subject: x\r\n\r\nx\r\n")[0] == "OK"
+        hears(anna, "* 3 EXISTS")
+        done(anna)
+        anna.close()
+        bert.close()
+        assert site.adm("verify", "-u", ANNA, f"{root}/INBOX").returncode == 0
+
+
 def beside():
     """The directories as Dovecot finds and leaves them."""
     with Sharers(USERS, conf=conf(location="{{dir}}/mail/%%d/%%n/Maildir:INDEXPVT=~/private/%%u")) as site:
         anna = open_session(site, ANNA)
         ours = flags(anna, "shared/bert@example.org")
-        ours_work = anna.say("STATUS shared/bert@example.org/work (MESSAGES UIDNEXT UIDVALIDITY)")[2]
+        ours_work = answer(anna, "STATUS shared/bert@example.org/work (MESSAGES UIDNEXT UIDVALIDITY)")
         anna.close()
         site.stop()
         dovecot = Dovecot(site, BERT)
         assert flags(dovecot, "INBOX") == ours
-        assert ours_work[0].split("(")[1] == dovecot.say("STATUS work (MESSAGES UIDNEXT UIDVALIDITY)")[2][0].split("(")[1]
+        assert ours_work.split("(")[1] == answer(dovecot, "STATUS work (MESSAGES UIDNEXT UIDVALIDITY)").split("(")[1]
         dovecot.close()
 
 
@@ -229,6 +252,7 @@ def main():
     with Sharers(USERS, conf=conf()) as site:
         owed(site, "shared/bert@example.org")
     several_uids()
+    explicit()
     plugin()
     if os.path.exists(DOVECOT):
         beside()

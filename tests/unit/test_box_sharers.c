@@ -1,15 +1,17 @@
-/* Namespaces for each user who shares: as many as there is room for, also where others of the account were left out. */
+/* Namespaces for each user who shares: as many at once as there is room for, also where others of the account were left out. */
 #include "tests/unit/box_house.h"
 
 #include "base/mem.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST = 60, DROPPED = 5 };
 
 static struct house h;
 static struct acct_ns ns[1 + DROPPED];
 static struct acct_share share;
+static unsigned made;
 
 /* "shared/NAME" and "shared/NAME/..." */
 static bool match(void *ctx, const struct acct_share *s, struct span name, struct buf *user_r)
@@ -30,6 +32,7 @@ static enum err make(void *ctx, const struct acct_share *s, struct span user, st
 	struct acct_ns *n = arena_alloc(ar, sizeof(*n));
 
 	assert_non_null(n);
+	made++;
 	*n = (struct acct_ns){ .prefix = arena_printf(ar, "shared/%.*s/", (int)user.n, user.p), .separator = '/',
 			       .type = ACCT_SHARED, .list = ACCT_LIST_YES, .optional = true, .foreign_inbox = true,
 			       .ops = &store_maildir };
@@ -55,6 +58,7 @@ static int begin(void **state)
 {
 	static char blocked[200];
 
+	made = 0;
 	house_prepare(&h, &store_maildir);
 	snprintf(blocked, sizeof(blocked), "%s/blocked", h.dir);
 	put_file(blocked, "no directory");
@@ -83,43 +87,78 @@ static int end(void **state)
 	return 0;
 }
 
-static void test_as_many_as_there_is_room_for(void **state)
+static const char *name_of(int i)
 {
-	char user[16], name[32];
-	struct errtext t;
-	unsigned seen = 0;
+	static char name[32];
 
-	for (int i = 0; i < MOST + DROPPED + 3; i++) {
-		enum err e;
-
-		snprintf(user, sizeof(user), "u%d", i);
-		snprintf(name, sizeof(name), "shared/u%d", i);
-		make_user(user);
-		e = acct_exists(h.a, name, &t);
-		seen += e == ERR_OK;
-		assert_true(e == ERR_OK || e == ERR_NOTFOUND);
-	}
-	assert_int_equal(seen, MOST);
-	assert_int_equal(acct_exists(h.a, "shared/u0", &t), ERR_OK);
-	house_append(&h, "shared/u7", "x: y\n\n1", 0, NULL);
+	snprintf(name, sizeof(name), "shared/u%d", i);
+	return name;
 }
 
+static void make_users(int n)
+{
+	for (int i = 0; i < n; i++)
+		make_user(name_of(i) + 7);
+}
+
+/* Those who are not in use make room for others, and are there again when they are asked for. */
+static void test_more_than_there_is_room_for(void **state)
+{
+	struct errtext t;
+	struct view *v;
+
+	make_users(2 * MOST);
+	house_append(&h, name_of(7), "x: y\n\n1", 0, NULL);
+	v = house_view(&h, name_of(7), false);
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 2 * MOST; i++)
+			assert_int_equal(acct_exists(h.a, name_of(i), &t), ERR_OK);
+	house_append(&h, name_of(7), "x: y\n\n2", 0, NULL);
+	assert_int_equal(set_count(view_uids(v)), 1);
+	view_close(&v);
+	house_append(&h, name_of(2 * MOST - 1), "x: y\n\n1", 0, NULL);
+}
+
+static void test_as_many_in_use_as_there_is_room_for(void **state)
+{
+	struct view *v[MOST];
+	struct errtext t;
+
+	make_users(MOST + 1);
+	for (int i = 0; i < MOST; i++)
+		assert_int_equal(view_open(h.a, name_of(i), false, &v[i], &t), ERR_OK);
+	assert_int_equal(acct_exists(h.a, name_of(MOST), &t), ERR_LIMIT);
+	assert_int_equal(acct_exists(h.a, name_of(0), &t), ERR_OK);
+	view_close(&v[30]);
+	house_work(&h);
+	assert_int_equal(acct_exists(h.a, name_of(MOST), &t), ERR_OK);
+	assert_int_equal(acct_exists(h.a, name_of(30), &t), ERR_OK);
+	for (int i = 0; i < MOST; i++)
+		view_close(&v[i]);
+}
+
+/* Who is not there is not looked for again at once. */
 static void test_who_is_not_there(void **state)
 {
 	struct errtext t;
 
 	assert_int_equal(acct_exists(h.a, "shared/nobody", &t), ERR_NOTFOUND);
 	assert_int_equal(acct_create(h.a, "shared/nobody/new", NULL, &t), ERR_NOTFOUND);
+	assert_int_equal(made, 1);
 	make_user("nobody");
+	for (int i = 0; i < 200 && acct_exists(h.a, "shared/nobody", &t); i++)
+		usleep(100000);
 	assert_int_equal(acct_exists(h.a, "shared/nobody", &t), ERR_OK);
 	assert_int_equal(acct_create(h.a, "shared/nobody/new", NULL, &t), ERR_OK);
 	assert_int_equal(acct_exists(h.a, "shared/nobody/new", &t), ERR_OK);
+	assert_int_equal(made, 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_as_many_as_there_is_room_for, begin, end),
+		cmocka_unit_test_setup_teardown(test_more_than_there_is_room_for, begin, end),
+		cmocka_unit_test_setup_teardown(test_as_many_in_use_as_there_is_room_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_is_not_there, begin, end),
 	};
 
