@@ -89,7 +89,8 @@ static enum err add_matching(struct aging *g, const struct acct_ns *ns, const st
 		return ERR_OK;
 	}
 	for (size_t i = 0; i < folders; i++)
-		if (strcmp(f[i].prefix, ns->prefix) == 0 && !(f[i].flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT)) && matches(name, f[i].name))
+		if (strcmp(f[i].prefix, ns->prefix) == 0 &&
+		    !(f[i].flags & (FOLDER_NOSELECT | FOLDER_NONEXISTENT)) && matches(name, f[i].name))
 			g->due[g->n++] = (struct due){ f[i].name, m };
 	return ERR_OK;
 }

@@ -222,7 +222,7 @@ enum err shelf_read(struct shelf *s, enum err (*fn)(struct idx_txn *x, void *arg
 
 /* The index that a namespace's records go to: finds or opens it; sets shelf and number (unless it is another user's). */
 enum err shelf_find(struct space *s, struct errtext *t);
-bool shelf_leaves(const struct space *s); /* can it be closed when s goes, or stay without it? Does some of what is owed there */
+bool shelf_leaves(const struct space *s); /* can it be closed when s goes (nothing is owed there), or stay without it? */
 void shelf_left(struct space *s);         /* s goes: its shelf is closed unless others use it */
 
 /* --- sharers.c ------------------------------------------------------------------- */

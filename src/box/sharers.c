@@ -155,7 +155,10 @@ static enum err crowded(struct space *new, struct errtext *t)
 	return err_say(t, ERR_LIMIT, "Mailboxes of too many other users are in use");
 }
 
-/* A place for what is there already: its shelf may be the one of whoever goes. Whoever listens to folders watches those of all. */
+/*
+ * A place for what is there already: its shelf may be the one of whoever goes. Whoever listens to folders watches those of
+ * all.
+ */
 static enum err settle(struct acct *a, struct space *new, struct space **s_r, struct errtext *t)
 {
 	bool full = sharers(a) >= SHARERS_MOST;
@@ -166,9 +169,7 @@ static enum err settle(struct acct *a, struct space *new, struct space **s_r, st
 	last = s = &a->space[a->spaces++];
 	*last = *new;
 	if (full) {
-		a->spaces_stay = true;
 		s = least_used(a);
-		a->spaces_stay = false;
 		a->spaces--;
 		if (!s)
 			return crowded(last, t);

@@ -205,15 +205,18 @@ static bool alone(const struct space *s)
 	return s->shelf != a->shelf;
 }
 
+static enum err owes_run(struct idx_txn *x, void *arg, struct errtext *t)
+{
+	struct idx_todo first;
+
+	return idx_todo_next(x, 0, 0, &first);
+}
+
 bool shelf_leaves(const struct space *s)
 {
-	enum err e;
-
 	if (!alone(s))
 		return s->shelf->ns != s->ns;
-	if (s->shelf->todo && s->shelf->idx)
-		(void)todo_drain(s->shelf, NULL, &e, NULL);
-	return !s->shelf->todo;
+	return !s->shelf->todo || shelf_read(s->shelf, owes_run, NULL, NULL) == ERR_NOTFOUND;
 }
 
 void shelf_left(struct space *s)

@@ -2,6 +2,7 @@
 
 pkglibexec_PROGRAMS += src/worker/roost-worker
 src_worker_roost_worker_SOURCES = \
+	src/worker/account_config.c \
 	src/worker/accounts.c \
 	src/worker/admin.c \
 	src/worker/attach.c \

@@ -51,13 +51,18 @@ struct account {
 /* Finds or opens; ERR_* with a sentence. The caller adds to jobs. */
 enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r,
 		     struct errtext *t);
-/* Another place where this user's mail lies, written as mail_location; its index is in RAM. config_r: in ar. */
-enum err account_location(const struct account *a, const char *text, struct arena *ar, struct acct_config *config_r,
-			  struct errtext *t);
 void account_release(struct account *a); /* one job less */
 void account_busy(struct account *a);    /* disk work is owed: do it within a second */
 void account_stir(struct account *a);    /* something goes on: what it takes goes back when it has gone quiet */
 void accounts_close(struct worker *w);   /* at exit: drains */
+
+/* --- account_config.c: what the settings say of them --- */
+
+/* The namespaces of the settings, with this user's directories: fills a->config. extra: as in struct msg_user. */
+enum err account_config(struct account *a, struct span extra, struct errtext *t);
+/* Another place where this user's mail lies, written as mail_location; its index is in RAM. config_r: in ar. */
+enum err account_location(const struct account *a, const char *text, struct arena *ar, struct acct_config *config_r,
+			  struct errtext *t);
 
 /* --- attach.c: what is attached --- */
 
