@@ -264,13 +264,13 @@ void acct_close(struct acct **a)
 	arrivals_flush_all(c);
 	drain_for_close(c);
 	aging_end(c);
+	mailboxes_settle_now(c);
 	/* What could not be written stays on the list of the index. */
 	for (struct mailbox *mb = c->boxes, *next; mb; mb = next) {
 		next = mb->next;
 		mb->refs++;
 		owing_forget(mb);
 		mailbox_look_at(mb, 0);
-		mailbox_settle_not(mb);
 		mailbox_close(&mb);
 	}
 	must(!c->boxes);

@@ -353,6 +353,8 @@ enum err adopt_finish(struct mailbox *mb, struct errtext *t)
 		e = rec_update(mb, REC_NOTES, trim_run, NULL, t);
 	place_knows(mb->place, e || mb->missing.n || mb->sync->again || mb->sync->unnumbered ? KNOWN_NOT
 											  : mb->sync->foreign);
+	if (mb->sync->young)
+		mailbox_guarded(mb);
 	if (!e && mb->sync->fresh)
 		mb->epoch++;
 	return e;

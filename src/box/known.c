@@ -6,19 +6,22 @@
  * As long as it is what it was when a look found nothing new (place.known), there is nothing to look for, whatever
  * the times say.
  *
- * When our own changes have come to rest, the record is given a token of the folder as it is now: another
- * process, or the next session, need not look either.
+ * When our own changes have come to rest, or a folder that had just been changed when it was scanned, the record is given
+ * a token of the folder as it is now: another process, or the next session, need not look either.
  */
 #include "room.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <unistd.h>
 #include <utlist.h>
 
 enum {
 	SETTLE_MS = 100,    /* longer than two changes can share a time */
 	SETTLE_TRIES = 30,  /* whole seconds only: after two of them */
+	TICK_MS = 30,       /* longer than a tick of the clock; one pause of TICK_US is a part of it */
+	TICK_US = 3000,
 };
 
 /* --- places --------------------------------------------------------------------------- */
@@ -185,12 +188,22 @@ bool mailbox_watch(struct mailbox *mb)
 	return p->watches > 0;
 }
 
-/* --- our own changes ---------------------------------------------------------------- */
+/* --- our own changes, and what is too young to be proof ------------------------------- */
 
 void mailbox_guard(struct mailbox *mb)
 {
 	if (mb->place->known == KNOWN_NOT && !mb->sync && mailbox_watch(mb))
 		mailbox_compare(mb);
+}
+
+bool mailbox_guard_young(struct mailbox *mb, struct store_box *sb)
+{
+	struct arena *ar = arena_new(REC_TEXT);
+	struct span token;
+	bool young = sb->ops->token && sb->ops->token(sb, ar, &token) == ERR_INUSE && mailbox_watch(mb);
+
+	arena_free(&ar);
+	return young;
 }
 
 void mailbox_guarded(struct mailbox *mb)
@@ -251,4 +264,17 @@ void mailbox_settle_not(struct mailbox *mb)
 		return;
 	mb->settle_at = 0;
 	mailbox_close(&mb);
+}
+
+void mailboxes_settle_now(struct acct *a)
+{
+	uint64_t end = clock_ms() + TICK_MS;
+	struct mailbox *mb;
+
+	while (mailbox_settles(a, UINT64_MAX, &mb)) {
+		if (shelf_owing(a, UINT64_MAX) || settle(mb) || clock_ms() > end)
+			mailbox_settle_not(mb);
+		else
+			usleep(TICK_US);
+	}
 }

@@ -326,10 +326,13 @@ void place_leave(struct mailbox *mb); /* or no more */
 /* Around changes of ours in the folder: so that they are not taken for those of others. */
 void mailbox_guard(struct mailbox *mb);
 void mailbox_guarded(struct mailbox *mb);
+/* Before a scan: true, and watched from here on, when a token of the folder would be too young to prove anything. */
+bool mailbox_guard_young(struct mailbox *mb, struct store_box *sb);
 /* Some mailbox whose record should have a new token, at a time or (UINT64_MAX) ever; and giving it one. */
 bool mailbox_settles(const struct acct *a, uint64_t now, struct mailbox **mb_r);
 void mailbox_settle(struct mailbox *mb);     /* may free mb when nobody else holds it */
-void mailbox_settle_not(struct mailbox *mb); /* likewise: the account closes */
+void mailbox_settle_not(struct mailbox *mb); /* likewise */
+void mailboxes_settle_now(struct acct *a);   /* the account closes: a tick of the clock is waited for, no more */
 
 /* --- heed.c --------------------------------------------------------------------- */
 

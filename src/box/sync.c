@@ -236,6 +236,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 	arena_reset(s->arena);
 	s->began = clock_ms();
 	s->again = false;
+	s->young = mailbox_guard_young(mb, sb);
 	s->foreign = mailbox_foreign(mb);
 	s->news |= s->foreign != KNOWN_NOT && s->foreign != mb->place->known;
 	s->ops = s->at = 0;

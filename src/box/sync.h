@@ -38,6 +38,7 @@ struct sync {
 	bool outrun;               /* the log no longer reaches back to the scan: it is made anew */
 	uint64_t since;            /* the modseq before the scan; later changes of others are newer than it */
 	unsigned passes, renumbered;
+	bool young;                /* the folder had changed a moment before the scan (mailbox_guard_young) */
 	uint64_t foreign;          /* what others had done when the scan began (mailbox_foreign) */
 	uint64_t began;            /* clock_ms of the scan */
 	size_t at;                 /* in scan.msg (diff), in op (apply) */

@@ -115,6 +115,16 @@ static void refresh(struct view *v)
 	view_quiet(&h, v);
 }
 
+/* Until all has come to rest. */
+static void rest(void)
+{
+	for (int i = 0; i < 200 && acct_busy(h.a); i++) {
+		usleep(10000);
+		house_work(&h);
+	}
+	assert_false(acct_busy(h.a));
+}
+
 /* --- the tests -------------------------------------------------------------------------- */
 
 static void test_own(void **state)
@@ -174,9 +184,7 @@ static void test_settles(void **state)
 	house_work(&h);
 	view_close(&v);
 	assert_true(acct_busy(h.a));
-	usleep(150000);
-	house_work(&h);
-	assert_false(acct_busy(h.a));
+	rest();
 	before = scans;
 	house_again(&h, false);
 	v = house_view(&h, "INBOX", false);
@@ -202,6 +210,40 @@ static void test_settles_not(void **state)
 	view_close(&v);
 }
 
+/* Found a moment after somebody changed it, then closed at once: the next process need not look either ... */
+static void test_young(void **state)
+{
+	struct view *v = house_view(&h, "INBOX", false);
+	unsigned before;
+
+	foreign_flags(2, "", "F");
+	refresh(v);
+	assert_int_equal(flags_of(v, 2).system, MAIL_FLAGGED);
+	view_close(&v);
+	before = scans;
+	house_again(&h, false);
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(scans, before);
+	view_close(&v);
+}
+
+/* ... whether or not it was in the same tick: whatever is changed behind the last look is seen by the next process. */
+static void test_young_again(void **state)
+{
+	for (int i = 0; i < 30; i++) {
+		struct view *v = house_view(&h, "INBOX", false);
+
+		foreign_flags(2, "", "F");
+		refresh(v);
+		foreign_flags(2, "F", "");
+		view_close(&v);
+		house_again(&h, false);
+		v = house_view(&h, "INBOX", false);
+		assert_int_equal(flags_of(v, 2).system, 0);
+		view_close(&v);
+	}
+}
+
 /* A folder that took the name of the one that is open is not watched in its place. */
 static void test_replaced(void **state)
 {
@@ -210,6 +252,7 @@ static void test_replaced(void **state)
 
 	assert_true(view_watch(v));
 	view_close(&v);
+	rest();
 	v = house_view(&h, "INBOX", false);
 	snprintf(away, sizeof(away), "%s.away", cur_dir);
 	assert_int_equal(rename(cur_dir, away), 0);
@@ -299,6 +342,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same_tick, begin, end),
 		cmocka_unit_test_setup_teardown(test_settles, begin, end),
 		cmocka_unit_test_setup_teardown(test_settles_not, begin, end),
+		cmocka_unit_test_setup_teardown(test_young, begin, end),
+		cmocka_unit_test_setup_teardown(test_young_again, begin, end),
 		cmocka_unit_test_setup_teardown(test_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(test_told_by_another, begin, end),
 		cmocka_unit_test_setup_teardown(test_written_for_another, begin, end),
