@@ -1,12 +1,13 @@
 /*
- * Every call that changes a disk fails once: disk_calls [-s STORE] [-f FAILURE] [-e EVERY] [-n ONE] [-l]. A child does what a user
+ * Every call that changes a disk fails once: disk_calls [-s STORE] [-f FAILURE] [-e EVERY [-b FIRST]] [-n ONE] [-j JOBS] [-l]. A child does what a user
  * does in a day (tests/unit/box_deeds.h). It is traced, and its n-th change of a file is refused (ENOSPC, EIO, EDQUOT, EACCES),
  * a write takes half of its bytes only (short), or it is killed before it (kill), for every n, over each store. Failures
  * go on with: one more message must be taken. Then another process opens what is there, with the index that was left
  * behind and, in every second trial, without: all that was acknowledged must be true.
  *
- *	-e  only every so many
+ *	-e  only every so many; -b: beginning with this one
  *	-n  only this change
+ *	-j  so many trials at a time (6: a trial that has to wait until a lock is old does nothing for seconds)
  *	-a  kill before every system call, not only before those that change something
  *	-l  lists the calls: which, of what, how often, with which failures they were tried
  */
@@ -399,44 +400,96 @@ static bool wanted(const char *name, const char *want)
 	return !want || strcmp(name, want) == 0;
 }
 
-int main(int argc, char **argv)
+struct plan {
+	const char *store, *failure; /* only this one, or NULL */
+	unsigned every, begin, one, jobs;
+	bool list;
+};
+
+/* Every p->jobs-th trial of a store; how many. */
+static unsigned try_share(const struct plan *p, const struct store_ops *ops, unsigned share)
 {
-	const char *store = NULL, *failure = NULL;
-	unsigned every = 1, one = 0, trials = 0;
-	bool list = false;
+	unsigned trials = 0;
+
+	for (size_t f = 0; f < ARRAY_LEN(failures); f++) {
+		unsigned first = p->one ? p->one : 1 + (p->begin + (unsigned)f - 1) % p->every;
+
+		if (!wanted(failures[f].name, p->failure) || (all_calls && failures[f].with != KILL))
+			continue;
+		for (unsigned n = first + share * p->every; trial(ops, n, (int)f, (n / p->every + f) % 2); n += p->every * p->jobs) {
+			trials++;
+			if (p->one)
+				break;
+		}
+	}
+	return trials;
+}
+
+/* All of a store, in processes side by side; how many. */
+static unsigned try_all(const struct plan *p, const struct store_ops *ops)
+{
+	unsigned *trials = mmap(NULL, p->jobs * sizeof(*trials), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned sum = 0;
+	int status;
+
+	for (unsigned i = 0; i < p->jobs; i++)
+		if (fork() == 0) {
+			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+			trials[i] = try_share(p, ops, i);
+			exit(0);
+		}
+	while (wait(&status) > 0)
+		if (!WIFEXITED(status) || WEXITSTATUS(status))
+			exit(1);
+	for (unsigned i = 0; i < p->jobs; i++)
+		sum += trials[i];
+	munmap(trials, p->jobs * sizeof(*trials));
+	return sum;
+}
+
+static unsigned *number_of(struct plan *p, int option)
+{
+	return option == 'e' ? &p->every : option == 'b' ? &p->begin : option == 'j' ? &p->jobs : &p->one;
+}
+
+static void read_options(int argc, char **argv, struct plan *p)
+{
 	int o;
 
-	while ((o = getopt(argc, argv, "s:f:e:n:al")) != -1) {
+	while ((o = getopt(argc, argv, "s:f:e:b:n:j:al")) != -1) {
 		if (o == 's')
-			store = optarg;
+			p->store = optarg;
 		else if (o == 'f')
-			failure = optarg;
+			p->failure = optarg;
 		else if (o == 'a')
 			all_calls = true;
 		else if (o == 'l')
-			list = true;
-		else if (o == '?' || !span_u32(span_str(optarg), o == 'e' ? &every : &one) || !every)
+			p->list = true;
+		else if (o == '?' || !span_u32(span_str(optarg), number_of(p, o)) || !p->every || !p->begin || !p->jobs)
 			die("usage");
 	}
+}
+
+int main(int argc, char **argv)
+{
+	struct plan p = { .every = 1, .begin = 1, .jobs = 6 };
+	unsigned trials = 0;
+
+	read_options(argc, argv, &p);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t s = 0; s < ARRAY_LEN(stores); s++) {
-		if (!wanted(stores[s]->driver, store))
+		if (!wanted(stores[s]->driver, p.store))
 			continue;
 		sites_n = 0;
 		memset(sites, 0, sizeof(sites));
 		trial(stores[s], 0, -1, false);
-		for (size_t f = 0; f < ARRAY_LEN(failures); f++) {
-			unsigned n = one ? one : 1 + (unsigned)f % every;
-
-			if (!wanted(failures[f].name, failure) || (all_calls && failures[f].with != KILL))
-				continue;
-			for (; trial(stores[s], n, (int)f, (n / every + f) % 2); n += every) {
-				trials++;
-				if (one)
-					break;
-			}
+		if (p.list || p.one) { /* what is listed is counted in this process */
+			p.jobs = 1;
+			trials += try_share(&p, stores[s], 0);
+		} else {
+			trials += try_all(&p, stores[s]);
 		}
-		if (list)
+		if (p.list)
 			list_sites(stores[s]->driver);
 	}
 	printf("disk_calls: %u failures, nothing lost\n", trials);

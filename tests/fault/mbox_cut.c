@@ -1,5 +1,5 @@
 /*
- * An mbox whose writer dies: mbox_cut [SEED [EVERY]]. A child works through a script of additions, flags, keywords and expunges and
+ * An mbox whose writer dies: mbox_cut [SEED [EVERY [FIRST]]]. A child works through a script of additions, flags, keywords and expunges and
  * tells what was acknowledged. It is traced, and killed before its n-th change of a file, for every n; each time once
  * keeping all it wrote (a killed process), and once more keeping of what it had not synced in each file only the first few
  * writes (a power cut). In every second case another program appends a message before the mbox is opened again. Then
@@ -457,15 +457,16 @@ static bool trial(unsigned cut, bool power, bool foreign)
 
 int main(int argc, char **argv)
 {
-	uint32_t seed = 1, every = 1;
+	uint32_t seed = 1, every = 1, first = 1;
 	unsigned cuts = 0;
 
-	if ((argc > 1 && !span_u32(span_str(argv[1]), &seed)) || (argc > 2 && !span_u32(span_str(argv[2]), &every)))
-		die("usage", "mbox_cut [SEED [EVERY]]");
+	if ((argc > 1 && !span_u32(span_str(argv[1]), &seed)) || (argc > 2 && !span_u32(span_str(argv[2]), &every)) ||
+	    (argc > 3 && !span_u32(span_str(argv[3]), &first)))
+		die("usage", "mbox_cut [SEED [EVERY [FIRST]]]");
 	srand(seed);
 	for (int power = 0; power < 2; power++)
 		for (int foreign = 0; foreign < 2; foreign++)
-			for (unsigned cut = 1; trial(cut, power, foreign); cut += every)
+			for (unsigned cut = first; trial(cut, power, foreign); cut += every)
 				cuts++;
 	printf("mbox_cut: %u cuts, nothing lost\n", cuts);
 	return cuts > 600 / every ? 0 : 1;

@@ -8,6 +8,8 @@ do not go back; with mail_fsync = always flags and expunges hold, too.
 
 Needs root, /dev/fuse and loop devices. POWER_CUTS (300) in all; by hand some thousands. Usage: power_cut.py [FORMAT/SYNC], e.g. mbox/always
 """
+import contextlib
+import fcntl
 import imaplib
 import os
 import random
@@ -33,6 +35,7 @@ SECONDS = float(os.environ.get("POWER_SECONDS", "3"))
 POWER = f"{os.environ['ROOST_BUILD']}/tests/fault/power"
 STDIO = f"{os.environ['ROOST_BUILD']}/tests/tools/imapstdio"
 USER = "anna@example.org"
+BLKFLSBUF = 0x1261  # linux/fs.h
 FORMATS = {  # location, arguments for imapstdio, where the index is
     "maildir": ("maildir:~/Maildir", lambda home: ["-m", f"{home}/Maildir", "-i", f"{home}/Maildir/roost.index"]),
     "mbox": ("mbox:~/mail", lambda home: ["-m", f"mbox:{home}/mail", "-i", f"{home}/mail/.imap/roost.index"]),
@@ -49,6 +52,8 @@ class Loop:
     def __init__(self, image, where, *options):
         self.where = where
         self.device = self.patient("losetup", *options, "-f", "--show", image)
+        with open(self.device, "rb") as f:  # what the kernel still knows of the image that was there before, if another held the device open
+            fcntl.ioctl(f, BLKFLSBUF)
         try:
             self.patient("mount", "-t", "ext4", self.device, where)
         except subprocess.CalledProcessError:
@@ -333,6 +338,8 @@ class Stdio(imaplib.IMAP4):
 
 
 def trial(top, form, sync, log, seed):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{top}/image")  # a device that is let go of late must not write into the next one
     said = subprocess.run([POWER, "replay", f"{top}/base", log, str(seed), f"{top}/image"], check=True, capture_output=True, text=True).stdout
     told = Told(said.splitlines()[1:])
     loop = Loop(f"{top}/image", f"{top}/mnt")

@@ -4,6 +4,7 @@
 Each user has one draft, replaced again and again. After each kill the draft is there: the version that was acknowledged
 last or the one that was on its way, whole, or both of them, never none. KILL_SECONDS (10) sets how long.
 """
+import contextlib
 import imaplib
 import os
 import random
@@ -105,8 +106,9 @@ with Site(USERS) as site:
     while time.monotonic() < end:
         time.sleep(random.uniform(0.01, 0.3))
         for pid in site.kids("roost-worker")[:1]:
-            os.kill(pid, signal.SIGKILL)
-            kills += 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
     for t in threads:
         t.join()
     for w in writers:

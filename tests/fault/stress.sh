@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Short runs of the random clients of tests/stress/imap; by hand they run for hours.
 set -eu
-seconds=${STRESS_SECONDS:-8}
+seconds=${STRESS_SECONDS:-$((${ROOST_SANITIZED:-0} ? 5 : 8))}
 stress() {
 	"$ROOST_TOP/tests/stress/imap" --seconds "$@"
 }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from testsite import ROOT, Site, wait_for  # noqa: E402
+from testsite import GID, ROOT, UID, Site, wait_for  # noqa: E402
 
 USER = "anna@example.org"
 SMALL = b"Subject: small\r\n\r\nx\r\n"
@@ -139,7 +139,7 @@ def many(site):
 def with_full_disk():
     with Site(start=False) as site:
         mail = f"{site.dir}/mail"
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0700,uid=5000,gid=5000", "none", mail],
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=4m,mode=0700,uid={UID},gid={GID}", "none", mail],
                           capture_output=True).returncode != 0:
             print("full disk: skipped, cannot mount")
             return

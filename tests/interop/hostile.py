@@ -4,6 +4,7 @@
 
 The server goes on serving others meanwhile, keeps its memory and its descriptors, and ends each of them.
 """
+import concurrent.futures
 import os
 import socket
 import struct
@@ -164,15 +165,15 @@ def test_sessions_leave_nothing(site):
         assert memory(site) < before + 3000, (before, memory(site))
 
 
-def test_slow_drip(site):
-    """A byte now and then does not keep a connection: 60 seconds in all are given to log in."""
+def slow_drip(site):
+    """A byte now and then does not keep a connection: 60 seconds in all are given to log in. How many those were."""
     start = time.monotonic()
     with connect(site) as s:
         s.settimeout(0.5)
         s.recv(1000)
         s.sendall(b"a LOGIN ")
         got = b""
-        while time.monotonic() - start < 75:
+        while time.monotonic() - start < 120:
             try:
                 s.sendall(b"x")
                 more = s.recv(1000)
@@ -183,13 +184,15 @@ def test_slow_drip(site):
             if not more:
                 break
             got += more
-    took = time.monotonic() - start
-    assert 55 < took < 70 and b"BYE" in got, (took, got)
+    assert b"BYE" in got, got
+    return time.monotonic() - start
 
 
-with Site({USER: "secret"}) as site:
+with Site({USER: "secret"}) as site, concurrent.futures.ThreadPoolExecutor() as meanwhile:
     login_works(site)
+    dripped = None if SANITIZED else meanwhile.submit(slow_drip, site)
     for name, test in sorted(globals().items()):
         if name.startswith("test_"):
             test(site)
+    assert not dripped or 55 < dripped.result() < 90, dripped.result()
 print("hostile: well")

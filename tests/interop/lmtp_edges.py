@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from testsite import ROOT, Site, wait_for  # noqa: E402
+from testsite import GID, ROOT, UID, Site, wait_for  # noqa: E402
 
 USERS = {f"{name}@example.org": "secret" for name in ("anna", "bob", "carla")}
 DETAIL = "recipient_delimiter = +\nlmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n"
@@ -190,7 +190,7 @@ def test_full_disk():
         return
     with Site(USERS, start=False) as site:
         mail = f"{site.dir}/mail"
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0700,uid=5000,gid=5000", "none", mail],
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=3m,mode=0700,uid={UID},gid={GID}", "none", mail],
                           capture_output=True).returncode != 0:
             print("full disk: skipped, cannot mount")
             return

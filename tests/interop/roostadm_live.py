@@ -90,6 +90,7 @@ def interrupted(site):
     except subprocess.TimeoutExpired:
         line = next(x for x in site.adm("status").stdout.splitlines() if "serving" in x and USER in x)
         os.kill(int(re.search(r"pid (\d+)", line)[1]), signal.SIGKILL)
+        wait_for(lambda: "killed with signal 9" in site.log())  # until then the master may send another there
     out, err = proc.communicate(timeout=60)
     assert proc.returncode in (0, 75), (proc.returncode, out, err)
     for words in (["reindex"], ["verify"]):

@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
-"""Changes by other programs reach those who wait, by IDLE or by NOTIFY: within a second where folders can be watched, and
-within mailbox_idle_check_interval where they cannot (the user's inotify instances are all taken), and where they never can be
-an error for the user.
+"""Changes by other programs reach those who wait, by IDLE or by NOTIFY: within a second where folders can be watched (by the
+median, for the machine may be busy; never by a look now and then, for the next would be in an hour), and within
+mailbox_idle_check_interval where they cannot (the user's inotify instances are all taken), and where they never can be an error
+for the user.
 
 Other programs are mv, rm and cp here, maildirmake's steps for folders, and Dovecot where one is there (dovecot.py)."""
 import os
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from testsite import GID, ROOT, SANITIZED, UID, Site, wait_for  # noqa: E402
+from testsite import GID, ROOT, UID, Site, wait_for  # noqa: E402
 
 USER = "anna@example.org"
-SLACK = 4 if SANITIZED else 1
+PATIENCE = 20
 COUNT = [0]
 
 
@@ -25,7 +27,7 @@ class Client:
 
     def __init__(self, site):
         self.sock = socket.create_connection(("127.0.0.1", site.imap_port), 30)
-        self.rest = b""
+        self.rest, self.waited = b"", []
         self.line()
         self.say(b"a LOGIN %s secret" % USER.encode())
         self.until(rb"a OK")
@@ -43,15 +45,16 @@ class Client:
     def say(self, text):
         self.sock.sendall(text + b"\r\n")
 
-    def until(self, pattern, seconds=30):
+    def until(self, pattern, seconds=PATIENCE):
         """Lines up to the one that matches."""
-        end, seen = time.monotonic() + seconds, []
+        began, seen = time.monotonic(), []
         while True:
             try:
-                line = self.line(end - time.monotonic())
+                line = self.line(began + seconds - time.monotonic())
             except TimeoutError:
                 raise AssertionError(f"no {pattern} within {seconds} s; only {seen}") from None
             if re.match(pattern, line):
+                self.waited.append(time.monotonic() - began)
                 return line
             seen.append(line)
 
@@ -91,22 +94,22 @@ def make_folder(top, name):
         time.sleep(0.02)
 
 
-def watch_selected(top, client, limit):
+def watch_selected(top, client):
     """What IDLE and NOTIFY tell of the selected mailbox."""
     name = base()
     put(top, "new", name)
-    exists = client.until(rb"\* \d+ EXISTS", limit)
+    exists = client.until(rb"\* \d+ EXISTS")
     number = exists.split()[1]
     other = base() + ":2,"
     put(top, "cur", other)
-    client.until(rb"\* \d+ EXISTS", limit)
+    client.until(rb"\* \d+ EXISTS")
     rename(top, other, other + "F")
-    client.until(rb"\* \d+ FETCH \(.*FLAGS \(.*\\Flagged", limit)
+    client.until(rb"\* \d+ FETCH \(.*FLAGS \(.*\\Flagged")
     os.rename(f"{top}/new/{name}", f"{top}/cur/{name}:2,S") if os.path.exists(f"{top}/new/{name}") else \
         rename(top, found(top, name), name + ":2,S")
-    client.until(rb"\* %s FETCH \(.*FLAGS \(.*\\Seen" % number, limit)
+    client.until(rb"\* %s FETCH \(.*FLAGS \(.*\\Seen" % number)
     os.unlink(f"{top}/cur/{other}F")
-    client.until(rb"\* \d+ EXPUNGE", limit)
+    client.until(rb"\* \d+ EXPUNGE")
 
 
 def found(top, name):
@@ -116,44 +119,46 @@ def found(top, name):
     return wait_for(look)
 
 
-def watch_others(top, client, limit):
+def watch_others(top, client):
     """What NOTIFY tells of another mailbox and of folders."""
     box = f"{top}/.other"
     name = base()
     put(box, "new", name)
-    client.until(rb"\* STATUS other \(MESSAGES 1 UIDNEXT 2", limit)
+    client.until(rb"\* STATUS other \(MESSAGES 1 UIDNEXT 2")
     second = base() + ":2,"
     put(box, "cur", second)
-    client.until(rb"\* STATUS other \(MESSAGES 2 UIDNEXT 3", limit)
+    client.until(rb"\* STATUS other \(MESSAGES 2 UIDNEXT 3")
     rename(box, second, second + "S")
-    client.until(rb"\* STATUS other \(.*UNSEEN 1", limit)
+    client.until(rb"\* STATUS other \(.*UNSEEN 1")
     os.unlink(f"{box}/cur/{second}S")
-    client.until(rb"\* STATUS other \(MESSAGES 1 UIDNEXT 3", limit)
+    client.until(rb"\* STATUS other \(MESSAGES 1 UIDNEXT 3")
     make_folder(top, ".fresh")
-    client.until(rb"\* LIST \(\\HasNoChildren\) \"\.\" fresh$", limit)
+    client.until(rb"\* LIST \(\\HasNoChildren\) \"\.\" fresh$")
     put(f"{top}/.fresh", "new", base())
-    client.until(rb"\* STATUS fresh \(MESSAGES 1 UIDNEXT 2", limit)
+    client.until(rb"\* STATUS fresh \(MESSAGES 1 UIDNEXT 2")
     os.rename(f"{top}/.fresh", f"{top}/.stale")
-    client.until(rb"\* LIST \(\\HasNoChildren\) \"\.\" stale \(\"OLDNAME\" \(fresh\)\)", limit)
+    client.until(rb"\* LIST \(\\HasNoChildren\) \"\.\" stale \(\"OLDNAME\" \(fresh\)\)")
     put(f"{top}/.stale", "new", base())
-    client.until(rb"\* STATUS stale \(MESSAGES 2 UIDNEXT 3", limit)
+    client.until(rb"\* STATUS stale \(MESSAGES 2 UIDNEXT 3")
     os.rename(f"{top}/.stale", f"{top}/../gone")
     shutil.rmtree(f"{top}/../gone")
-    client.until(rb"\* LIST \(\\NonExistent.*\) \"\.\" stale$", limit)
+    client.until(rb"\* LIST \(\\NonExistent.*\) \"\.\" stale$")
     with open(f"{top}/subscriptions", "w") as f:
         f.write("V\t2\n\nother\n")
     as_owner(f"{top}/subscriptions")
-    client.until(rb"\* LIST \(.*\\Subscribed\) \"\.\" other$", limit)
+    client.until(rb"\* LIST \(.*\\Subscribed\) \"\.\" other$")
 
 
-def play(site, limit, polled):
+def play(site, polled):
     top = site.maildir(USER)
     idle = Client(site)
     assert b"OK" in idle.command(b"CREATE other")
     idle.command(b"SELECT INBOX")
     idle.say(b"d IDLE")
     idle.until(rb"\+ ")
-    watch_selected(top, idle, limit)
+    idle.waited.clear()
+    watch_selected(top, idle)
+    assert polled or statistics.median(idle.waited) < 1, idle.waited
     print("IDLE hears what others do")
 
     notify = Client(site)
@@ -161,8 +166,10 @@ def play(site, limit, polled):
     answer = notify.command(b"NOTIFY SET (selected (MessageNew MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge "
                             b"FlagChange MailboxName SubscriptionChange))")
     assert b"OK" in answer, answer
-    watch_selected(top, notify, limit)
-    watch_others(top, notify, limit)
+    notify.waited.clear()
+    watch_selected(top, notify)
+    watch_others(top, notify)
+    assert polled or statistics.median(notify.waited) < 1, notify.waited
     print("NOTIFY hears what others do")
     counts = [inotify(pid) for pid in site.kids("roost-worker")]
     assert (max(counts, default=0) == 0) == polled, counts
@@ -207,7 +214,7 @@ def many(site):
     assert len(os.listdir(f"/proc/{pid}/fd")) < 60
     put(f"{top}/.many77", "new", base())
     for c in clients:
-        c.until(rb"\* STATUS many77 \(MESSAGES 1 UIDNEXT 2", SLACK)
+        c.until(rb"\* STATUS many77 \(MESSAGES 1 UIDNEXT 2")
     time.sleep(2.5)
     before = ticks(pid)
     time.sleep(2)
@@ -236,14 +243,14 @@ def take_instances():
 
 
 def main():
-    with Site(users={USER: "secret"}) as site:
-        sessions = play(site, SLACK, False)
+    with Site(users={USER: "secret"}, extra="mailbox_idle_check_interval = 1 hours\n") as site:
+        sessions = play(site, False)
         many(site)
         del sessions
     hog = take_instances()
     try:
         with Site(users={USER: "secret"}, extra="mailbox_idle_check_interval = 1 secs\n") as site:
-            play(site, 1 + SLACK, True)
+            play(site, True)
     finally:
         hog.stdin.close()
         hog.wait()

@@ -5,11 +5,13 @@
         with site.imap("anna@example.org") as imap: ...
 
 Environment, set by tests/run: ROOST_PREFIX, where the server is installed. Ports are free ones of 127.0.0.1.
-Run as root the mail belongs to uid 5000; else to who runs the tests.
+Run as root the mail belongs to a uid that no other test has at that time, for the kernel counts inotify instances and
+processes by uid; else to who runs the tests.
 """
 import contextlib
 import imaplib
 import os
+import random
 import shutil
 import signal
 import smtplib
@@ -24,8 +26,8 @@ PREFIX = os.environ.get("ROOST_PREFIX") or sys.exit("ROOST_PREFIX is not set: us
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SANITIZED = bool(os.environ.get("ROOST_SANITIZED"))
 ROOT = os.geteuid() == 0
-UID = 5000 if ROOT else os.geteuid()
-GID = 5000 if ROOT else os.getegid()
+UID = 30000 + os.getpid() % 20000 if ROOT else os.geteuid()
+GID = UID if ROOT else os.getegid()
 imaplib._MAXLINE = 100_000_000
 imaplib.Commands.setdefault("UNSELECT", ("SELECTED",))
 
@@ -93,18 +95,28 @@ def need(*programs):
             skip(f"{p} is not installed")
 
 
+PORTS_TAKEN = []  # names that say so to other tests, as long as this one runs
+
+
+def free_port():
+    """A port that nobody listens on; below those that the kernel gives to outgoing connections, which come and go."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = int(f.read().split()[0])
+    for port in random.SystemRandom().sample(range(min(10000, end // 2), end), 400):
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            taken = socket.socket(socket.AF_UNIX)
+            taken.bind(f"\0roost-test-port-{port}")
+            PORTS_TAKEN.append(taken)
+            return port
+    raise AssertionError("no port is free")
+
+
 def free_ports(n):
-    socks = [socket.socket() for _ in range(n)]
-    try:
-        for s in socks:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in socks]
-    finally:
-        for s in socks:
-            s.close()
+    return [free_port() for _ in range(n)]
 
 
-def wait_for(what, seconds=10, step=0.02):
+def wait_for(what, seconds=30, step=0.02):
     """Calls what() until it is true; returns its value; fails the test after the time."""
     end = time.monotonic() + seconds
     while True:
