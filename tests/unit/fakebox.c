@@ -224,7 +224,7 @@ static void add_folder(struct acct *a, struct arena *ar, struct folder *f, size_
 	for (size_t i = 0; i < *n; i++)
 		if (!strcmp(f[i].name, name))
 			return;
-	f[*n] = (struct folder){ .name = arena_str(ar, name), .separator = '/', .ns = &a->ns,
+	f[*n] = (struct folder){ .name = arena_str(ar, name), .separator = '/', .prefix = a->ns.prefix, .type = a->ns.type,
 				 .special_use = b ? b->special : NULL };
 	f[*n].flags |= b && !b->exists ? FOLDER_NONEXISTENT : 0;
 	f[*n].flags |= !b ? FOLDER_NOSELECT : 0;
