@@ -8,55 +8,63 @@
 #include "base/must.h"
 #include "wire/imap_write.h"
 
-enum { ARENA_MAX = 65536, SASL_LINE_MAX = 8192 };
-
-void imap_set_state(struct imap *im, enum imap_state state)
-{
-	bool was_paused = im->state == IMAP_WAIT_AUTH || im->state == IMAP_WAIT_WORKER;
-
-	im->state = state;
-	if (!im->c->stream)
-		return;
-	if (state == IMAP_WAIT_AUTH || state == IMAP_WAIT_WORKER)
-		stream_pause(im->c->stream);
-	else if (was_paused && state != IMAP_OVER)
-		stream_resume(im->c->stream);
-	if (was_paused && (state == IMAP_COMMAND || state == IMAP_WAIT_LINE) && im->c->login->quitting)
-		client_timer(im->c, QUIT_TIME_MS); /* quit() let it wait for its answer */
-}
+enum { ARENA_MAX = 65536 };
 
 static void end_command(struct imap *im)
 {
 	imap_lex_free(&im->lex);
 	arena_free(&im->arena);
-	im->tag = SPAN("");
+	im->logon.tag = SPAN("");
 }
 
-void imap_say(struct imap *im, const char *cond, const char *code, const char *text)
+/* The tagged answer, which ends the command. */
+static void say(struct imap *im, const char *cond, const char *code, const char *text)
 {
-	imap_write_status(stream_out(im->c->stream), im->tag, cond, code, text);
+	imap_write_status(stream_out(im->c->stream), im->logon.tag, cond, code, text);
 	stream_push(im->c->stream);
 	end_command(im);
 }
 
-void imap_bye(struct imap *im, const char *why, const char *text)
+/* The third ends the connection: look at the state afterwards. */
+static void bad(struct imap *im, const char *text)
 {
-	if (im->state == IMAP_OVER)
+	say(im, "BAD", NULL, text);
+	logon_bad(&im->logon);
+}
+
+static void say_no(struct logon *g, enum logon_no why, const char *text)
+{
+	static const char *const codes[] = {
+		[LOGON_REFUSED] = "AUTHENTICATIONFAILED",
+		[LOGON_MECHANISM] = NULL,
+		[LOGON_PLAINTEXT] = "PRIVACYREQUIRED",
+		[LOGON_TEMPORARY] = "UNAVAILABLE",
+		[LOGON_INTERNAL] = "UNAVAILABLE",
+		[LOGON_LIMIT] = "LIMIT",
+	};
+	struct imap *im = (struct imap *)g;
+
+	if (why == LOGON_ABORTED || why == LOGON_BASE64) {
+		bad(im, text);
 		return;
-	imap_log_end(im, why);
-	imap_write_status(stream_out(im->c->stream), SPAN(""), "BYE", NULL, text);
-	stream_push(im->c->stream);
-	end_command(im);
-	imap_set_state(im, IMAP_OVER);
-	client_finish(im->c);
+	}
+	if (why == LOGON_PLAINTEXT)
+		imap_write_status(stream_out(g->c->stream), SPAN(""), "BAD", "ALERT",
+				  "Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. "
+				  "If anyone was listening, the password was exposed.");
+	say(im, "NO", codes[why], text);
+	if (why == LOGON_PLAINTEXT)
+		logon_bad(g);
 }
 
-void imap_bad(struct imap *im, const char *text)
+static void say_bye(struct logon *g, const char *text)
 {
-	imap_say(im, "BAD", NULL, text);
-	if (++im->bad >= BAD_COMMANDS_MAX)
-		imap_bye(im, "Too many invalid commands", "Too many invalid IMAP commands.");
+	imap_write_status(stream_out(g->c->stream), SPAN(""), "BYE", NULL, text);
+	stream_push(g->c->stream);
+	end_command((struct imap *)g);
 }
+
+static const struct logon_words words = { say_no, say_bye, "Too many invalid IMAP commands." };
 
 static void write_capability(struct imap *im, struct buf *out)
 {
@@ -70,7 +78,7 @@ static void open_front(struct client *c)
 
 	c->state = im;
 	im->c = c;
-	line_init(&im->line, SASL_LINE_MAX, true);
+	logon_init(&im->logon, c, &words);
 }
 
 static void free_front(struct client *c)
@@ -79,11 +87,8 @@ static void free_front(struct client *c)
 
 	if (!im)
 		return;
-	if (im->state == IMAP_WAIT_AUTH || im->state == IMAP_WAIT_LINE)
-		client_abort_auth(c);
+	logon_free(&im->logon);
 	end_command(im);
-	line_free(&im->line);
-	free(im->user);
 	free(im);
 	c->state = NULL;
 }
@@ -111,20 +116,20 @@ static void cmd_capability(struct imap *im, const struct imap_command *cmd)
 	buf_add_str(out, "* ");
 	write_capability(im, out);
 	buf_add_str(out, "\r\n");
-	imap_say(im, "OK", NULL, "Pre-login capabilities listed, post-login capabilities have more.");
+	say(im, "OK", NULL, "Pre-login capabilities listed, post-login capabilities have more.");
 }
 
 static void cmd_noop(struct imap *im, const struct imap_command *cmd)
 {
-	imap_say(im, "OK", NULL, "NOOP completed.");
+	say(im, "OK", NULL, "NOOP completed.");
 }
 
 static void cmd_logout(struct imap *im, const struct imap_command *cmd)
 {
-	imap_log_end(im, "Aborted login by logging out");
+	logon_log_end(&im->logon, "Aborted login by logging out");
 	imap_write_status(stream_out(im->c->stream), SPAN(""), "BYE", NULL, "Logging out");
-	imap_say(im, "OK", NULL, "Logout completed.");
-	imap_set_state(im, IMAP_OVER);
+	say(im, "OK", NULL, "Logout completed.");
+	logon_set_state(&im->logon, LOGON_OVER);
 	client_finish(im->c);
 }
 
@@ -133,28 +138,71 @@ static void cmd_id(struct imap *im, const struct imap_command *cmd)
 	struct buf *out = stream_out(im->c->stream);
 
 	if (cmd->count != 1 || (cmd->args->type != IMAP_ARG_LIST && !imap_arg_is_nil(cmd->args))) {
-		imap_bad(im, "ID needs a list or NIL");
+		bad(im, "ID needs a list or NIL");
 		return;
 	}
 	imap_log_id(im, cmd->args);
 	buf_add_str(out, "* ID ");
 	imap_id_fields(conf_str(im->c->conf, CONF_IMAP_ID_SEND), out);
 	buf_add_str(out, "\r\n");
-	imap_say(im, "OK", NULL, "ID completed.");
+	say(im, "OK", NULL, "ID completed.");
 }
 
 static void cmd_starttls(struct imap *im, const struct imap_command *cmd)
 {
 	if (!client_may_starttls(im->c)) {
-		imap_bad(im, client_tls(im->c) ? "TLS is already active." : "TLS support isn't enabled.");
+		bad(im, client_tls(im->c) ? "TLS is already active." : "TLS support isn't enabled.");
 		return;
 	}
 	if (stream_input(im->c->stream).n > 0) {
-		imap_bye(im, "Plaintext data after STARTTLS", "Nothing may follow STARTTLS.");
+		logon_bye(&im->logon, "Plaintext data after STARTTLS", "Nothing may follow STARTTLS.");
 		return;
 	}
-	imap_say(im, "OK", NULL, "Begin TLS negotiation now.");
+	say(im, "OK", NULL, "Begin TLS negotiation now.");
 	client_starttls(im->c); /* cannot fail: nothing is buffered */
+}
+
+static void cmd_login(struct imap *im, const struct imap_command *cmd)
+{
+	struct span user, password;
+
+	if (cmd->count != 2 || !imap_arg_astring(cmd->args, &user) || !imap_arg_astring(cmd->args->next, &password) ||
+	    cmd->args->type == IMAP_ARG_LITERAL8 || cmd->args->next->type == IMAP_ARG_LITERAL8) {
+		bad(im, "LOGIN needs a user name and a password");
+		return;
+	}
+	if (logon_password(&im->logon, user, password)) /* else the command is over and its arena freed */
+		logon_wipe(password);
+}
+
+static bool initial_response(struct span text, struct buf *out)
+{
+	return span_eq_str(text, "=") || base64_decode(text, out);
+}
+
+static void cmd_authenticate(struct imap *im, const struct imap_command *cmd)
+{
+	struct span mech, text, initial;
+	struct buf b;
+
+	if (cmd->count < 1 || cmd->count > 2 || !imap_arg_astring(cmd->args, &mech) ||
+	    (cmd->count == 2 && !imap_arg_atom(cmd->args->next, &text))) {
+		bad(im, "AUTHENTICATE needs a mechanism");
+		return;
+	}
+	if (cmd->count == 1) {
+		logon_start(&im->logon, mech, NULL);
+		return;
+	}
+	buf_init(&b, text.n);
+	if (initial_response(text, &b)) {
+		initial = buf_span(&b);
+		logon_start(&im->logon, mech, &initial);
+		logon_wipe(initial);
+	} else {
+		bad(im, "Invalid base64 data in initial response");
+	}
+	buf_free(&b);
 }
 
 static const struct {
@@ -162,10 +210,10 @@ static const struct {
 	bool args;
 	void (*run)(struct imap *im, const struct imap_command *cmd);
 } commands[] = {
-	{ "AUTHENTICATE", true, imap_authenticate_cmd },
+	{ "AUTHENTICATE", true, cmd_authenticate },
 	{ "CAPABILITY", false, cmd_capability },
 	{ "ID", true, cmd_id },
-	{ "LOGIN", true, imap_login_cmd },
+	{ "LOGIN", true, cmd_login },
 	{ "LOGOUT", false, cmd_logout },
 	{ "NOOP", false, cmd_noop },
 	{ "STARTTLS", false, cmd_starttls },
@@ -173,17 +221,17 @@ static const struct {
 
 static void run_command(struct imap *im, const struct imap_command *cmd)
 {
-	im->tag = cmd->tag;
+	im->logon.tag = cmd->tag;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (!span_eq_str(cmd->name, commands[i].name))
 			continue;
 		if (cmd->count > 0 && !commands[i].args)
-			imap_bad(im, "Unexpected arguments");
+			bad(im, "Unexpected arguments");
 		else
 			commands[i].run(im, cmd);
 		return;
 	}
-	imap_bad(im, "Error in IMAP command received by server.");
+	bad(im, "Error in IMAP command received by server.");
 }
 
 /* --- input ------------------------------------------------------------------------------ */
@@ -194,7 +242,7 @@ static bool is_foreign(const struct imap *im)
 	static const char *const verbs[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH",
 					     "TRACE", "PRI", "SSH-2.0", "EHLO", "HELO" };
 
-	for (size_t i = 0; im->bad == 0 && i < ARRAY_LEN(verbs); i++) {
+	for (size_t i = 0; im->logon.bad == 0 && i < ARRAY_LEN(verbs); i++) {
 		if (span_eq_str(imap_lex_command(im->lex)->tag, verbs[i]))
 			return true;
 	}
@@ -205,7 +253,7 @@ static bool hang_up(struct imap *im)
 {
 	struct client *c = im->c;
 
-	imap_log_end(im, "Not an IMAP client");
+	logon_log_end(&im->logon, "Not an IMAP client");
 	client_close(&c);
 	return false;
 }
@@ -223,7 +271,7 @@ static void on_fatal(struct imap *im)
 {
 	const char *why = imap_lex_why(im->lex);
 
-	imap_bye(im, "Invalid input", *why ? why : "Invalid input");
+	logon_bye(&im->logon, "Invalid input", *why ? why : "Invalid input");
 }
 
 /* One step of the lexer. False: no more to do now. */
@@ -244,8 +292,8 @@ static bool read_command(struct imap *im, struct span in)
 	} else if (event == IMAP_LEX_COMMAND) {
 		run_command(im, imap_lex_command(im->lex));
 	} else if (event == IMAP_LEX_BAD) {
-		im->tag = imap_lex_command(im->lex)->tag;
-		imap_bad(im, imap_lex_why(im->lex));
+		im->logon.tag = imap_lex_command(im->lex)->tag;
+		bad(im, imap_lex_why(im->lex));
 	} else if (event == IMAP_LEX_FATAL) {
 		on_fatal(im);
 	} else if (imap_lex_idle(im->lex)) {
@@ -254,79 +302,21 @@ static bool read_command(struct imap *im, struct span in)
 	return true;
 }
 
-/* The line is decoded before it is acted upon: what it lies in may go with the answer. */
-static void read_line(struct imap *im, struct span in)
-{
-	struct span line = SPAN("");
-	struct buf data;
-	size_t used;
-	enum line_event event = line_feed(&im->line, in, &used, &line);
-	bool abort = event == LINE_READY && span_eq_str(line, "*");
-	bool ok;
-
-	buf_init(&data, SASL_LINE_MAX);
-	ok = event == LINE_READY && (line.n == 0 || base64_decode(line, &data));
-	stream_consume(im->c->stream, used);
-	if (event != LINE_MORE) {
-		if (im->line.b.cap > 0)
-			mem_wipe(im->line.b.p, im->line.b.cap);
-		line_free(&im->line);
-		imap_sasl_reply(im, abort ? IMAP_SASL_ABORT : ok ? IMAP_SASL_DATA : IMAP_SASL_BAD, buf_span(&data));
-	}
-	if (data.n > 0)
-		mem_wipe(data.p, data.n);
-	buf_free(&data);
-}
-
 static void input(struct client *c)
 {
 	struct imap *im = c->state;
+	enum logon_state state;
 
-	while (im->state == IMAP_COMMAND || im->state == IMAP_WAIT_LINE) {
+	while ((state = im->logon.state) == LOGON_COMMAND || state == LOGON_WAIT_LINE) {
 		struct span in = stream_input(c->stream);
 
 		if (in.n == 0)
 			return;
-		if (im->state == IMAP_WAIT_LINE)
-			read_line(im, in);
+		if (state == LOGON_WAIT_LINE)
+			logon_read_line(&im->logon, in);
 		else if (!read_command(im, in))
 			return;
 	}
-}
-
-/* --- ends -------------------------------------------------------------------------------- */
-
-static void secured(struct client *c)
-{
-	client_login_timer(c);
-}
-
-static void gone(struct client *c, const char *why)
-{
-	struct imap *im = c->state;
-
-	if (im && im->state != IMAP_OVER)
-		imap_log_end(im, why);
-}
-
-static void timeout(struct client *c)
-{
-	struct imap *im = c->state;
-
-	const char *why = c->login->quitting ? "Shutting down" : "Inactivity";
-
-	if (c->stream && !c->handshake) {
-		imap_bye(im, why, c->login->quitting ? "Server shutting down." : "Disconnected for inactivity.");
-		return;
-	}
-	gone(c, why);
-	client_close(&c);
-}
-
-static void quit(struct client *c)
-{
-	if (!c->asking)
-		client_timer(c, QUIT_TIME_MS);
 }
 
 const struct front front_imap = {
@@ -337,11 +327,11 @@ const struct front front_imap = {
 	.open = open_front,
 	.greet = greet,
 	.input = input,
-	.secured = secured,
-	.answer = imap_answer,
-	.auth_lost = imap_auth_lost,
-	.timeout = timeout,
-	.quit = quit,
-	.gone = gone,
+	.secured = logon_secured,
+	.answer = logon_answer,
+	.auth_lost = logon_auth_lost,
+	.timeout = logon_timeout,
+	.quit = logon_quit,
+	.gone = logon_gone,
 	.free = free_front,
 };
