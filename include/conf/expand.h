@@ -1,7 +1,7 @@
 /*
- * % variables in settings: %u %{user}, with modifiers between % and letter (%Lu lower, %Uu
- * upper), %% for a percent sign. What is substituted is never looked at again: a user name cannot
- * smuggle variables in.
+ * % variables in settings: %u %{user}, with Dovecot 2.3's modifiers between % and name (%Lu lower case, %1n the first
+ * character, %2.256Nu a hash; all in src/conf/modify.h), %{sha1:user} a digest, %% for a percent sign. What is substituted is
+ * never looked at again: a user name cannot smuggle variables in.
  */
 #ifndef CONF_EXPAND_H
 #define CONF_EXPAND_H
@@ -24,7 +24,7 @@ enum err expand(const char *format, const struct expand_var *vars, struct buf *o
 enum err expand_span(struct span format, const struct expand_var *vars, struct buf *out, struct errtext *t);
 
 /*
- * The same for paths. ERR_CANNOT when a value (unless is_path) holds '/' or NUL or is "." or
+ * The same for paths. ERR_CANNOT when what stands for a value (unless is_path) holds '/' or NUL or is "." or
  * "..", and when the result has a component ".." or holds a NUL.
  */
 enum err expand_path(struct span format, const struct expand_var *vars, struct buf *out, struct errtext *t);

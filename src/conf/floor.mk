@@ -16,12 +16,14 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/finish.h src/conf/finish.c \
 	src/conf/lex.h src/conf/lex.c \
 	src/conf/model.h \
+	src/conf/modify.h src/conf/modify.c \
 	src/conf/notes.h src/conf/notes.c \
 	src/conf/parse.h src/conf/parse.c \
 	src/conf/sharer.c \
 	src/conf/source.h src/conf/source.c \
 	src/conf/value.h src/conf/value.c
-CONF_LIBS = src/conf/libconf.a $(BASE_LIBS)
+src_conf_libconf_a_CFLAGS = $(AM_CFLAGS) $(LIBMD_CFLAGS)
+CONF_LIBS = src/conf/libconf.a $(BASE_LIBS) $(LIBMD_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/test_conf_load tests/unit/test_conf_export tests/unit/test_conf_expand

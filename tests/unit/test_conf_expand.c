@@ -1,5 +1,6 @@
 /* % variables and mail_location: what a user name may and may not do to a path. */
 #include "base/buf.h"
+#include "base/must.h"
 #include "conf/expand.h"
 #include "conf/location.h"
 
@@ -48,6 +49,38 @@ static void test_variables(void **state)
 	expand_is("%u", "%h%%{home}", "%h%%{home}"); /* never expanded again */
 }
 
+/* Each as Dovecot 2.3.19 expands it. */
+static void test_modifiers(void **state)
+{
+	static const struct {
+		const char *format, *user, *want;
+	} rows[] = {
+		{ "%1u", "alice@example.org", "a" },	  { "%2.1n", "alice", "i" },	 { "%-2.2n", "alice", "ce" },
+		{ "%08n", "alice", "000alice" },	  { "%03n", "alice", "alice" },	 { "%1.08n", "alice", "0000lice" },
+		{ "%10.2n", "alice", "" },		  { "%5.04n", "alice", "0000" }, { "%-9.04n", "alice", "alice" },
+		{ "%-1n", "alice", "a" },		  { "%-3.2n", "alice", "ic" },	 { "%.2n", "alice", "al" },
+		{ "%3.n", "alice", "ce" },		  { "%-n", "alice", "alice" },	 { "%0n", "alice", "alice" },
+		{ "%1.04n", "12345", "2345" },		  { "%-2.2n", "1234", "34" },	 { "%08.3n", "1234", "" },
+		{ "%Hu", "alice@example.org", "249f67" }, { "%256Hu", "alice@example.org", "67" },
+		{ "%3RHu", "alice@example.org", "1" },	  { "%1HLu", "alice@example.org", "0" },
+		{ "%2.256Hd", "a@example.org", "c7" },	  { "%Nu", "alice@example.org", "c1d4280b" },
+		{ "%2.256Nu", "alice@example.org", "0b" }, { "%-2.256Nu", "alice@example.org", "b" }, { "%1000Nu", "alice@example.org", "2b3" },
+		{ "%7.1000003Nu", "bob", "005a305" },
+		{ "%20.256Nn", "x", "00000000000000000034" },
+		{ "%Mn", "alice", "6384e2b2184bcbf58eccf10ca7a6563c" }, { "%2Mn", "alice", "63" },
+		{ "%LRn", "Ab", "ba" },			  { "%Xn", "1234", "4d2" },	 { "%08Xn", "1234", "000004d2" },
+		{ "%Xn", "alice", "0" },		  { "%Xn", "99999999999999999999999", "0" },
+		{ "%Dd", "a@example.org", "example,dc=org" }, { "%En", "a\"b", "a\\\"b" }, { "%Tn", "ab ", "ab" },
+		{ "%1{domain}", "a@example.org", "e" },
+		{ "%{md5:user}", "alice@example.org", "fbf7c6aec1d4280b7c2704c1c0478bd6" },
+		{ "%4{sha1:user}", "alice@example.org", "45a6" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		expand_is(rows[i].format, rows[i].user, rows[i].want);
+	expand_is("/srv/%Ld/%1Ln/%1.1Ln/%Ln", "Me@Ex.org", "/srv/ex.org/m/e/me");
+}
+
 static void test_unknown(void **state)
 {
 	char t[256];
@@ -72,6 +105,10 @@ static void test_path(void **state)
 	assert_int_equal(path_error("/a/%u", SPAN("a\0b"), t, sizeof(t)), ERR_CANNOT);
 	assert_int_equal(path_error("/a/.%n", SPAN(".@x"), t, sizeof(t)), ERR_CANNOT);
 	assert_int_equal(path_error("/a/%n%d", SPAN("@.."), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%1.2n", SPAN("x.."), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%Rn", SPAN("b/a"), t, sizeof(t)), ERR_CANNOT);
+	assert_int_equal(path_error("/a/%256Nn", SPAN("a/b"), t, sizeof(t)), ERR_OK);
+	assert_int_equal(path_error("/a/%{crc32:user}", SPAN("u"), t, sizeof(t)), ERR_NOTFOUND);
 	assert_int_equal(path_error("/a/../b", SPAN("x"), t, sizeof(t)), ERR_CANNOT);
 	assert_int_equal(path_error("%h/b", SPAN("x"), t, sizeof(t)), ERR_OK);
 }
@@ -217,7 +254,8 @@ static void test_sharer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_variables),    cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_variables),
+		cmocka_unit_test(test_modifiers),    cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_path),         cmocka_unit_test(test_location),
 		cmocka_unit_test(test_bad_location), cmocka_unit_test(test_sharer),
 	};
