@@ -34,6 +34,7 @@ enum err {
 	ERR_CHARSET,     /* [BADCHARSET] */
 	ERR_CTE,         /* [UNKNOWN-CTE] */
 	ERR_READONLY,    /* mailbox is open read-only: [READ-ONLY] */
+	ERR_AGAIN,       /* no failure: some of it is done and the time slice used; call again soon, others first */
 };
 
 struct errtext {

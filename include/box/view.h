@@ -135,7 +135,9 @@ struct message_facts {
 /*
  * A walk over some UIDs of the view, ascending. Wanted facts that are not cached are made from the bytes and cached
  * (in batches, the last when the walk ends). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, an error that
- * view_err_passes for a message whose bytes are gone or cannot be read (facts hold seq, uid, flags; go on), others fatal.
+ * view_err_passes for a message whose bytes are gone or cannot be read (facts hold seq, uid, flags; go on), others fatal; but
+ * ERR_AGAIN says that it is still being unpacked: the next call goes on with that. Only facts that are made from the bytes
+ * (all that is wanted but WANT_DATES) take that.
  * The caller must call view_walk_pause before it returns to the event loop.
  */
 static inline bool view_err_passes(enum err e)
@@ -147,6 +149,7 @@ struct view_walk;
 enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, struct view_walk **w_r,
 			 struct errtext *t);
 enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct errtext *t);
+void view_walk_back(struct view_walk *w); /* the next will be the last one, once more */
 void view_walk_pause(struct view_walk *w);
 void view_walk_end(struct view_walk **w); /* NULL allowed */
 
@@ -169,7 +172,12 @@ struct message_bytes {
 	struct span made;       /* filtered header bytes, in the message's arena, when it is not */
 	uint64_t at, at_stored; /* where sequential reading stands */
 };
-enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct errtext *t); /* ERR_EXPUNGED */
+/*
+ * m: to NULL, or to what ERR_AGAIN left there (also if it was for another UID): a compressed message is unpacked a slice at a
+ * time, and until then nothing may be done with it but to call again, or to close it. After other failures (ERR_EXPUNGED)
+ * there is NULL.
+ */
+enum err message_open(struct view *v, uint32_t uid, struct message **m, struct errtext *t);
 void message_close(struct message **m); /* NULL allowed */
 /* section NULL: the whole message. names: of HEADER.FIELDS and HEADER.FIELDS.NOT (else NULL, 0); not kept. */
 enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,

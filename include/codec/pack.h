@@ -36,6 +36,17 @@ enum err unpacker_run(struct unpacker *u, struct span *in, size_t room, struct b
 bool unpacker_more(const struct unpacker *u);  /* output may be waiting inside */
 bool unpacker_whole(const struct unpacker *u); /* the input may end here */
 
+/*
+ * A packed file read as a plain one: length bytes from offset of fd, which is borrowed. packed_read appends at most room bytes,
+ * and now and then none, until packed_over. ERR_CORRUPT: also when the file ends too early; ERR_LIMIT: out refuses; ERR_MEMORY;
+ * what reading says.
+ */
+struct packed;
+enum err packed_open(enum pack_kind kind, int fd, uint64_t offset, uint64_t length, struct packed **p_r); /* as unpacker_new */
+enum err packed_read(struct packed *p, size_t room, struct buf *out);
+bool packed_over(const struct packed *p);
+void packed_close(struct packed **p); /* NULL allowed; nulls */
+
 struct packer;
 /* level as pack_level. ERR_CANNOT, ERR_MEMORY. */
 enum err packer_new(enum pack_kind kind, int level, struct packer **p_r);

@@ -26,6 +26,7 @@ static const char *const err_names[] = {
 	[ERR_CHARSET] = "unknown charset",
 	[ERR_CTE] = "unknown transfer encoding",
 	[ERR_READONLY] = "read-only",
+	[ERR_AGAIN] = "not done yet",
 };
 
 const char *err_name(enum err e)

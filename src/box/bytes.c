@@ -36,7 +36,7 @@ struct message {
 	struct view *v;        /* borrowed */
 	uint32_t uid;
 	unsigned users;        /* opened and not closed; 0: kept as the view's last */
-	struct object o;
+	struct object o;       /* as object_open left it */
 	bool described;        /* these are the bytes that the cache speaks of */
 	struct mime_tree tree; /* own; n 0: not there yet */
 	bool counted;          /* crlf is known */
@@ -78,25 +78,18 @@ enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, s
 
 /* --- opening -------------------------------------------------------------------------- */
 
-struct opening {
-	struct message *m;
-	uint32_t uid;
-	enum err err;          /* of the store */
-	uint64_t size;         /* that the index knows */
-};
-
 static enum err open_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
-	struct opening *o = arg;
+	struct message *m = arg;
 	struct idx_msg im;
-	enum err e = idx_msg_get(x, r->b.id, o->uid, &im);
+	enum err e = idx_msg_get(x, r->b.id, m->uid, &im);
 
 	if (e == ERR_NOTFOUND)
 		return ERR_EXPUNGED;
 	if (!e)
-		e = object_open(o->m->v->mb, im.key, im.hint, &o->m->o, &o->m->stored, t);
+		e = object_open(m->v->mb, im.key, im.hint, &m->o, &m->stored, t);
 	if (!e)
-		o->m->described = im.size == o->m->o.length;
+		m->described = im.size == m->o.length;
 	return e == ERR_CORRUPT ? ERR_IO : e;
 }
 
@@ -129,37 +122,45 @@ void view_forget_msg(struct view *v)
 	v->last = NULL;
 }
 
-enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct errtext *t)
+static struct message *message_new(struct view *v, uint32_t uid)
 {
-	struct opening o = { .uid = uid };
+	struct message *m = mem_alloc(sizeof(*m));
+
+	m->v = v;
+	m->uid = uid;
+	m->o = OBJECT_CLOSED;
+	m->users = 1;
+	loaded_init(&m->stored);
+	buf_init(&m->piece, PIECE + 1);
+	buf_init(&m->made, MADE_MAX);
+	return m;
+}
+
+enum err message_open(struct view *v, uint32_t uid, struct message **m, struct errtext *t)
+{
 	enum err e = ERR_INUSE;
 
-	if (v->last && v->last->uid == uid) {
+	if (*m && (*m)->uid != uid)
+		message_close(m);
+	if (!*m && v->last && v->last->uid == uid) {
 		v->last->users++;
-		*m_r = v->last;
+		*m = v->last;
 		return ERR_OK;
 	}
-	o.m = mem_alloc(sizeof(*o.m));
-	o.m->v = v;
-	o.m->uid = uid;
-	o.m->o.fd = -1;
-	o.m->users = 1;
-	loaded_init(&o.m->stored);
-	buf_init(&o.m->piece, PIECE + 1);
-	buf_init(&o.m->made, MADE_MAX);
+	if (!*m)
+		*m = message_new(v, uid);
 	/* Where others rename and remove, its record as it is now says where it went, or that it went. */
 	for (int i = 0; i < OPEN_TRIES && e == ERR_INUSE; i++)
-		e = mailbox_read(v->mb, open_run, &o, t);
-	if (e) {
-		if (e == ERR_EXPUNGED)
-			mailbox_look_again(v->mb);
-		message_free(o.m);
+		e = mailbox_read(v->mb, open_run, *m, t);
+	if (e == ERR_EXPUNGED)
+		mailbox_look_again(v->mb);
+	if (e && e != ERR_AGAIN)
+		message_close(m);
+	if (e)
 		return e;
-	}
 	view_forget_msg(v);
 	if (!v->last)
-		v->last = o.m;
-	*m_r = o.m;
+		v->last = *m;
 	return ERR_OK;
 }
 

@@ -34,6 +34,10 @@ struct copying {
 	size_t sources, next;
 	struct arena *keys;     /* own: of the sources */
 	bool bytes;             /* links are not possible */
+	struct object o;        /* whose bytes are on the way, */
+	bool staging;           /* into this, */
+	struct store_stage stage;
+	uint64_t staged;        /* so many */
 	size_t open;            /* stages with a descriptor, of a store that cannot settle, since the last commit */
 	uint64_t since;         /* clock_ms of the first wait for a lock */
 	bool arrived;
@@ -96,16 +100,15 @@ static enum err read_sources(struct view *v, struct copying *c, struct errtext *
 
 /* --- staging ---------------------------------------------------------------------------- */
 
-static enum err map_keywords(const struct mailbox *from, struct mailbox *to, struct mail_flags *f, struct errtext *t)
+static enum err map_keywords(const struct mailbox *from, struct mailbox *to, uint64_t keywords, uint64_t *bits_r,
+			     struct errtext *t)
 {
-	uint64_t bits = 0;
+	uint64_t bits = from == to ? keywords : 0;
 	unsigned bit;
 	enum err e = ERR_OK;
 
-	if (from == to)
-		return ERR_OK;
-	for (unsigned i = 0; !e && i < MAIL_KEYWORDS_MAX; i++) {
-		if (!(f->keywords >> i & 1) || !from->keyword[i])
+	for (unsigned i = 0; !e && from != to && i < MAIL_KEYWORDS_MAX; i++) {
+		if (!(keywords >> i & 1) || !from->keyword[i])
 			continue;
 		e = mailbox_keyword_add(to, from->keyword[i], &bit, t);
 		if (!e)
@@ -113,7 +116,7 @@ static enum err map_keywords(const struct mailbox *from, struct mailbox *to, str
 		if (e == ERR_LIMIT)
 			e = ERR_OK; /* the message is worth more than its last keyword */
 	}
-	f->keywords = bits;
+	*bits_r = bits;
 	return e;
 }
 
@@ -131,41 +134,57 @@ static enum err write_all(int fd, struct span s, struct errtext *t)
 	return ERR_OK;
 }
 
-static enum err copy_bytes(const struct object *o, int fd, struct errtext *t)
+/* ERR_AGAIN: not all of them yet. */
+static enum err copy_bytes(struct copying *c, struct errtext *t)
 {
+	uint64_t end = clock_us() + SLICE_US;
+	const struct object *o = &c->o;
 	struct buf piece;
-	uint64_t at = 0;
 	enum err e = ERR_OK;
 
 	buf_init(&piece, COPY_PIECE);
-	while (!e && at < o->length) {
-		uint64_t n = o->length - at < COPY_PIECE ? o->length - at : COPY_PIECE;
+	while (!e && c->staged < o->length) {
+		uint64_t n = o->length - c->staged < COPY_PIECE ? o->length - c->staged : COPY_PIECE;
 
-		e = bytes_load(o->fd, o->offset + at, n, &piece, t);
+		e = bytes_load(o->fd, o->offset + c->staged, n, &piece, t);
 		if (!e)
-			e = write_all(fd, buf_span(&piece), t);
-		at += n;
+			e = write_all(c->stage.fd, buf_span(&piece), t);
+		c->staged += n;
+		if (!e && c->staged < o->length && clock_us() > end)
+			e = ERR_AGAIN;
 	}
 	buf_free(&piece);
 	return e;
 }
 
-static enum err stage_bytes(struct mailbox *from, struct store_box *to, const struct source *s,
+static void drop_bytes(struct copying *c)
+{
+	if (c->staging)
+		c->stage.box->ops->abort(&c->stage);
+	c->staging = false;
+	object_close(&c->o);
+}
+
+static enum err stage_bytes(struct mailbox *from, struct store_box *to, struct copying *c, const struct source *s,
 			    struct store_stage *st_r, int64_t *date_r, struct errtext *t)
 {
-	struct object o;
-	enum err e = object_open(from, s->m.key, s->m.hint, &o, NULL, t);
+	enum err e = c->staging ? ERR_OK : object_open(from, s->m.key, s->m.hint, &c->o, NULL, t);
 
-	if (e)
-		return e;
-	*date_r = o.mtime;
-	e = to->ops->stage(to, o.length, st_r, t);
-	if (!e) {
-		e = copy_bytes(&o, st_r->fd, t);
-		if (e)
-			to->ops->abort(st_r);
+	if (!e && !c->staging) {
+		e = to->ops->stage(to, c->o.length, &c->stage, t);
+		c->staging = !e;
+		c->staged = 0;
 	}
-	object_close(&o);
+	if (!e)
+		e = copy_bytes(c, t);
+	if (e == ERR_AGAIN)
+		return e;
+	*date_r = c->o.mtime;
+	if (!e) {
+		*st_r = c->stage;
+		c->staging = false;
+	}
+	drop_bytes(c);
 	return e;
 }
 
@@ -181,11 +200,11 @@ static enum err stage(struct view *v, struct copying *c, const struct source *s,
 		return e;
 	*date_r = s->m.internaldate;
 	e = ERR_CANNOT;
-	if (!c->bytes && from->ops->link == to->ops->link && to->ops->link)
+	if (!c->bytes && !c->staging && from->ops->link == to->ops->link && to->ops->link)
 		e = to->ops->link(from, s->m.key, s->m.hint, to, &st, t);
 	if (e == ERR_CANNOT) {
-		e = stage_bytes(v->mb, to, s, &st, date_r, t);
-		c->open++;
+		e = stage_bytes(v->mb, to, c, s, &st, date_r, t);
+		c->open += !e;
 	}
 	if (e == ERR_EXPUNGED)
 		mailbox_look_again(v->mb);
@@ -198,18 +217,20 @@ static enum err stage_one(struct view *v, struct copying *c, struct source *s, s
 {
 	struct store_commit *commit;
 	struct arrival *a;
+	uint64_t keywords;
 	int64_t date;
 	enum err e = ERR_OK;
 
 	if (s->gone)
 		return err_say(t, ERR_EXPUNGED, "Some of the messages no longer exist");
-	e = map_keywords(v->mb, c->in.mb, &s->m.flags, t);
+	e = map_keywords(v->mb, c->in.mb, s->m.flags.keywords, &keywords, t);
 	if (!e)
 		e = stage(v, c, s, &date, t);
 	if (e)
 		return e;
 	commit = &c->in.commit[c->in.n - 1];
 	commit->flags = s->m.flags;
+	commit->flags.keywords = keywords;
 	commit->internaldate = date;
 	commit->vsize = s->m.vsize;
 	commit->copy = true;
@@ -281,6 +302,8 @@ static enum step stage_some(struct view *v, struct copying *c, struct view_copy 
 		if (clock_ms() - c->since < LOCK_PATIENCE_MS)
 			return STEP_WAITING;
 	}
+	if (e == ERR_AGAIN)
+		return STEP_SLICE;
 	job->err = e;
 	return e ? STEP_DONE : STEP_SLICE;
 }
@@ -288,6 +311,7 @@ static enum step stage_some(struct view *v, struct copying *c, struct view_copy 
 static void copying_free(struct copying *c)
 {
 	sources_drop(c);
+	drop_bytes(c);
 	arena_free(&c->keys);
 	free(c->source);
 	arrivals_free(&c->in);
@@ -337,6 +361,7 @@ static enum err begin(struct view *v, struct view_copy *job)
 		return err_say(&job->text, ERR_READONLY, "Mailbox is read-only");
 	}
 	c = mem_alloc(sizeof(*c));
+	c->o = OBJECT_CLOSED;
 	arrivals_begin(job, c, dest);
 	set_copy(&c->uids, job->uids);
 	set_intersect(&c->uids, &v->uids);

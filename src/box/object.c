@@ -1,12 +1,13 @@
 /*
- * Where the bytes of a message come from. A compressed message is unpacked at once into a nameless file, so that
+ * Where the bytes of a message come from. A compressed message is unpacked, a slice at a time, into a nameless file, so that
  * whoever reads it finds every range at its place, as in a plain one: in memory when it is small, else in a directory of
  * the user's. The file lasts as long as the message is open; a view keeps the last one, so that a client that
  * fetches a large message in chunks has it unpacked once.
  */
 #include "room.h"
 
-#include "codec/pack.h"
+#include "base/clock.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@ enum {
 	SMALL = 256 << 10, /* larger ones are not unpacked in memory, nor read into it once unpacked */
 	PIECE = 64 << 10,
 	AHEAD = 32 << 10,  /* what is read in the time of a look at the first bytes, or nearly so */
+	UNPACKINGS = 4,    /* large ones at a time: each may take 130 MiB of memory, and LOAD_MAX of disk */
 };
 
 /* --- nameless files -------------------------------------------------------------------------- */
@@ -62,60 +64,74 @@ static enum err write_all(int fd, struct span s)
 /* --- unpacking ------------------------------------------------------------------------------- */
 
 struct unpacking {
-	const struct acct_config *config; /* borrowed */
-	struct unpacker *u;               /* own */
-	int from;                         /* borrowed */
-	uint64_t at, left;                /* of the packed bytes */
-	struct span in;                   /* into piece: read and not unpacked yet */
-	struct buf out;                   /* own: unpacked and not written yet */
-	int to;                           /* own; -1: not made yet */
+	struct acct *acct;     /* borrowed */
+	struct packed *packed; /* own */
+	struct buf out;        /* own: unpacked and not written yet */
+	int to;                /* own; -1: not made yet */
 	uint64_t written;
-	char piece[PIECE];
+	bool counted;          /* among the account's, for it takes more than a slice */
 };
 
-static enum err refill(struct unpacking *p)
-{
-	ssize_t n = pread(p->from, p->piece, p->left < PIECE ? (size_t)p->left : PIECE, (off_t)p->at);
-
-	if (n <= 0)
-		return n < 0 ? err_from_errno(errno) : ERR_CORRUPT;
-	p->at += (uint64_t)n;
-	p->left -= (uint64_t)n;
-	p->in = span_of(p->piece, (size_t)n);
-	return ERR_OK;
-}
-
-static enum err spill(struct unpacking *p, bool small)
+static enum err spill(struct unpacking *u, bool small)
 {
 	enum err e;
 
-	if (p->to < 0)
-		p->to = small ? memfd_create("unpacked", MFD_CLOEXEC) : scratch_open(p->config);
-	if (p->to < 0)
+	if (u->to < 0)
+		u->to = small ? memfd_create("unpacked", MFD_CLOEXEC) : scratch_open(u->acct->config);
+	if (u->to < 0)
 		return err_from_errno(errno);
-	if (p->written + p->out.n > LOAD_MAX)
+	if (u->written + u->out.n > LOAD_MAX)
 		return ERR_LIMIT;
-	e = write_all(p->to, buf_span(&p->out));
-	p->written += p->out.n;
-	buf_clear(&p->out);
+	e = write_all(u->to, buf_span(&u->out));
+	u->written += u->out.n;
+	buf_clear(&u->out);
 	return e;
 }
 
-static enum err unpack(struct unpacking *p)
+static enum err later(struct unpacking *u)
 {
+	u->acct->unpackings += !u->counted;
+	u->counted = true;
+	return ERR_AGAIN;
+}
+
+/* ERR_AGAIN: not all of it yet. */
+static enum err unpack_some(struct unpacking *u)
+{
+	uint64_t end = clock_us() + SLICE_US;
 	enum err e = ERR_OK;
 
-	while (!e && (p->left || p->in.n || unpacker_more(p->u))) {
-		if (p->left && !p->in.n && !unpacker_more(p->u))
-			e = refill(p);
-		if (!e)
-			e = unpacker_run(p->u, &p->in, SMALL - p->out.n, &p->out);
-		if (!e && p->out.n == SMALL && (p->left || p->in.n || unpacker_more(p->u)))
-			e = spill(p, false);
+	while (!e && !packed_over(u->packed)) {
+		if (clock_us() > end)
+			return later(u);
+		e = packed_read(u->packed, SMALL - u->out.n < PIECE ? SMALL - u->out.n : PIECE, &u->out);
+		if (!e && u->out.n == SMALL && !packed_over(u->packed))
+			e = spill(u, false);
 	}
-	if (!e && !unpacker_whole(p->u))
-		e = ERR_CORRUPT;
-	return e ? e : spill(p, true);
+	return e ? e : spill(u, true);
+}
+
+static enum err unpacking_new(struct acct *a, const struct object *o, struct unpacking **u_r)
+{
+	struct packed *packed;
+	enum err e = packed_open(o->kind, o->fd, o->offset, o->length, &packed);
+
+	if (e)
+		return e;
+	*u_r = mem_alloc(sizeof(**u_r));
+	**u_r = (struct unpacking){ .acct = a, .packed = packed, .to = -1 };
+	buf_init(&(*u_r)->out, SMALL);
+	return ERR_OK;
+}
+
+static void unpacking_free(struct unpacking *u)
+{
+	u->acct->unpackings -= u->counted;
+	packed_close(&u->packed);
+	buf_free(&u->out);
+	if (u->to >= 0)
+		close(u->to);
+	free(u);
 }
 
 static enum err say(enum err e, struct errtext *t)
@@ -136,36 +152,27 @@ static enum err say(enum err e, struct errtext *t)
 	}
 }
 
-/* o's packed bytes become plain ones. */
-static enum err object_unpack(const struct acct_config *c, enum pack_kind kind, struct object *o, struct errtext *t)
+/* o's packed bytes become plain ones. ERR_AGAIN: in a while; where many are at it, o may be closed. */
+static enum err object_unpack(struct acct *a, struct object *o, struct errtext *t)
 {
-	struct unpacking *p = malloc(sizeof(*p));
-	enum err e;
+	struct unpacking *u;
+	enum err e = ERR_OK;
 
-	if (!p)
-		return say(ERR_MEMORY, t);
-	p->config = c;
-	p->u = NULL;
-	p->from = o->fd;
-	p->at = o->offset;
-	p->left = o->length;
-	p->in = span_of(NULL, 0);
-	p->to = -1;
-	p->written = 0;
-	buf_init(&p->out, SMALL);
-	e = unpacker_new(kind, &p->u);
-	if (!e)
-		e = unpack(p);
-	if (!e) {
-		close(o->fd);
-		*o = (struct object){ p->to, 0, p->written, o->mtime, o->ctime, true };
-	} else if (p->to >= 0) {
-		close(p->to);
+	if (!o->unpacking) {
+		if (a->unpackings >= UNPACKINGS)
+			object_close(o);
+		e = o->fd < 0 ? ERR_AGAIN : unpacking_new(a, o, &o->unpacking);
 	}
-	unpacker_free(&p->u);
-	buf_free(&p->out);
-	free(p);
-	return say(e, t);
+	if (!e)
+		e = unpack_some(o->unpacking);
+	if (e)
+		return e == ERR_AGAIN ? e : say(e, t);
+	u = o->unpacking;
+	close(o->fd);
+	*o = (struct object){ .fd = u->to, .length = u->written, .mtime = o->mtime, .ctime = o->ctime, .unpacked = true };
+	u->to = -1;
+	unpacking_free(u);
+	return ERR_OK;
 }
 
 /* --- as one span ----------------------------------------------------------------------------- */
@@ -214,7 +221,7 @@ void loaded_free(struct loaded *l)
 /* --- opening --------------------------------------------------------------------------------- */
 
 /* What the bytes begin with tells; where they are few and wanted, all are read at once. */
-static enum err look_into(const struct object *o, struct loaded *l, enum pack_kind *kind_r, struct errtext *t)
+static enum err look_into(struct object *o, struct loaded *l, struct errtext *t)
 {
 	char head[PACK_MAGIC];
 	size_t most = o->length < sizeof(head) ? (size_t)o->length : sizeof(head);
@@ -225,46 +232,57 @@ static enum err look_into(const struct object *o, struct loaded *l, enum pack_ki
 
 		if (e)
 			return e;
-		*kind_r = pack_kind_of(l->bytes);
-		if (*kind_r)
+		o->kind = pack_kind_of(l->bytes);
+		if (o->kind)
 			unload(l);
 		return ERR_OK;
 	}
 	n = pread(o->fd, head, most, (off_t)o->offset);
-	*kind_r = n > 0 ? pack_kind_of(span_of(head, (size_t)n)) : PACK_NONE;
+	o->kind = n > 0 ? pack_kind_of(span_of(head, (size_t)n)) : PACK_NONE;
 	return ERR_OK;
 }
 
-enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct loaded *l,
+static enum err find(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct loaded *l,
 		     struct errtext *t)
 {
-	enum pack_kind kind = PACK_NONE;
 	struct store_object so;
 	struct store_box *sb;
-	struct object o;
 	enum err e = mailbox_store(mb, &sb, t);
 
-	if (l)
-		unload(l);
 	if (!e)
 		e = sb->ops->locate(sb, key, hint, &so, NULL, NULL, t);
 	if (e)
 		return e;
-	o = (struct object){ so.fd, so.offset, so.length, so.mtime, so.ctime, false };
-	if (so.maybe_packed)
-		e = look_into(&o, l, &kind, t);
-	if (kind)
-		e = object_unpack(mb->acct->config, kind, &o, t);
-	if (e)
-		object_close(&o);
-	else
-		*o_r = o;
+	*o_r = (struct object){ .fd = so.fd, .offset = so.offset, .length = so.length, .mtime = so.mtime, .ctime = so.ctime };
+	return so.maybe_packed ? look_into(o_r, l, t) : ERR_OK;
+}
+
+enum err object_find(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t)
+{
+	return find(mb, key, hint, o_r, NULL, t);
+}
+
+enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o, struct loaded *l,
+		     struct errtext *t)
+{
+	enum err e = ERR_OK;
+
+	if (l)
+		unload(l);
+	if (!o->unpacking)
+		e = find(mb, key, hint, o, l, t);
+	if (!e && o->kind)
+		e = object_unpack(mb->acct, o, t);
+	if (e && e != ERR_AGAIN)
+		object_close(o);
 	return e;
 }
 
 void object_close(struct object *o)
 {
+	if (o->unpacking)
+		unpacking_free(o->unpacking);
 	if (o->fd >= 0)
 		close(o->fd);
-	o->fd = -1;
+	*o = OBJECT_CLOSED;
 }

@@ -328,6 +328,7 @@ static void end_bytes(struct query_run *r)
 	if (r->searching)
 		mime_search_free(&r->search);
 	r->searching = false;
+	r->bytes = (struct span){ NULL, 0 };
 	message_close(&r->msg);
 }
 
@@ -477,16 +478,12 @@ static void keep_asked(struct query_run *r)
 	buf_free(&lines);
 }
 
-static enum err open_bytes(struct query_run *r, const struct message_facts *f, struct errtext *t)
+static enum err open_bytes(struct query_run *r, struct errtext *t)
 {
-	enum err e;
+	enum err e = message_open(r->v, r->msg_uid, &r->msg, t);
 
-	/* Opening may make the walk stop reading, and its spans die. */
-	begin_asked(r, f->asked);
-	r->msg_uid = f->uid;
-	r->msg_modseq = f->modseq;
-	memcpy(r->msg_emailid, f->emailid, sizeof(r->msg_emailid));
-	e = message_open(r->v, r->msg_uid, &r->msg, t);
+	if (e == ERR_AGAIN)
+		return e;
 	if (!e)
 		e = message_stored(r->msg, LOAD_MAX, &r->bytes, t);
 	if (e) {
@@ -507,12 +504,23 @@ static enum err search_header(struct query_run *r, struct errtext *t)
 	return begin_pass(r, false, t);
 }
 
+/* Opening may make the walk stop reading, and its spans die. */
+static void take_message(struct query_run *r, const struct message_facts *f)
+{
+	begin_asked(r, f->asked);
+	r->msg_uid = f->uid;
+	r->msg_modseq = f->modseq;
+	memcpy(r->msg_emailid, f->emailid, sizeof(r->msg_emailid));
+}
+
 /* A piece of the message under way; when it is decided, r->msg goes. */
 static enum err search_bytes(struct query_run *r, struct errtext *t)
 {
 	enum truth truth;
 	enum err e = ERR_OK;
 
+	if (!r->bytes.p)
+		return open_bytes(r, t);
 	if (r->header_keys < r->n)
 		return search_header(r, t);
 	if (r->searching && mime_search_step(&r->search, SEARCH_PIECE) != STEP_DONE)
@@ -543,7 +551,7 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 	enum truth truth;
 	enum err e = view_walk_next(r->w, &f, t);
 
-	r->looked_at++;
+	r->looked_at += e != ERR_AGAIN;
 	if (r->n > FEW_KEYS)
 		walk_touch(r->w);
 	if (e)
@@ -553,13 +561,19 @@ static enum err next_message(struct query_run *r, struct errtext *t)
 	truth = try_level(r, &f, LEVEL_RECORD);
 	if (truth == MAYBE && r->lazy) {
 		e = walk_again(r->w, r->want_headers, &f, t);
+		if (e == ERR_AGAIN) {
+			view_walk_back(r->w);
+			r->looked_at--;
+		}
 		if (e)
 			return view_err_passes(e) ? ERR_OK : e;
 	}
 	if (truth == MAYBE && !is_long(r, &f))
 		truth = try_level(r, &f, LEVEL_HEADERS);
-	if (truth == MAYBE)
-		return open_bytes(r, &f, t);
+	if (truth == MAYBE) {
+		take_message(r, &f);
+		return open_bytes(r, t);
+	}
 	decided(r, f.uid, f.modseq, truth);
 	return ERR_OK;
 }
@@ -573,7 +587,7 @@ enum step query_step(struct query_run *r, struct set *uids_r, enum err *err_r, s
 		e = r->msg ? search_bytes(r, t) : next_message(r, t);
 	} while (!e && (r->msg ? clock_us() < end : walk_time_left(r->w, end)));
 	view_walk_pause(r->w);
-	if (!e)
+	if (!e || e == ERR_AGAIN)
 		return STEP_SLICE;
 	if (e == ERR_NOTFOUND) {
 		set_copy(uids_r, &r->result);

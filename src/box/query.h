@@ -55,7 +55,7 @@ struct query_run {
 	uint32_t msg_uid;
 	uint64_t msg_modseq;
 	uint8_t msg_emailid[16];
-	struct span bytes;
+	struct span bytes;          /* p NULL: not there yet */
 	size_t header_keys;         /* nodes that have been held against its header */
 	struct mime_matcher *batch; /* own: copies of the matchers of one pass */
 	size_t *batch_of;           /* own: whose */

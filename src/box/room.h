@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "box/acct.h"
 #include "box/view.h"
+#include "codec/pack.h"
 #include "index/index.h"
 
 #include <uthash.h>
@@ -92,6 +93,7 @@ struct acct {
 	struct thread_learnt *learnt;     /* own: what it was made of */
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* static sentence for the log, or NULL */
+	unsigned unpackings;              /* of large messages, under way */
 	bool closing;
 	uint64_t kept_at;                 /* clock_ms of the last house-keeping */
 };
@@ -401,22 +403,29 @@ enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, s
 /* --- object.c ------------------------------------------------------------------- */
 
 /* A message's bytes, plain: where the store has them, or, of a compressed message, a nameless file that only we know. */
+struct unpacking;
 struct object {
-	int fd;            /* own */
+	int fd;            /* own; -1: none */
 	uint64_t offset, length;
 	int64_t mtime, ctime;
 	bool unpacked;
+	enum pack_kind kind;         /* not PACK_NONE: they are still packed */
+	struct unpacking *unpacking; /* own, or NULL */
 };
+#define OBJECT_CLOSED ((struct object){ .fd = -1 })
 
+/* Finds a message's bytes as they lie on disk (store_ops.locate). */
+enum err object_find(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t);
 /*
- * Finds a message's bytes (store_ops.locate). ERR_IO also when a compressed message is damaged, or there is no room to unpack it;
- * ERR_LIMIT when it would be larger than LOAD_MAX. An unpacked one keeps nothing in memory that is larger than 256 KiB.
+ * Finds them and unpacks them. o: OBJECT_CLOSED, or as ERR_AGAIN left it, which says that a slice of the work is done: call
+ * again, or object_close. Other failures close it: ERR_IO also when a compressed message is damaged, or there is no room to
+ * unpack it; ERR_LIMIT when it would be larger than LOAD_MAX. An unpacked one keeps no more than 256 KiB in memory.
  * l: NULL when not all of the bytes are wanted.
  */
 struct loaded;
-enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct loaded *l,
+enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o, struct loaded *l,
 		     struct errtext *t);
-void object_close(struct object *o);
+void object_close(struct object *o); /* closed already: nothing */
 
 /*
  * Those bytes as one span: read into buf, or mapped, where nobody can take them from under the map. object_open forgets

@@ -283,7 +283,7 @@ enum step sort_step(struct sort_run *r, enum err *err_r, struct errtext *t)
 	} while (!e && (r->w ? walk_time_left(r->w, end) : clock_us() < end));
 	if (r->w)
 		view_walk_pause(r->w);
-	if (!e)
+	if (!e || e == ERR_AGAIN)
 		return STEP_SLICE;
 	*err_r = e == ERR_NOTFOUND ? ERR_OK : e;
 	return STEP_DONE;

@@ -120,11 +120,11 @@ static enum step sizes_step(struct acct *a, struct acct_status *job, struct aski
 
 		if (e == ERR_NOTFOUND)
 			break;
-		if (e && !view_err_passes(e))
+		if (e && e != ERR_AGAIN && !view_err_passes(e))
 			job->err = e;
 		if (!e)
 			q->size += f.vsize;
-		if (i % 64 == 0 && clock_us() >= until) {
+		if (e == ERR_AGAIN || (i % 64 == 0 && clock_us() >= until)) {
 			view_walk_pause(q->walk);
 			return STEP_SLICE;
 		}

@@ -40,21 +40,22 @@ static void read_fields(struct span headers, struct fields *f_r)
 	}
 }
 
-/* Fields too long for the cache: from the bytes. Empty when those are gone or too long even for
- * that. */
-static struct span headers_from_bytes(struct thread_run *r, uint32_t uid)
+/* Fields too long for the cache: from the bytes. Empty when those are gone or too long even for that. ERR_AGAIN. */
+static enum err headers_from_bytes(struct thread_run *r, uint32_t uid, struct span *headers_r)
 {
-	struct message *m;
 	struct span bytes;
+	enum err e;
 
 	walk_touch(r->w);
 	buf_clear(&r->headers);
-	if (message_open(r->v, uid, &m, NULL))
-		return SPAN("");
-	if (!message_stored(m, LOAD_MAX, &bytes, NULL))
+	e = message_open(r->v, uid, &r->msg, NULL);
+	if (e == ERR_AGAIN)
+		return e;
+	if (!e && !message_stored(r->msg, LOAD_MAX, &bytes, NULL))
 		made_headers_add(acct_charsets(r->v->mb->acct), bytes, HEADERS_MAX, &r->headers);
-	message_close(&m);
-	return buf_span(&r->headers);
+	message_close(&r->msg);
+	*headers_r = buf_span(&r->headers);
+	return ERR_OK;
 }
 
 static enum err take_subject(struct thread_run *r, struct thread_input *in, struct span subject)
@@ -77,10 +78,10 @@ static enum err learn_message(struct thread_run *r, const struct message_facts *
 	struct thread_learnt *l = r->l;
 	struct fields fields;
 	struct mime_date d;
-	enum err e;
+	enum err e = headers.p ? ERR_OK : headers_from_bytes(r, in.uid, &headers);
 
-	if (!headers.p)
-		headers = headers_from_bytes(r, in.uid);
+	if (e)
+		return e;
 	read_fields(headers, &fields);
 	if (sent_date(f->sent, &d))
 		in.date = d.utc;
@@ -110,7 +111,9 @@ static enum err learn(struct thread_run *r, struct errtext *t)
 		return e;
 	}
 	e = learn_message(r, &f);
-	return e ? err_say(t, e, "Too much to thread") : ERR_OK;
+	if (e == ERR_AGAIN)
+		view_walk_back(r->w);
+	return e && e != ERR_AGAIN ? err_say(t, e, "Too much to thread") : e;
 }
 
 static void learnt_all(struct thread_run *r)
@@ -284,6 +287,7 @@ void thread_end(struct thread_run **r)
 	if (!c)
 		return;
 	view_walk_end(&c->w);
+	message_close(&c->msg);
 	set_free(&c->uids);
 	forest_free(&c->forest);
 	thread_learnt_free(&c->l);
@@ -361,7 +365,7 @@ enum step thread_step(struct thread_run *r, enum err *err_r, struct errtext *t)
 	} while (!e && r->phase != DONE && (r->w ? walk_time_left(r->w, end) : clock_us() < end));
 	if (r->w)
 		view_walk_pause(r->w);
-	if (!e && r->phase != DONE)
+	if (e == ERR_AGAIN || (!e && r->phase != DONE))
 		return STEP_SLICE;
 	*err_r = e;
 	return STEP_DONE;

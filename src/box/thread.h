@@ -68,6 +68,7 @@ struct thread_run {
 	struct thread_learnt *l;        /* own, while it is here */
 	size_t at;                      /* in l->in */
 	struct view_walk *w;            /* own, while messages are taken */
+	struct message *msg;            /* own, while it is being unpacked for its header */
 	struct thread_message *message; /* own */
 	size_t n;
 	struct forest forest;

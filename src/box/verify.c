@@ -30,6 +30,7 @@ struct verifying {
 	bool compared;
 	struct set uids;         /* own: whose bytes are still to be read */
 	uint32_t next;
+	struct object o;         /* of the message next, while it is looked at */
 	struct made made;
 	struct loaded load;
 };
@@ -73,7 +74,7 @@ static void compare_missing(struct acct_verify *job, const struct idx_msg *m)
 {
 	struct verifying *r = job->priv;
 	struct object o;
-	enum err e = object_open(r->mb, m->key, m->hint, &o, NULL, NULL);
+	enum err e = object_find(r->mb, m->key, m->hint, &o, NULL);
 
 	if (!e)
 		object_close(&o);
@@ -185,7 +186,6 @@ static enum err bytes_run(struct idx_txn *x, struct rec *rec, void *arg, struct 
 	struct verifying *r = g->job->priv;
 	struct idx_cache c = { .field = { { NULL, 0 } } }, made;
 	struct idx_msg m;
-	struct object o;
 	enum err e = idx_msg_get(x, rec->b.id, g->uid, &m);
 
 	if (!e)
@@ -193,20 +193,18 @@ static enum err bytes_run(struct idx_txn *x, struct rec *rec, void *arg, struct 
 	if (e == ERR_NOTFOUND)
 		e = ERR_OK;
 	if (!e)
-		e = object_open(r->mb, m.key, m.hint, &o, &r->load, t);
-	if (e)
-		return e;
-	e = loaded_get(&r->load, &o, t);
-	object_close(&o);
+		e = object_open(r->mb, m.key, m.hint, &r->o, &r->load, t);
+	if (!e)
+		e = loaded_get(&r->load, &r->o, t);
 	if (e)
 		return e;
 	made_from(&r->made, acct_charsets(r->mb->acct), r->load.bytes, c.field[IDX_PREVIEW].p != NULL);
 	made_cache(&r->made, &made);
-	if (m.size != STORE_SIZE_UNKNOWN && m.size != o.length)
+	if (m.size != STORE_SIZE_UNKNOWN && m.size != r->o.length)
 		found(g->job, g->uid, "size differs from the file's");
 	if (m.vsize != STORE_SIZE_UNKNOWN && m.vsize != r->made.vsize)
 		found(g->job, g->uid, "RFC822.SIZE differs");
-	if (m.internaldate && m.internaldate != o.mtime)
+	if (m.internaldate && m.internaldate != r->o.mtime)
 		found(g->job, g->uid, "INTERNALDATE differs");
 	compare_cache(g->job, g->uid, &c, &made);
 	return ERR_OK;
@@ -223,6 +221,9 @@ static enum step read_bytes(struct acct_verify *job)
 		struct errtext t = { "" };
 		enum err e = rec_read(r->mb, bytes_run, &g, &t);
 
+		if (e == ERR_AGAIN)
+			return STEP_SLICE;
+		object_close(&r->o);
 		r->next = uid + 1;
 		job->done++;
 		if (e == ERR_CORRUPT)
@@ -246,6 +247,7 @@ static enum err begin(struct acct *a, struct acct_verify *job)
 	job->priv = r;
 	r->ar = arena_new(SCAN_ARENA);
 	r->since = clock_ms();
+	r->o = OBJECT_CLOSED;
 	made_init(&r->made);
 	loaded_init(&r->load);
 	e = mailbox_open(a, job->name, &r->mb, &job->text);
@@ -297,6 +299,7 @@ void acct_verify_free(struct acct_verify *job)
 	if (!r)
 		return;
 	mailbox_close(&r->mb);
+	object_close(&r->o);
 	made_free(&r->made);
 	loaded_free(&r->load);
 	set_free(&r->uids);

@@ -45,6 +45,8 @@ struct view_walk {
 	uint32_t ahead;         /* the cursor stands on this UID: those before it are gone */
 	size_t range;           /* in v->uids, with the count of members before it */
 	uint64_t before;
+	struct object o;        /* being unpacked, of the message o_uid */
+	uint32_t o_uid;
 	struct made made;
 	struct loaded load;
 	struct buf body;
@@ -192,29 +194,53 @@ static bool bytes_needed(const struct view_walk *w, const struct idx_msg *m, con
 	return false;
 }
 
+static void take_look(struct idx_msg *m, const struct object *o)
+{
+	if (!m->internaldate)
+		m->internaldate = o->mtime;
+	if (!m->savedate)
+		m->savedate = o->ctime;
+	if (!o->kind)
+		m->size = o->length;
+}
+
+/* The message's file, and its bytes into w->load if they are wanted. ERR_AGAIN: what is being unpacked waits in w->o. */
+static enum err look(struct view_walk *w, struct idx_msg *m, bool bytes, struct errtext *t)
+{
+	struct mailbox *mb = w->v->mb;
+	struct object o = OBJECT_CLOSED;
+	enum err e;
+
+	if (bytes) {
+		o = w->o;
+		w->o = OBJECT_CLOSED;
+	}
+	e = bytes ? object_open(mb, m->key, m->hint, &o, &w->load, t) : object_find(mb, m->key, m->hint, &o, t);
+	w->touched = true;
+	if (e == ERR_EXPUNGED)
+		mailbox_look_again(mb);
+	if (e == ERR_AGAIN) {
+		w->o = o;
+		w->o_uid = m->uid;
+		return e;
+	}
+	if (!e && bytes)
+		e = loaded_get(&w->load, &o, t);
+	if (!e)
+		take_look(m, &o);
+	object_close(&o);
+	return e;
+}
+
 /* Reads the message, or only looks at its file. c holds the cached fields, and afterwards all that could be made. */
 static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c, bool bytes, struct errtext *t)
 {
 	struct acct *a = w->v->mb->acct;
-	struct object o;
 	struct idx_cache made;
-	enum err e = object_open(w->v->mb, m->key, m->hint, &o, bytes ? &w->load : NULL, t);
+	enum err e = look(w, m, bytes, t);
 
-	w->touched = true;
-	if (e == ERR_EXPUNGED)
-		mailbox_look_again(w->v->mb);
 	if (e)
 		return e;
-	if (bytes)
-		e = loaded_get(&w->load, &o, t);
-	object_close(&o);
-	if (e)
-		return e;
-	if (!m->internaldate)
-		m->internaldate = o.mtime;
-	if (!m->savedate)
-		m->savedate = o.ctime;
-	m->size = o.length;
 	if (bytes) {
 		made_from(&w->made, acct_charsets(a), w->load.bytes,
 			  w->want & (WANT_PREVIEW | WANT_PREVIEW_KEPT));
@@ -330,6 +356,8 @@ static enum err one(struct view_walk *w, uint32_t uid, struct message_facts *f, 
 
 	if (e)
 		return e;
+	if (w->o_uid != uid)
+		object_close(&w->o);
 	if (w->ahead > uid)
 		return ERR_EXPUNGED;
 	e = idx_walk_to(w->w, uid, &m, w->want & ~(unsigned)WANT_RECORD ? &raw : NULL);
@@ -363,6 +391,7 @@ enum err view_walk_begin(struct view *v, const struct set *uids, unsigned want, 
 	set_copy(&w->uids, uids);
 	set_intersect(&w->uids, &v->uids);
 	made_init(&w->made);
+	w->o = OBJECT_CLOSED;
 	loaded_init(&w->load);
 	buf_init(&w->body, 16 << 20);
 	buf_init(&w->long_headers, HEADERS_MAX);
@@ -400,6 +429,11 @@ enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct e
 		*f_r = f;
 	}
 	return e;
+}
+
+void view_walk_back(struct view_walk *w)
+{
+	w->at--;
 }
 
 void walk_touch(struct view_walk *w)
@@ -458,6 +492,7 @@ void view_walk_end(struct view_walk **w)
 	*link = c->next;
 	set_free(&c->uids);
 	made_free(&c->made);
+	object_close(&c->o);
 	loaded_free(&c->load);
 	buf_free(&c->body);
 	buf_free(&c->long_headers);

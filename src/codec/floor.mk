@@ -4,7 +4,7 @@ noinst_LIBRARIES += src/codec/libcodec.a
 src_codec_libcodec_a_SOURCES = \
 	include/codec/deflate.h src/codec/deflate.c \
 	include/codec/pack.h src/codec/pack.h src/codec/pack.c \
-	src/codec/pack_bz2.c src/codec/pack_gz.c src/codec/pack_lz4.c src/codec/pack_zstd.c
+	src/codec/packed.c src/codec/pack_bz2.c src/codec/pack_gz.c src/codec/pack_lz4.c src/codec/pack_zstd.c
 src_codec_libcodec_a_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS) $(LZ4_CFLAGS)
 CODEC_LIBS = src/codec/libcodec.a $(BASE_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(LZ4_LIBS) $(BZ2_LIBS)
 

@@ -281,24 +281,33 @@ static bool next_message(struct imap_fetch *f)
 {
 	enum err e = view_walk_next(f->walk, &f->m, &f->text);
 
-	f->c->done++;
 	while (view_err_passes(e)) {
 		imap_fetch_failed(f, e);
 		e = view_walk_next(f->walk, &f->m, &f->text);
 	}
-	if (e && e != ERR_NOTFOUND)
+	f->again = e == ERR_AGAIN;
+	if (e && e != ERR_NOTFOUND && !f->again)
 		f->err = e;
+	f->c->done += !f->again;
 	return !e;
 }
 
-/* Opens what the present message's items need; false: this message is left out. */
+/* Opens what the present message's items need; false: this message is left out, or begun anew. */
 static bool open_message(struct imap_fetch *f)
 {
 	enum err e;
 
 	if (f->ops == f->meta)
 		return true;
-	e = message_open(f->c->s->view, f->m.uid, &f->msg, &f->text);
+	e = message_open(f->c->s->view, f->m.uid, &f->opening, &f->text);
+	f->again = e == ERR_AGAIN;
+	if (f->again) {
+		view_walk_back(f->walk);
+		f->c->done--;
+		return false;
+	}
+	f->msg = f->opening;
+	f->opening = NULL;
 	imap_fetch_failed(f, e);
 	return !e;
 }
@@ -355,6 +364,8 @@ static enum step walk_on(struct imap_fetch *f)
 		}
 		if (f->err)
 			return STEP_DONE;
+		if (f->again)
+			return STEP_SLICE;
 		if (out->n - from < PUSH_BYTES && i % 32)
 			continue;
 		stream_push(s->stream);
@@ -365,7 +376,7 @@ static enum step walk_on(struct imap_fetch *f)
 		out = imap_out(s);
 		from = out->n;
 	}
-	return STEP_DONE;
+	return f->again ? STEP_SLICE : STEP_DONE;
 }
 
 /* What the modifiers do first; then the walk can begin. */
@@ -415,6 +426,7 @@ void imap_fetch_free(void *arg)
 	struct imap_fetch *f = arg;
 
 	view_walk_end(&f->walk);
+	message_close(&f->opening);
 	message_close(&f->msg);
 	set_free(&f->mark);
 }

@@ -14,6 +14,7 @@ struct cat {
 	const char *name;            /* arena: its client name */
 	bool ready;                  /* it is up to date */
 	struct message *msg;         /* own: being copied */
+	bool found;                  /* and section too */
 	struct imap_section section; /* what of it */
 	bool room;                   /* has been asked for */
 	struct buf piece;            /* own */
@@ -150,6 +151,9 @@ static enum step find(struct imap_cmd *c, struct cat *cat, struct span text)
 		return step;
 	if (!e)
 		e = find_part(c, cat, &url, &t);
+	if (e == ERR_AGAIN)
+		return STEP_SLICE;
+	cat->found = !e;
 	if (!e)
 		return STEP_DONE;
 	return is_badurl(e) ? bad_url(c, text, t.text) : imap_fail(c, e, t.text);
@@ -175,7 +179,7 @@ static enum step copy(struct imap_cmd *c, struct imap_append *ap, struct cat *ca
 	}
 	message_close(&cat->msg);
 	buf_free(&cat->piece);
-	cat->room = false;
+	cat->found = cat->room = false;
 	return STEP_DONE;
 }
 
@@ -183,7 +187,7 @@ static enum step take_url(struct imap_cmd *c, struct imap_append *ap, struct cat
 {
 	enum step step = STEP_DONE;
 
-	if (!cat->msg)
+	if (!cat->found)
 		step = find(c, cat, text);
 	if (step == STEP_DONE && !c->cond && !cat->room) {
 		step = imap_append_more(c, ap, cat->section.end - cat->section.at);

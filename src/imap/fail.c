@@ -26,6 +26,7 @@ static const struct imap_failure failures[] = {
 	[ERR_CHARSET] = { "NO", "BADCHARSET (US-ASCII UTF-8)", "Unknown charset." },
 	[ERR_CTE] = { "NO", "UNKNOWN-CTE", "This transfer encoding is unknown, or not possible here." },
 	[ERR_READONLY] = { "NO", "READ-ONLY", "Mailbox is read-only." },
+	[ERR_AGAIN] = { "NO", "UNAVAILABLE", "Temporary failure; try again." },
 };
 
 const struct imap_failure *imap_failure(enum err e)

@@ -58,7 +58,9 @@ struct imap_fetch {
 	struct view_walk *walk;              /* own, likewise */
 	struct imap_emit emit;
 	struct message_facts m;              /* of the present message; spans only until the walk pauses */
+	struct message *opening;             /* own: the present message, while it is being unpacked */
 	struct message *msg;                 /* own: the present message's bytes, while items with bytes are written */
+	bool again;                          /* the present message is begun anew, others first */
 	size_t at;                           /* op of the present message */
 	struct set mark;                     /* own: UIDs that \Seen is still to be set on */
 	bool gone;                           /* something asked for was expunged */

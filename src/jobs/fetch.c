@@ -75,6 +75,7 @@ struct fetching {
 	struct buf piece;        /* own */
 	uint32_t uid;
 	struct message *msg;     /* own */
+	bool opening;            /* it is still being unpacked */
 	size_t field;
 	bool reading;            /* of the field under way: its bytes have begun */
 	struct message_bytes bytes;
@@ -179,8 +180,9 @@ static enum err open_binary(struct fetching *g, const struct field *f, struct er
 
 static enum err open_bytes(struct jobs *j, struct fetching *g, const struct field *f, struct errtext *t)
 {
-	enum err e = g->msg ? ERR_OK : message_open(j->v, g->uid, &g->msg, t);
+	enum err e = g->msg && !g->opening ? ERR_OK : message_open(j->v, g->uid, &g->msg, t);
 
+	g->opening = e == ERR_AGAIN;
 	if (!e && f->row->kind == FIELD_PLAIN)
 		e = open_plain(g, t);
 	else if (!e && f->row->kind != FIELD_LINKS)
@@ -267,6 +269,8 @@ static enum step write_row(struct jobs *j, struct fetching *g, enum err *e, stru
 			return job_yield(j);
 		if (!g->reading)
 			*e = open_bytes(j, g, f, t);
+		if (*e == ERR_AGAIN)
+			return job_yield(j);
 		if (!*e)
 			*e = add_bytes(j, g, f, &more, t);
 		if (*e)
@@ -353,7 +357,7 @@ static enum step fetch_mailbox(struct jobs *j)
 	}
 	if (g && g->walk)
 		view_walk_pause(g->walk);
-	if (!e)
+	if (!e || e == ERR_AGAIN)
 		return job_yield(j);
 	if (e != ERR_NOTFOUND)
 		job_fail(j, e, &t, "Mailbox %s", j->name);

@@ -14,6 +14,10 @@ struct import {
 struct importing {
 	struct append *append;  /* own */
 	struct view_walk *walk; /* own */
+	struct message *msg;    /* own: the one under way */
+	struct message_bytes b; /* of it */
+	uint64_t at;            /* in b */
+	bool begun;             /* to be written */
 	struct buf piece;       /* own */
 	const char *dest;       /* arena of the mailbox */
 	bool walked;
@@ -25,6 +29,7 @@ static void importing_drop(void *state)
 	struct importing *g = state;
 
 	append_free(&g->append);
+	message_close(&g->msg);
 	view_walk_end(&g->walk);
 	buf_free(&g->piece);
 }
@@ -141,47 +146,58 @@ static enum err import_begin(struct jobs *j, struct importing **g_r, struct errt
 	return e ? e : view_walk_begin(j->v, &j->uids, WANT_DATES, &g->walk, t);
 }
 
-static enum err copy_bytes(struct importing *g, struct message *msg, struct errtext *t)
-{
-	struct message_bytes b;
-	uint64_t at = 0;
-	enum err e = message_section(msg, NULL, NULL, 0, &b, t);
-
-	while (!e && at < b.size) {
-		buf_clear(&g->piece);
-		e = message_read(&b, at, PIECE, &g->piece, t);
-		if (!e && !g->piece.n)
-			e = ERR_EXPUNGED;
-		at += g->piece.n;
-		if (!e)
-			e = append_write(g->append, buf_span(&g->piece), t);
-	}
-	return e;
-}
-
-static enum err import_message(struct jobs *j, struct importing *g, struct errtext *t)
+/* Opens the next message and begins its copy, if it is still there. ERR_NOTFOUND: there is none. */
+static enum err import_next(struct jobs *j, struct importing *g, struct errtext *t)
 {
 	const char *keyword[MAIL_KEYWORDS_MAX];
 	struct message_facts m;
-	struct message *msg = NULL;
 	size_t keywords;
 	enum err e = view_walk_next(g->walk, &m, t);
 
 	if (e)
 		return e == ERR_EXPUNGED ? ERR_OK : e;
 	keywords = job_keywords(view_state(j->v), m.flags, keyword);
-	e = message_open(j->v, m.uid, &msg, t);
-	if (e == ERR_EXPUNGED)
-		return ERR_OK;
+	e = message_open(j->v, m.uid, &g->msg, t);
+	if (e == ERR_AGAIN)
+		view_walk_back(g->walk);
+	if (e)
+		return e == ERR_EXPUNGED ? ERR_OK : e;
+	e = append_start(g->append, 0, m.flags.system & MAIL_SYSTEM, keyword, keywords, m.internaldate, t);
 	if (!e)
-		e = append_start(g->append, 0, m.flags.system & MAIL_SYSTEM, keyword, keywords, m.internaldate, t);
-	if (!e)
-		e = copy_bytes(g, msg, t);
-	message_close(&msg);
-	if (!e)
-		e = append_end(g->append, t);
-	g->done++;
+		e = message_section(g->msg, NULL, NULL, 0, &g->b, t);
+	g->at = 0;
+	g->begun = true;
 	return e;
+}
+
+static enum err import_piece(struct importing *g, struct errtext *t)
+{
+	enum err e;
+
+	buf_clear(&g->piece);
+	e = message_read(&g->b, g->at, PIECE, &g->piece, t);
+	if (!e && !g->piece.n)
+		e = ERR_EXPUNGED;
+	g->at += g->piece.n;
+	return e ? e : append_write(g->append, buf_span(&g->piece), t);
+}
+
+/* A message, or a piece of it. */
+static enum err import_some(struct jobs *j, struct importing *g, struct errtext *t)
+{
+	enum err e = ERR_OK;
+
+	if (!g->begun) {
+		e = import_next(j, g, t);
+		if (e || !g->begun)
+			return e;
+	}
+	if (g->at < g->b.size)
+		return import_piece(g, t);
+	message_close(&g->msg);
+	g->begun = false;
+	g->done++;
+	return append_end(g->append, t);
 }
 
 static enum step import_mailbox(struct jobs *j)
@@ -198,14 +214,14 @@ static enum step import_mailbox(struct jobs *j)
 	if (!g)
 		e = import_begin(j, &g, &t);
 	while (!e && !g->walked && !job_slice_over(j)) {
-		e = import_message(j, g, &t);
+		e = import_some(j, g, &t);
 		g->walked = e == ERR_NOTFOUND;
 		if (g->walked)
 			e = ERR_OK;
 	}
 	if (g && g->walk)
 		view_walk_pause(g->walk);
-	if (!e && !g->walked) {
+	if (e == ERR_AGAIN || (!e && !g->walked)) {
 		job_progress(j, g->done, g->goal, j->name);
 		return job_yield(j);
 	}

@@ -44,6 +44,8 @@ static enum step fill_mailbox(struct jobs *j)
 		return STEP_DONE;
 	while (!e && !job_slice_over(j)) {
 		e = view_walk_next(f->walk, &facts, &t);
+		if (e == ERR_AGAIN)
+			break;
 		if (e && e != ERR_NOTFOUND && e != ERR_EXPUNGED && view_err_passes(e))
 			job_fail(j, e, &t, "Mailbox %s: UID %u", j->name, facts.uid);
 		if (view_err_passes(e))
@@ -52,7 +54,7 @@ static enum step fill_mailbox(struct jobs *j)
 	}
 	if (f)
 		view_walk_pause(f->walk);
-	if (!e) {
+	if (!e || e == ERR_AGAIN) {
 		job_progress(j, f->done, f->goal, j->name);
 		return job_yield(j);
 	}

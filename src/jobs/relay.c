@@ -41,6 +41,7 @@ struct giving {
 	bool named;
 	uint64_t goal;
 	struct view_walk *walk;     /* own */
+	struct message *opening;    /* own: the next one, while it is being unpacked */
 	struct message *msg;        /* own: the one under way; NULL: none */
 	struct message_bytes bytes;
 	uint64_t at;
@@ -54,6 +55,7 @@ static void giving_drop(void *state)
 
 	view_expunge_free(&g->expunge);
 	set_free(&g->expunge.expunged);
+	message_close(&g->opening);
 	message_close(&g->msg);
 	view_walk_end(&g->walk);
 	buf_free(&g->piece);
@@ -131,7 +133,13 @@ static enum err send_begin(struct jobs *j, struct giving *g, struct errtext *t)
 
 	if (e)
 		return e == ERR_EXPUNGED ? ERR_OK : e;
-	e = message_open(j->v, m.uid, &g->msg, t);
+	e = message_open(j->v, m.uid, &g->opening, t);
+	if (e == ERR_AGAIN) {
+		view_walk_back(g->walk);
+		return e;
+	}
+	g->msg = g->opening;
+	g->opening = NULL;
 	if (!e)
 		e = message_section(g->msg, NULL, NULL, 0, &g->bytes, t);
 	if (!e) {
@@ -174,6 +182,8 @@ static enum step send_batch(struct jobs *j, struct giving *g, enum err *e, struc
 	while (!*e && !job_slice_over(j))
 		*e = g->msg ? send_piece(j, g, t) : send_begin(j, g, t);
 	view_walk_pause(g->walk);
+	if (*e == ERR_AGAIN)
+		*e = ERR_OK;
 	if (*e != ERR_NOTFOUND)
 		return job_yield(j);
 	*e = ERR_OK;

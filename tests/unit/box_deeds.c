@@ -20,7 +20,7 @@ static unsigned count_of(struct view *v, const char *want, uint32_t *uid_r)
 	*uid_r = 0;
 	for (uint32_t seq = 1; seq <= view_state(v)->exists; seq++) {
 		struct errtext t;
-		struct message *m;
+		struct message *m = NULL;
 
 		if (message_open(v, view_uid(v, seq), &m, &t))
 			continue;

@@ -364,7 +364,7 @@ const char *text_of(struct view *v, uint32_t uid)
 	struct errtext t = { "" };
 	struct message_bytes b;
 	struct buf out;
-	struct message *m;
+	struct message *m = NULL;
 
 	check(message_open(v, uid, &m, &t), &t, "message_open");
 	check(message_section(m, NULL, NULL, 0, &b, &t), &t, "message_section");

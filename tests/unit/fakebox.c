@@ -771,6 +771,11 @@ enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct e
 	return ERR_OK;
 }
 
+void view_walk_back(struct view_walk *w)
+{
+	w->next--;
+}
+
 void view_walk_pause(struct view_walk *w)
 {
 	w->paused = true;
@@ -800,6 +805,7 @@ enum err message_open(struct view *v, uint32_t uid, struct message **m_r, struct
 {
 	struct fake_msg *m = msg_of(v->box, uid);
 
+	must(!*m_r);
 	if (!m || m->lost)
 		return ERR_EXPUNGED;
 	*m_r = mem_alloc(sizeof(**m_r));

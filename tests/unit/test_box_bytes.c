@@ -84,7 +84,7 @@ static void test_every_offset(void **state)
 		struct message_bytes b;
 		struct errtext t;
 		struct buf want;
-		struct message *m;
+		struct message *m = NULL;
 
 		converted(stored, &want);
 		assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
@@ -133,7 +133,7 @@ static void test_large(void **state)
 	struct buf stored, want;
 	struct message_bytes b;
 	struct errtext t;
-	struct message *m;
+	struct message *m = NULL;
 	uint32_t uid;
 	uint64_t x = 1;
 
@@ -173,7 +173,7 @@ static void section_is(uint32_t uid, const char *section, const char *want)
 	struct mime_section s;
 	struct message_bytes b;
 	struct errtext t;
-	struct message *m;
+	struct message *m = NULL;
 
 	assert_int_equal(mime_section_parse(span_str(section), &s), ERR_OK);
 	assert_int_equal(message_open(v, uid, &m, &t), ERR_OK);
@@ -208,7 +208,7 @@ static void test_fields(void **state)
 	struct mime_section s;
 	struct message_bytes b;
 	struct errtext t;
-	struct message *m;
+	struct message *m = NULL;
 	uint32_t uid = house_append(&h, "INBOX", parts, 0, NULL);
 
 	view_quiet(&h, v);
@@ -231,7 +231,7 @@ static void test_truncated(void **state)
 	struct message_bytes b;
 	struct errtext t;
 	struct buf out;
-	struct message *m;
+	struct message *m = NULL;
 	uint32_t uid;
 
 	memset(big, 'a', sizeof(big));

@@ -28,7 +28,7 @@ static struct house *house_of(int v)
 static void check_text(struct view *v, uint32_t uid)
 {
 	struct errtext t;
-	struct message *m;
+	struct message *m = NULL;
 	unsigned found;
 
 	if (message_open(v, uid, &m, &t))

@@ -109,7 +109,7 @@ static void test_expunged_bytes(void **state)
 {
 	struct view *a, *b;
 	struct errtext t;
-	struct message *m;
+	struct message *m = NULL;
 
 	fill(2);
 	a = house_view(&h, "INBOX", false);

@@ -3,6 +3,9 @@
 #include "base/must.h"
 #include "tests/unit/mixed_text.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 enum { TOTAL = 300000 };
 
 static const char *const names[] = { "gz", "bz2", "zstd", "lz4" };
@@ -160,6 +163,47 @@ static void test_bomb(void **state)
 	packer_free(&p);
 }
 
+/* A file within another is read in pieces of any size; what is cut off ends with an error, not with less. */
+static void test_file(void **state)
+{
+	char *text = mixed_text(TOTAL);
+	int fd = memfd_create("packed", MFD_CLOEXEC);
+	struct packed *p;
+	struct buf wire, back;
+	enum err e = ERR_OK;
+
+	buf_init(&wire, 1 << 20);
+	buf_init(&back, 1 << 20);
+	pack_all(PACK_GZ, span_of(text, TOTAL), 1000, &wire);
+	assert_int_equal(pwrite(fd, wire.p, wire.n, 77), wire.n);
+	for (size_t room = 100; room < 1 << 20; room *= 10) {
+		buf_clear(&back);
+		assert_int_equal(packed_open(PACK_GZ, fd, 77, wire.n, &p), ERR_OK);
+		while (!packed_over(p)) {
+			size_t had = back.n;
+
+			assert_int_equal(packed_read(p, room, &back), ERR_OK);
+			assert_true(back.n - had <= room);
+		}
+		packed_close(&p);
+		assert_int_equal(back.n, TOTAL);
+		assert_memory_equal(back.p, text, TOTAL);
+	}
+	for (size_t n = wire.n - 1; n <= wire.n + 1; n += 2) { /* shorter; said to be longer than the file is */
+		buf_clear(&back);
+		assert_int_equal(packed_open(PACK_GZ, fd, 77, n, &p), ERR_OK);
+		for (e = ERR_OK; !e && !packed_over(p);)
+			e = packed_read(p, 4096, &back);
+		packed_close(&p);
+		assert_int_equal(e, ERR_CORRUPT);
+	}
+	packed_close(&p);
+	close(fd);
+	free(text);
+	buf_free(&wire);
+	buf_free(&back);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
