@@ -34,6 +34,8 @@ void view_set_notify(struct view *v, void (*fn)(void *ctx, bool look), void *ctx
  * is held elsewhere; a caller that need not know may go on with what the index has. err_r is written with STEP_DONE.
  */
 enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errtext *t);
+/* The next view_refresh, as the first does, also finds what looks at what was new alone have left for later. */
+void view_make_sure(struct view *v);
 /* Has changes by other programs told through notify from now on. False: cannot; view_refresh from time to time. */
 bool view_watch(struct view *v);
 

@@ -175,7 +175,7 @@
 	X(MAILDIR_VERY_DIRTY_SYNCS, "maildir_very_dirty_syncs", NULL, BOOL, "no", W, 0, NULL, \
 	  "Only this server changes cur: while its time stands still it is not listed, however lately that time was set.") \
 	X(MBOX_DIRTY_SYNCS, "mbox_dirty_syncs", NULL, BOOL, "yes", W, 0, NULL, \
-	  "An mbox that has grown is read from its old end on only.") \
+	  "An mbox that has grown is read from its old end on only; all headers when it is selected, or a while later.") \
 	X(MBOX_DOTLOCK_CHANGE_TIMEOUT, "mbox_dotlock_change_timeout", NULL, TIME, "2 mins", W | D, 0, NULL, \
 	  "How long a lock file is respected while the mbox does not change.") \
 	X(MBOX_LAZY_WRITES, "mbox_lazy_writes", NULL, BOOL, "yes", W, 0, NULL, \
@@ -189,7 +189,7 @@
 	X(MBOX_READ_LOCKS, "mbox_read_locks", NULL, WORDS, "fcntl", W, 0, NULL, \
 	  "Locks for reading an mbox, in this order: fcntl, flock, lockf, dotlock, dotlock_try.") \
 	X(MBOX_VERY_DIRTY_SYNCS, "mbox_very_dirty_syncs", NULL, BOOL, "no", W, 0, NULL, \
-	  "mbox_dirty_syncs, whatever that says: here it holds whenever a mailbox is opened, too.") \
+	  "mbox_dirty_syncs, also when a mailbox is selected: that another program changed flags before it grew is never seen.") \
 	X(MBOX_WRITE_LOCKS, "mbox_write_locks", NULL, WORDS, "fcntl dotlock", W, 0, NULL, \
 	  "Locks for writing to an mbox, in this order.") \
 	X(MESSAGE_SIZE_MAX, "message_size_max", NULL, SIZE, "100 M", L | W, PEER, NULL, \

@@ -64,7 +64,8 @@ struct store_locker {
 struct store_mbox {
 	const enum mbox_lock_kind *read_locks, *write_locks; /* must outlive the store; NULL: the defaults */
 	int dotlock_change_timeout; /* seconds that a lock file may stand while the mbox does not change */
-	bool dirty_syncs; /* a file that has grown is taken to be the same as before but for that */
+	bool dirty_syncs; /* a file that has grown is taken to be the same as before but for that, for the time being */
+	bool very_dirty_syncs; /* for good */
 	bool md5_all;     /* all header lines tell a message again in a file that we may not write to, not only apop3d's */
 	bool write_now;   /* flags reach the file before they are acknowledged: the caller's business */
 	struct store_locker locker; /* zeroed: none */
@@ -130,6 +131,11 @@ struct store_scan {
 	size_t n;
 	/* the folder did not change during the pass and its times are older than their granule */
 	bool settled;
+	/*
+	 * Only what is new was looked at. What others may have done to the rest is found by scan, not by scan_new: a caller who
+	 * wants to be sure, now or in a while, does that.
+	 */
+	bool unsure;
 	struct span token; /* for changed(): what the folder looked like when the pass began */
 };
 

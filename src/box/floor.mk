@@ -64,6 +64,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_heed \
 	tests/unit/test_box_copy \
 	tests/unit/test_box_known \
+	tests/unit/test_box_mbox \
 	tests/unit/test_box_made \
 	tests/unit/test_box_random \
 	tests/unit/test_box_search \
@@ -90,6 +91,8 @@ tests_unit_test_box_copy_SOURCES = tests/unit/test_box_copy.c $(BOX_HOUSE)
 tests_unit_test_box_copy_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_known_SOURCES = tests/unit/test_box_known.c $(BOX_HOUSE)
 tests_unit_test_box_known_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_mbox_SOURCES = tests/unit/test_box_mbox.c $(BOX_HOUSE)
+tests_unit_test_box_mbox_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_made_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_random_SOURCES = tests/unit/test_box_random.c $(BOX_HOUSE)
 tests_unit_test_box_random_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)

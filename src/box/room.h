@@ -138,6 +138,7 @@ struct mailbox {
 	uint64_t scans;          /* finished ones */
 	unsigned repairs;        /* of the index, since the last finished one */
 	struct set missing;      /* UIDs that the last scan missed */
+	bool unsure;             /* of what was there before the last scan did not look at all */
 	unsigned placing;        /* commands of which some messages are in the folder and others are not: nothing is looked for */
 	bool unlooked;           /* meanwhile somebody would have looked */
 	unsigned unsynced;       /* how often a sync of the folder failed */
@@ -188,6 +189,7 @@ struct view {
 	uint32_t uidvalidity, epoch, keywords_serial;
 	uint64_t absorbed;       /* the modseq up to which gone and flags are complete */
 	bool refreshing;
+	bool sure;               /* the next refresh looks at all that has not been looked at */
 	uint64_t want_scans;
 	struct message *last;    /* own: the message opened last */
 	const char *keyword[MAIL_KEYWORDS_MAX];

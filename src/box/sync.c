@@ -17,6 +17,7 @@ enum {
 	NUMBER_MS = 2000,  /* so long others' lock may keep a mailbox from being opened for what is new in it */
 	STALE_MS = 2000,   /* a scan that waited longer for a lock is made anew */
 	RESCAN_MS = 300,   /* until the second look at what is missing */
+	UNSURE_MS = 10000, /* until all is looked at where only what was new has been */
 	UNNUMBERED_MS = 100, /* until the first look whether somebody has numbered what we may not; each doubles it */
 	WAITS = 8,
 	REPAIRS_MAX = 3,
@@ -242,7 +243,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 	s->ops = s->at = 0;
 	s->uid = 0;
 	set_clear(&s->missing);
-	s->whole = s->passes > 0 || !s->token.n || !sb->ops->scan_new;
+	s->whole = s->passes > 0 || s->sure || !s->token.n || !sb->ops->scan_new;
 	if (!s->whole)
 		e = sb->ops->scan_new(sb, buf_span(&s->token), s->arena, &s->scan, t);
 	if (s->whole || e == ERR_CANNOT) {
@@ -458,11 +459,14 @@ static void after_missing(struct mailbox *mb)
 	struct sync *s = mb->sync;
 
 	s->phase = SYNC_FINISH;
+	mb->unsure = s->scan.unsure;
 	mailbox_look_at(mb, s->again ? clock_ms() : 0);
 	if (!s->unnumbered)
 		mb->waits = 0;
 	else if (!s->again && mb->waits < WAITS)
 		mailbox_look_at(mb, clock_ms() + (UNNUMBERED_MS << mb->waits++));
+	if (mb->unsure && !mb->rescan_at)
+		mailbox_look_at(mb, clock_ms() + UNSURE_MS);
 	if (!mb->missing.n)
 		return;
 	if (s->passes++ == 0)
@@ -658,7 +662,9 @@ enum step mailbox_sync(struct mailbox *mb, bool force, enum err *err_r, struct e
 		return failed(mb, e, false, err_r, t);
 	if (!mb->sync && !go)
 		return STEP_DONE;
-	if (!mb->sync)
+	if (!mb->sync) {
 		mb->sync = sync_new();
+		mb->sync->sure = force && mb->unsure;
+	}
 	return advance(mb, sb, err_r, t);
 }

@@ -28,6 +28,7 @@ struct sync {
 	struct store_identity id;
 	struct buf keywords, token; /* own; token: of the record, for scan_new */
 	bool whole;                /* all of the folder was scanned, not only the arrivals */
+	bool sure;                 /* as it shall be, because the last scan was not */
 	bool fresh;                /* the index is filled from nothing */
 	bool lost;                 /* the index knew nothing of the mailbox */
 	bool wrote;                /* something changed: tell the views */

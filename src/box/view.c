@@ -28,6 +28,7 @@ enum err view_open(struct acct *a, const char *name, bool readonly, struct view 
 	v->mb = mb;
 	view_name(v);
 	v->readonly = readonly || mailbox_readonly(mb);
+	v->sure = true;
 	v->state.readonly = v->readonly;
 	v->state.seen_only = !readonly && v->readonly && mb->own_seen;
 	v->state.keywords = v->keyword;
@@ -91,6 +92,7 @@ enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errte
 {
 	enum step step;
 
+	force |= v->sure && v->mb->unsure;
 	if (!v->refreshing) {
 		v->refreshing = true;
 		v->want_scans = v->mb->scans + 1 + (v->mb->sync != NULL);
@@ -101,7 +103,15 @@ enum step view_refresh(struct view *v, bool force, enum err *err_r, struct errte
 	if (force && !*err_r && v->mb->scans < v->want_scans)
 		return STEP_SLICE;
 	v->refreshing = false;
+	if (v->sure && !*err_r && v->mb->unsure) /* as this very look has shown */
+		return STEP_SLICE;
+	v->sure = false;
 	return STEP_DONE;
+}
+
+void view_make_sure(struct view *v)
+{
+	v->sure = true;
 }
 
 bool view_watch(struct view *v)

@@ -20,6 +20,7 @@ static enum step noop_start(struct imap_cmd *c)
 
 static enum step check_start(struct imap_cmd *c)
 {
+	view_make_sure(c->s->view);
 	return imap_args_end(c, c->args) ? imap_ok(c, NULL, "Check completed.") : STEP_DONE;
 }
 

@@ -38,6 +38,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/mbox_lock.c \
 	src/store/mbox_map.c \
 	src/store/mbox_packed.c \
+	src/store/mbox_parse.h src/store/mbox_parse.c \
 	src/store/mbox_rewrite.c \
 	src/store/mbox_save.c \
 	src/store/mbox_scan.c \

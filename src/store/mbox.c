@@ -313,7 +313,7 @@ static enum err carry_out(struct store_box *sb, struct errtext *t)
 		return ERR_OK;
 	e = mbox_lock(b, F_WRLCK, t);
 	if (!e && b->fd >= 0) {
-		e = mbox_map_update(b, false, NULL, t);
+		e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 		if (!e)
 			e = mbox_rewrite(b, &want, t);
 	}

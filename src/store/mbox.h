@@ -69,14 +69,18 @@ struct mbox_stamp {
 	uint64_t size;
 	int64_t sec;
 	uint32_t nsec;
-	uint32_t young; /* 1: changed so lately that another change may hide behind the same time */
+	uint16_t young; /* 1: changed so lately that another change may hide behind the same time */
+	uint16_t grown; /* 1: of a map that is grown */
 	uint64_t ino;
 };
 
 /* The file as last parsed. */
 struct mbox_map {
 	bool known;
+	bool grown;              /* of what was before its growth nobody has looked whether it is as it was */
 	struct mbox_stamp stamp; /* when it was parsed or last written by us */
+	struct mbox_stamp told;  /* a token of this was given, */
+	size_t told_n;           /* these were there then and have not moved since, but for what only heads tell. 0: none */
 	struct mbox_msg *msg;    /* own; in the order of the file, the pseudo message left out */
 	size_t n, cap;
 	uint64_t end;            /* where the parsed part ends */
@@ -178,14 +182,25 @@ enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r);
 enum err mbox_stamp_own(struct mbox_box *b, const struct mbox_stamp *before, bool changed, struct mbox_stamp *s_r);
 bool mbox_stamp_same(const struct mbox_stamp *a, const struct mbox_stamp *b);
 
-/*
- * mbox_map.c: b->map is that of the locked file afterwards. *whole_r (may be NULL): it was parsed from the start, not
- * only what had been appended.
- */
-enum err mbox_map_update(struct mbox_box *b, bool whole, bool *whole_r, struct errtext *t);
+/* mbox_map.c: b->map is that of the locked file afterwards, as surely as asked for. */
+enum mbox_look {
+	/*
+	 * With mbox_dirty_syncs, of a file that has grown only what is new: the map is grown, and a message must be looked at
+	 * (mbox_map_holds) before its place or its flags are believed.
+	 */
+	MBOX_LOOK_NEW,
+	MBOX_LOOK_HEADS, /* each message is where it was, and its flags are those of now */
+	MBOX_LOOK_ALL,
+};
+enum err mbox_map_update(struct mbox_box *b, enum mbox_look look, struct errtext *t);
 void mbox_map_free(struct mbox_map *m);
-/* The map tells what we wrote already: the stamp is taken. moved: messages are at other places, the last is looked at. */
-enum err mbox_map_written(struct mbox_box *b, bool moved, struct errtext *t);
+/*
+ * The map tells what we wrote already: the stamp is taken. Where messages are at other places, from this one on (SIZE_MAX: none),
+ * the last is looked at.
+ */
+enum err mbox_map_written(struct mbox_box *b, size_t moved, struct errtext *t);
+/* Is the map's message where the map has it? now_r (may be NULL): as it is now, what the header says. */
+bool mbox_map_holds(struct mbox_box *b, const struct mbox_msg *m, struct mbox_msg *now_r);
 /* The message whose From_ line is at at, if it is the one with this UID; its uid is set. ERR_NOTFOUND. */
 enum err mbox_map_one(struct mbox_box *b, uint64_t at, uint32_t uid, struct mbox_msg *m_r);
 struct mbox_msg *mbox_map_find(struct mbox_map *m, uint32_t uid); /* NULL: not there */

@@ -100,14 +100,14 @@ static enum err base_make(struct mbox_box *b, struct errtext *t)
 	mbox_unlock(b);
 	e = mbox_lock(b, F_WRLCK, t);
 	if (!e)
-		e = mbox_map_update(b, false, NULL, t);
+		e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 	return e ? e : mbox_rewrite(b, &want, t);
 }
 
 static enum err identity_locked(struct mbox_box *b, struct store_identity *id_r, struct errtext *t)
 {
 	uint32_t validity, last;
-	enum err e = mbox_map_update(b, false, NULL, t);
+	enum err e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 
 	if (!e)
 		e = extra_ready(b, t);
@@ -171,7 +171,7 @@ enum err mbox_keywords(struct store_box *sb, struct arena *a, const char **names
 		e = mbox_lock(b, F_RDLCK, t);
 		if (e)
 			return e;
-		e = mbox_map_update(b, false, NULL, t);
+		e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 		mbox_unlock(b);
 	}
 	mbox_names(b, now);
@@ -211,7 +211,7 @@ enum err mbox_keyword_add(struct store_box *sb, const char *name, unsigned *bit_
 
 	if (e)
 		return e;
-	e = mbox_map_update(b, false, NULL, t);
+	e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 	unsigned bit = slot_for(b, name);
 	if (!e && (bit == MAIL_KEYWORDS_MAX || !name_usable(name)))
 		e = err_say(t, ERR_LIMIT, "%s has no room for the keyword", b->name);

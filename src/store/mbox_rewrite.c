@@ -18,6 +18,7 @@
 struct item {
 	struct mbox_msg *m;  /* in the map, or the pseudo message */
 	bool drop, changed;
+	bool asked;          /* its flags are those of a change */
 	uint32_t uid;
 	struct mail_flags flags;
 	bool first;          /* carries the base */
@@ -34,6 +35,7 @@ struct plan {
 	const struct mbox_want *want;
 	bool based;          /* the base changes */
 	bool pseudo_new;     /* nothing is left: a pseudo message keeps the base */
+	size_t moved;        /* the first message of the map that may lie elsewhere, SIZE_MAX: none */
 	bool mended;         /* a header got the end that it lacked: the message is not what it was */
 	struct buf head;     /* of the message in hand, as it is */
 	struct buf text;     /* as it shall be */
@@ -108,7 +110,7 @@ static void plan_changes(struct plan *p)
 		if (k == p->n || p->item[k].m->uid != c->uid || (c->claim && !(p->item[k].m->flags & MAIL_RECENT)))
 			continue;
 		p->item[k].drop |= c->expunge;
-		p->item[k].changed = true;
+		p->item[k].changed = p->item[k].asked = true;
 		if (!c->expunge)
 			p->item[k].flags = (struct mail_flags){ c->flags.system, c->flags.keywords & bits };
 	}
@@ -144,6 +146,26 @@ static void plan_first(struct plan *p)
 	p->item[i].changed |= p->based || i > 0;
 }
 
+/* Of a grown map, whoever is touched must be where the map has him, and has the flags of now unless others were asked for. */
+static enum err plan_look(struct plan *p, struct errtext *t)
+{
+	struct mbox_msg now;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct item *it = &p->item[i];
+
+		if (!it->changed && !it->drop)
+			continue;
+		if (!mbox_map_holds(p->b, it->m, &now)) {
+			p->b->map.known = false;
+			return err_say(t, ERR_INUSE, "%s changed elsewhere too", p->b->name);
+		}
+		if (!it->asked)
+			it->flags = (struct mail_flags){ now.flags, now.keywords };
+	}
+	return ERR_OK;
+}
+
 static enum err plan_make(struct plan *p, struct errtext *t)
 {
 	struct mbox_map *map = &p->b->map;
@@ -168,7 +190,7 @@ static enum err plan_make(struct plan *p, struct errtext *t)
 	p->last += p->want->reserve;
 	p->based = !map->based || names_wait(p->b) || p->last != map->last;
 	plan_first(p);
-	return e;
+	return e || !map->grown ? e : plan_look(p, t);
 }
 
 /* --- one header ---------------------------------------------------------------------------- */
@@ -401,6 +423,7 @@ static enum err rewrite(struct plan *p, struct errtext *t)
 	}
 	while (last > first && stays(&p->item[last - 1]))
 		last--;
+	p->moved = first ? first - p->b->map.pseudo : 0;
 	return first < last ? anew(p, first, last, t) : ERR_OK;
 }
 
@@ -466,7 +489,7 @@ static enum err plan_carry_out(struct plan *p, bool *rest_r, struct errtext *t)
 
 enum err mbox_rewrite(struct mbox_box *b, const struct mbox_want *want, struct errtext *t)
 {
-	struct plan p = { .b = b, .want = want };
+	struct plan p = { .b = b, .want = want, .moved = SIZE_MAX };
 	bool rest = false;
 	enum err e;
 
@@ -490,7 +513,7 @@ enum err mbox_rewrite(struct mbox_box *b, const struct mbox_want *want, struct e
 	buf_free(&p.head);
 	buf_free(&p.text);
 	if (!e)
-		e = b->map.known ? mbox_map_written(b, rest, t) : mbox_map_update(b, true, NULL, t);
+		e = b->map.known ? mbox_map_written(b, p.moved, t) : mbox_map_update(b, MBOX_LOOK_ALL, t);
 	if (!e) {
 		mbox_changes_drop(b);
 		added_done(b);

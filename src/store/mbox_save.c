@@ -333,7 +333,7 @@ static enum err ready(struct mbox_box *b, size_t n, struct appending *a, struct 
 		return err_say(t, ERR_INUSE, "%s was just removed", b->path);
 	if (!b->writable)
 		return err_say(t, ERR_READONLY, "%s may not be written to", b->path);
-	e = mbox_map_update(b, false, NULL, t);
+	e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 	if (!e)
 		e = mbox_rewrite(b, &want, t);
 	if (e)

@@ -84,27 +84,37 @@ enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r)
 		now.nsec = (uint32_t)st.st_mtim.tv_nsec;
 		now.ino = st.st_ino;
 	}
-	*changed_r = !mbox_stamp_same(&then, &now);
+	/* Who began with only what was new looks at the rest, unless it is we, and we have not yet. */
+	*changed_r = !mbox_stamp_same(&then, &now) || (then.grown && !b->map.grown);
 	return ERR_OK;
+}
+
+/* The token of the map as it is. */
+static enum err tell(struct mbox_map *map, struct arena *a, struct span *token_r)
+{
+	bool ok;
+
+	*token_r = arena_copy(a, span_of(&map->stamp, sizeof(map->stamp)), &ok);
+	map->told = map->stamp;
+	map->told_n = ok ? map->n : 0;
+	return ok ? ERR_OK : ERR_LIMIT;
 }
 
 enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r)
 {
-	const struct mbox_map *map = &mbox_box_of(sb)->map;
-	bool changed = true, ok;
-	struct span now = span_of(&map->stamp, sizeof(map->stamp));
-	enum err e = map->known ? mbox_changed(sb, now, &changed) : ERR_INUSE;
+	struct mbox_map *map = &mbox_box_of(sb)->map;
+	bool changed = true;
+	enum err e = map->known ? mbox_changed(sb, span_of(&map->stamp, sizeof(map->stamp)), &changed) : ERR_INUSE;
 
 	if (e || changed)
 		return e ? e : ERR_INUSE;
-	*token_r = arena_copy(a, now, &ok);
-	return ok ? ERR_OK : ERR_LIMIT;
+	return tell(map, a, token_r);
 }
 
 /* Those from from on, and of the others the recent ones. */
 static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct store_scan *scan_r)
 {
-	const struct mbox_map *map = &b->map;
+	struct mbox_map *map = &b->map;
 	size_t n = 0;
 
 	for (size_t i = 0; i < map->n; i++)
@@ -133,20 +143,24 @@ static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct st
 	}
 	if (!ok)
 		return ERR_LIMIT;
-	*scan_r = (struct store_scan){ .msg = msg, .n = n, .settled = true };
-	scan_r->token = arena_copy(a, span_of(&map->stamp, sizeof(map->stamp)), &ok);
-	return ok ? ERR_OK : ERR_LIMIT;
+	*scan_r = (struct store_scan){ .msg = msg, .n = n, .settled = true, .unsure = map->stamp.grown };
+	return tell(map, a, &scan_r->token);
 }
 
-static enum err read_map(struct mbox_box *b, bool whole, bool *whole_r, struct errtext *t)
+static enum err update_numbered(struct mbox_box *b, enum mbox_look look, struct errtext *t)
+{
+	enum err e = mbox_map_update(b, look, t);
+
+	return e ? e : mbox_number_beside(b, t);
+}
+
+static enum err read_map(struct mbox_box *b, enum mbox_look look, struct errtext *t)
 {
 	enum err e = mbox_lock(b, F_RDLCK, t);
 
 	if (e)
 		return e;
-	e = mbox_map_update(b, whole, whole_r, t);
-	if (!e)
-		e = mbox_number_beside(b, t);
+	e = update_numbered(b, look, t);
 	mbox_unlock(b);
 	return e;
 }
@@ -154,7 +168,7 @@ static enum err read_map(struct mbox_box *b, bool whole, bool *whole_r, struct e
 enum err mbox_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t)
 {
 	struct mbox_box *b = mbox_box_of(sb);
-	enum err e = read_map(b, b->r->set.dirty_syncs == false, NULL, t);
+	enum err e = read_map(b, b->r->set.very_dirty_syncs ? MBOX_LOOK_NEW : MBOX_LOOK_HEADS, t);
 
 	if (!e)
 		e = give(b, 0, a, scan_r);
@@ -166,17 +180,15 @@ enum err mbox_scan_new(struct store_box *sb, struct span token, struct arena *a,
 		       struct errtext *t)
 {
 	struct mbox_box *b = mbox_box_of(sb);
-	size_t known = b->map.n;
-	bool whole = true;
+	struct mbox_map *map = &b->map;
 	enum err e;
 
-	if (!b->map.known || b->map.unnumbered || token.n != sizeof(b->map.stamp) || b->map.stamp.young ||
-	    memcmp(token.p, &b->map.stamp, sizeof(b->map.stamp)) != 0)
+	if (!map->told_n || token.n != sizeof(map->told) || map->told.young || memcmp(token.p, &map->told, token.n) != 0)
 		return err_say(t, ERR_CANNOT, "the token proves nothing");
-	e = read_map(b, false, &whole, t);
-	if (!e && whole)
+	e = read_map(b, MBOX_LOOK_NEW, t);
+	if (!e && (!map->told_n || map->n - map->unnumbered < map->told_n))
 		e = err_say(t, ERR_CANNOT, "%s changed elsewhere too", b->name);
-	return e ? e : give(b, known, a, scan_r);
+	return e ? e : give(b, map->told_n, a, scan_r);
 }
 
 /* What we appended has its UIDs already: no need to wait for the lock once more. */
@@ -206,7 +218,7 @@ enum err mbox_number(struct store_box *sb, struct span *keys, size_t n, bool syn
 	at = mem_array(n + 1, sizeof(*at));
 	e = mbox_lock(b, F_WRLCK, t);
 	if (!e)
-		e = mbox_map_update(b, false, NULL, t);
+		e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 	for (size_t i = 0; !e && i < n; i++) {
 		struct mbox_msg *m = find(&b->map, keys[i]);
 
@@ -314,12 +326,14 @@ static enum err place(struct mbox_box *b, struct span key, struct span hint, str
 	if ((!b->map.known || !mbox_stamp_same(&b->map.stamp, &now)) && hint_at(hint, &at) && span_u32(key, &uid) &&
 	    mbox_map_one(b, at, uid, m_r) == ERR_OK)
 		return ERR_OK;
-	e = mbox_map_update(b, false, NULL, t);
-	if (!e)
-		e = mbox_number_beside(b, t);
+	e = update_numbered(b, MBOX_LOOK_NEW, t);
+	m = e ? NULL : find(&b->map, key);
+	if (m && !mbox_map_holds(b, m, NULL)) {
+		e = update_numbered(b, MBOX_LOOK_HEADS, t);
+		m = e ? NULL : find(&b->map, key);
+	}
 	if (e)
 		return e;
-	m = find(&b->map, key);
 	if (!m)
 		return err_say(t, ERR_EXPUNGED, "the message is not in %s", b->name);
 	*m_r = *m;

@@ -94,6 +94,7 @@ static struct store_mbox mbox_config(struct account *a)
 		.dotlock_change_timeout = (int)(conf_u64(a->w->conf, CONF_MBOX_DOTLOCK_CHANGE_TIMEOUT) / 1000),
 		.dirty_syncs = conf_bool(a->w->conf, CONF_MBOX_DIRTY_SYNCS) ||
 			       conf_bool(a->w->conf, CONF_MBOX_VERY_DIRTY_SYNCS),
+		.very_dirty_syncs = conf_bool(a->w->conf, CONF_MBOX_VERY_DIRTY_SYNCS),
 		.md5_all = conf_enum(a->w->conf, CONF_MBOX_MD5) == CONF_MBOX_MD5_ALL,
 		.write_now = !conf_bool(a->w->conf, CONF_MBOX_LAZY_WRITES),
 		.locker = doors_locker(a->w),

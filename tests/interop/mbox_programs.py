@@ -124,7 +124,8 @@ def by_lmtp(world, number):
 def by_imap(world, number):
     rng = random.Random(number)
     imap = world.site.imap(USER)
-    if imap.select("INBOX")[0] != "OK":  # locked for half a minute
+    imap.sock.settimeout(120)  # NO comes after half a minute
+    if imap.select("INBOX")[0] != "OK":  # locked for so long
         imap.logout()
         return
     found = append(world, imap, f"append {number}", rng.choice(["", r"(\Seen)", "(mark)"]))
@@ -146,6 +147,13 @@ def dovecot(world):
     class Others(Stdio):
         def ids(self):
             return as_user()
+
+        def shutdown(self):
+            """It waits for locks, for minutes, to write its flags."""
+            self.writefile.close()
+            self.process.wait(360)
+            self.readfile.close()
+
     home = world.site.home(USER)
     os.makedirs(f"{home}/mail", exist_ok=True)
     # procmail takes the lock file first: with Debian's own order Dovecot and procmail wait for each other.
@@ -173,7 +181,8 @@ def by_mutt(world, number):
         os.setgid(ids["group"])
         os.setuid(ids["user"])
         os.environ.update(TERM="vt100", HOME="/tmp")
-        os.execlp("mutt", "mutt", "-n", "-F", rc, "-f", world.file, "-e", "push '<last-entry><flag-message><sync-mailbox><quit>y'")
+        # n: when it has found the lock file there five times it asks whether to remove that, which is somebody's at work.
+        os.execlp("mutt", "mutt", "-n", "-F", rc, "-f", world.file, "-e", "push '<last-entry><flag-message><sync-mailbox><quit>n'")
     end = time.monotonic() + 20
     while time.monotonic() < end:
         try:
@@ -270,6 +279,9 @@ def main():
         os.mkdir(q)
         with Postfix(q, port, POSTFIX.format(spool=spool)) as postfix:
             world = World(site, spool)
+            # An mbox without messages has no place for its UIDVALIDITY: who has it open loses it when another gives it one.
+            by_imap(world, 1000000)
+            assert world.sent
             acts = [(by_postfix, port), (by_procmail,), (by_lmtp,), (by_imap,), (by_dovecot,), (by_mutt,)]
             threads = [threading.Thread(target=repeat, args=(world, *act)) for act in acts]
             for t in threads:

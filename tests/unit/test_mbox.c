@@ -114,6 +114,123 @@ static void test_grown(void **state)
 	assert_string_equal(message(r, &scan(r).msg[2]), "Subject: 3\n\nthree\n");
 }
 
+/* Another program rewrites what is there, and then the file grows. */
+static void rewrite_and_grow(struct mroom *r, const char *from, const char *to)
+{
+	char *text = arena_str(r->arena, read_file(r)), *at = strstr(text, from);
+
+	assert_true(at && strlen(from) == strlen(to));
+	memcpy(at, to, strlen(to));
+	write_file(r, O_TRUNC, text);
+	write_file(r, O_APPEND, FROM2 "Subject: last\n\nlast\n\n");
+}
+
+static struct store_scan look_at_new(struct mroom *r, struct span token)
+{
+	struct store_identity id;
+	struct store_scan s;
+	bool changed;
+
+	assert_true(store_mbox.changed(r->box, token, &changed) == ERR_OK && changed);
+	assert_int_equal(store_mbox.identity(r->box, &id, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.scan_new(r->box, token, r->arena, &s, &r->text), ERR_OK);
+	return s;
+}
+
+static void read_slowly(struct mroom *r, struct store_scan *s)
+{
+	*s = scan(r);
+	usleep(30000); /* older than the clock's tick */
+	*s = scan(r);
+	assert_false(s->unsure);
+}
+
+#define THREE \
+	FROM "Subject: 1\nX-IMAPbase: 77 0000000003 work\nX-UID: 1\nStatus: O \n\none\n\n" FROM \
+	     "Subject: 2\nX-UID: 2\nStatus: O \nX-Keywords:     \n\ntwo\n\n" FROM "Subject: 3\nX-UID: 3\nStatus: O \n\nthree\n\n"
+
+/* Flags that another program changed before somebody appended: a look at what is new does not see them, a scan does. */
+static void test_grown_and_flagged(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s, more;
+	bool changed;
+
+	write_file(r, O_TRUNC, THREE);
+	read_slowly(r, &s);
+	rewrite_and_grow(r, "X-UID: 2\nStatus: O \nX-Keywords:     ", "X-UID: 2\nStatus: RO\nX-Keywords: work");
+	more = look_at_new(r, s.token);
+	assert_true(more.n == 1 && more.msg[0].uid == 0 && more.unsure);
+	assert_true(store_mbox.changed(r->box, more.token, &changed) == ERR_OK && !changed);
+	s = scan(r);
+	assert_true(s.n == 4 && !s.unsure && s.msg[1].flags.system == MAIL_SEEN && s.msg[1].flags.keywords == 1);
+	assert_true(store_mbox.changed(r->box, more.token, &changed) == ERR_OK && changed);
+}
+
+/* Who has not seen it himself does not take another's word for what that one did not look at. */
+static void test_grown_and_left(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s, more;
+	bool changed;
+
+	write_file(r, O_TRUNC, THREE);
+	read_slowly(r, &s);
+	rewrite_and_grow(r, "Status: O ", "Status: RO");
+	more = look_at_new(r, s.token);
+	box_close(r);
+	box_open(r);
+	assert_true(store_mbox.changed(r->box, more.token, &changed) == ERR_OK && changed);
+	assert_int_equal(scan(r).msg[0].flags.system, MAIL_SEEN);
+}
+
+/* Nor is it lost when we write. */
+static void test_grown_and_written(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+	struct span hint;
+
+	write_file(r, O_TRUNC, THREE);
+	read_slowly(r, &s);
+	rewrite_and_grow(r, "X-UID: 2\nStatus: O ", "X-UID: 2\nStatus: RO");
+	(void)look_at_new(r, s.token);
+	set_flags(r, &s.msg[2], MAIL_FLAGGED, &hint);
+	s = scan(r);
+	assert_true(s.n == 4 && s.msg[1].flags.system == MAIL_SEEN && s.msg[2].flags.system == MAIL_FLAGGED);
+}
+
+/* As Dovecot moves blanks from one header to another: the last message stays where it was, others do not. */
+static void test_grown_and_moved(void **state)
+{
+	struct mroom *r = *state;
+	struct store_scan s;
+	struct span hint;
+
+	for (int written = 0; written < 2; written++) {
+		write_file(r, O_TRUNC, FROM "X-IMAPbase: 77 0000000004\nX-UID: 1\n\none\n\n" FROM "X-UID: 2\nX-Keywords:     \n\ntwo\n\n"
+				       FROM "X-UID: 3\nX-Keywords:     \n\nthree\n\n" FROM "X-UID: 4\n\nfour\n\n");
+		read_slowly(r, &s);
+		rewrite_and_grow(r, "X-Keywords:     \n\ntwo\n\n" FROM "X-UID: 3\nX-Keywords:     \n\n",
+				 "X-Keywords: \n\ntwo\n\n" FROM "X-UID: 3\nX-Keywords:         \n\n");
+		(void)look_at_new(r, s.token);
+		if (written) {
+			struct mail_flags flagged = { MAIL_FLAGGED, 0 };
+
+			assert_int_equal(store_mbox.set_flags(r->box, s.msg[2].key, s.msg[2].hint, flagged, r->arena, &hint, &r->text), ERR_OK);
+			assert_int_equal(store_mbox.flags_done(r->box, &r->text), ERR_INUSE); /* not where it was */
+			assert_int_equal(store_mbox.flags_done(r->box, &r->text), ERR_OK);
+		} else {
+			assert_string_equal(message(r, &s.msg[2]), "\nthree\n");
+		}
+		s = scan(r);
+		assert_int_equal(s.n, 5);
+		assert_string_equal(message(r, &s.msg[1]), "\ntwo\n");
+		assert_string_equal(message(r, &s.msg[2]), "\nthree\n");
+		assert_int_equal(s.msg[2].flags.system & MAIL_FLAGGED, written ? MAIL_FLAGGED : 0);
+	}
+}
+
 /* Taken out of the arrivals: O in Status, unless another program said something of the message first. */
 static void test_recent_ends(void **state)
 {
@@ -322,6 +439,10 @@ int main(void)
 		MROOM_TEST(test_uids_believed),
 		MROOM_TEST(test_pseudo_message),
 		MROOM_TEST(test_grown),
+		MROOM_TEST(test_grown_and_flagged),
+		MROOM_TEST(test_grown_and_left),
+		MROOM_TEST(test_grown_and_written),
+		MROOM_TEST(test_grown_and_moved),
 		MROOM_TEST(test_recent_ends),
 		MROOM_TEST(test_map_follows),
 		MROOM_TEST(test_replaced_and_cut),
