@@ -149,12 +149,20 @@ class Work:
         imap, rng, mine = self.site.imap(USER), random.Random(1), []
         imap.create("Other")
         self.mark("box", "Other")
+        away = self.end - SECONDS * rng.random()
         imap.select("INBOX")
         for turn in range(1 << 30):
             if time.monotonic() > self.end:
                 break
             what = rng.choice(["append", "append", "copy", "move", "flag", "expunge", "folder", "status"])
             uid = rng.choice(mine) if mine else None
+            if time.monotonic() > away:
+                away = self.end
+                self.mark("clearing", f"i{turn}")
+                assert imap.rename("INBOX", f"i{turn}")[0] == "OK"
+                self.mark("cleared")
+                mine.clear()
+                continue
             if what == "append" or not uid:
                 mine.append(self.append(imap, "INBOX"))
             elif what in ("copy", "move"):
@@ -232,7 +240,7 @@ class Told:
 
     def __init__(self, lines):
         self.there, self.uids, self.doomed, self.gone, self.flagged, self.status, self.names = {}, {}, set(), set(), set(), {}, {}
-        self.copies = []
+        self.away, self.moving, self.moved = None, False, set()
         for line in lines:
             word, *a = line.split()
             getattr(self, "on_" + word)(*a)
@@ -251,6 +259,15 @@ class Told:
 
     def on_gone(self, box, uid):
         self.gone.add((box, int(uid)))
+
+    def on_clearing(self, name):
+        mine = {key for key in self.uids if key[0] == "INBOX"}
+        self.moved = {self.uids[key] for key in mine - self.doomed}
+        self.doomed |= mine
+        self.away, self.moving = name, True
+
+    def on_cleared(self):
+        self.moving = False
 
     def on_flagged(self, box, uid):
         self.flagged.add((box, int(uid)))
@@ -290,8 +307,9 @@ def check(found, told, always):
         now = names & set(found.status)
         assert now, (old, names, "a mailbox is lost")
         name[old] = now.pop()
-    for n, box in told.there.items():
-        assert found.numbers.count((box, n)) == 1, (n, found.numbers.count((box, n)), "a delivery is lost, or there twice")
+    for n in {*told.there, *told.moved}:
+        here, there = found.numbers.count(("INBOX", n)), found.numbers.count((told.away, n))
+        assert here + there == 1 or (told.moving and here == there == 1), (n, here, there, "a message is lost, or there twice")
     for (box, uid), n in told.uids.items():
         at = name.get(box, box)
         now = found.messages.get((at, uid))
@@ -335,7 +353,7 @@ def look(top, form, told, always):
         imap.logout()
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
         os.path.exists(path) and os.unlink(path)
 
 

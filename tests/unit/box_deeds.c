@@ -1,5 +1,7 @@
 #include "tests/unit/box_deeds.h"
 
+#include <unistd.h>
+
 enum { MOVED = 2, LATE = 5, OF_THIRD = DEEDS_TEXTS - 2, LAST = DEEDS_TEXTS - 1 };
 
 const char *deeds_text(int i)
@@ -96,10 +98,15 @@ static void in_view(struct house *h, struct deeds *k, struct view *v)
 static enum err rename_box(struct house *h, const char *from, const char *to)
 {
 	struct acct_rename job = { .from = from, .to = to };
+	enum step step = STEP_SLICE;
 
-	for (int i = 0; i < 1000 && acct_rename(h->a, &job) != STEP_DONE; i++)
-		;
-	return job.err;
+	for (int i = 0; i < 20000 && step != STEP_DONE; i++) {
+		step = acct_rename(h->a, &job);
+		if (step == STEP_WAITING)
+			usleep(1000);
+	}
+	acct_rename_free(&job);
+	return step == STEP_DONE ? job.err : ERR_INUSE;
 }
 
 static void folders(struct house *h, struct deeds *k)
@@ -140,6 +147,8 @@ void deeds_do(struct house *h, struct deeds *k)
 	view_close(&v);
 	k->added[LATE] = try_deliver(h, "INBOX", deeds_text(LATE)) == ERR_OK;
 	work(h);
+	k->away = !rename_box(h, "INBOX", "Archive");
+	work(h);
 }
 
 bool deeds_last(struct house *h, struct deeds *k)
@@ -156,10 +165,17 @@ bool deeds_all_done(const struct deeds *k)
 		if (!k->added[i])
 			return false;
 	return k->flagged && k->keyword && k->written && k->expunged && k->copied && k->moved && k->renamed &&
-	       k->subscribed && k->deleted;
+	       k->subscribed && k->deleted && k->away;
 }
 
 /* --- what must be true ------------------------------------------------------------------------------ */
+
+static uint32_t uid_in(struct view *v, struct view *away, int i)
+{
+	uint32_t uid = uid_with(v, deeds_text(i));
+
+	return uid || !away ? uid : uid_with(away, deeds_text(i));
+}
 
 #define claim(true_, what) \
 	do { \
@@ -167,7 +183,8 @@ bool deeds_all_done(const struct deeds *k)
 			fail_msg("%s: %s", where, what); \
 	} while (0)
 
-static void check_inbox(struct view *v, const struct deeds *k, const char *where)
+/* away: where INBOX was renamed to, NULL: nothing is there. What failed half way may be in both. */
+static void check_inbox(struct view *v, struct view *away, const struct deeds *k, const char *where)
 {
 	const struct view_state *s = view_state(v);
 
@@ -175,28 +192,33 @@ static void check_inbox(struct view *v, const struct deeds *k, const char *where
 	claim(s->uidnext >= k->uidnext, "UIDNEXT went back");
 	claim(s->highestmodseq >= k->highestmodseq, "HIGHESTMODSEQ went back");
 	for (int i = 0; i < DEEDS_TEXTS; i++) {
-		uint32_t uid;
-		unsigned n = count_of(v, deeds_text(i), &uid);
+		uint32_t uid, there;
+		unsigned n = count_of(v, deeds_text(i), &uid), moved = away ? count_of(away, deeds_text(i), &there) : 0;
 		bool left = (i == 1 && k->tried_expunge) || (i == MOVED && k->tried_move);
 
 		if (i == OF_THIRD)
 			continue;
-		claim(!k->added[i] || left || n > 0, "a message is lost");
-		claim(!k->added[i] || i == LAST || n <= 1, "a message is there twice");
+		claim(!k->added[i] || left || n + moved > 0, "a message is lost");
+		claim(!k->added[i] || i == LAST || (n <= 1 && moved <= 1), "a message is there twice");
+		claim(!k->added[i] || i == LAST || !k->away || !n, "a message is back in the renamed INBOX");
 		claim(!uid || !k->uid[i] || !k->added[i] || i == LAST || uid == k->uid[i], "a message has another UID");
 	}
-	claim(!k->expunged || !uid_with(v, deeds_text(1)), "an expunged message is back");
-	claim(!k->moved || !uid_with(v, deeds_text(MOVED)), "a moved message is back");
+	claim(!k->expunged || !uid_in(v, away, 1), "an expunged message is back");
+	claim(!k->moved || !uid_in(v, away, MOVED), "a moved message is back");
 }
 
-static void check_flags(struct view *v, const struct deeds *k, const char *where)
+static void check_flags(struct view *v, struct view *away, const struct deeds *k, const char *where)
 {
-	claim(!k->flagged || flags_of(v, k->uid[0]).system & MAIL_FLAGGED, "a flag is lost");
-	claim(!k->keyword || has_keyword(v, k->uid[0], "$K"), "a keyword is lost");
+	bool here = !away || view_seq(v, k->uid[0]);
+	uint32_t uid = here ? k->uid[0] : uid_with(away, deeds_text(0));
+	struct view *at = here ? v : away;
+
+	claim(!k->flagged || flags_of(at, uid).system & MAIL_FLAGGED, "a flag is lost");
+	claim(!k->keyword || has_keyword(at, uid, "$K"), "a keyword is lost");
 }
 
 /* A move that failed half way leaves it in one place at least. */
-static void check_other(struct house *h, struct view *v, const struct deeds *k, const char *where)
+static void check_other(struct house *h, struct view *v, struct view *away, const struct deeds *k, const char *where)
 {
 	struct view *other = NULL;
 
@@ -205,7 +227,7 @@ static void check_other(struct house *h, struct view *v, const struct deeds *k, 
 	claim(!k->copied || uid_with(other, deeds_text(0)), "a copy is lost");
 	claim(!k->moved || uid_with(other, deeds_text(MOVED)), "a moved message is lost");
 	if (k->tried_move && k->added[MOVED])
-		claim(uid_with(v, deeds_text(MOVED)) || (other && uid_with(other, deeds_text(MOVED))), "a message is lost in a move");
+		claim(uid_in(v, away, MOVED) || (other && uid_with(other, deeds_text(MOVED))), "a message is lost in a move");
 	view_close(&other);
 }
 
@@ -244,14 +266,16 @@ static void check_folders(struct house *h, const struct deeds *k, const char *wh
 
 void deeds_check(struct house *h, const struct deeds *k, const char *where, bool without_index)
 {
-	struct view *v = NULL;
+	struct view *v = NULL, *away = NULL;
 
 	if (try_view(h, "INBOX", false, &v))
 		fail_msg("%s: INBOX cannot be opened", where);
-	check_inbox(v, k, where);
+	claim(!try_view(h, "Archive", false, &away) || !k->away, "the mailbox with INBOX's messages is lost");
+	check_inbox(v, away, k, where);
 	if (!without_index || k->written)
-		check_flags(v, k, where);
-	check_other(h, v, k, where);
+		check_flags(v, away, k, where);
+	check_other(h, v, away, k, where);
 	check_folders(h, k, where);
 	view_close(&v);
+	view_close(&away);
 }
