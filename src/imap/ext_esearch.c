@@ -33,11 +33,6 @@ static void add_item(struct buf *out, const char *name, uint64_t value)
 	buf_add_u64(out, value);
 }
 
-static uint32_t uid_of(const struct imap_search *s, uint32_t number)
-{
-	return s->c->row->flags & IMAP_CMD_UID ? number : view_uid(s->c->s->view, number);
-}
-
 void imap_range_place(const struct esearch_range *r, uint64_t n, uint64_t *from_r, uint64_t *n_r)
 {
 	uint64_t last = r->last < n ? r->last : n;
@@ -46,21 +41,39 @@ void imap_range_place(const struct esearch_range *r, uint64_t n, uint64_t *from_
 	*from_r = r->from_end ? n - last : r->first - 1;
 }
 
-/* The results of PARTIAL's range, as UIDs. */
-static void add_partial(const struct imap_search *s, const struct esearch *es, struct set *uids)
+/* The results of PARTIAL's range. */
+static void add_partial(const struct imap_search *s, const struct esearch *es, struct set *numbers)
 {
 	struct set part = SET_EMPTY;
 	uint64_t from, n;
 
 	imap_range_place(&es->partial, count(s), &from, &n);
 	for (uint64_t i = 0; es->order && i < n; i++)
-		set_add(uids, uid_of(s, es->order[from + i]));
-	if (!es->order) {
-		set_copy(&part, &s->uids);
-		set_slice(&part, from, n);
-		set_add_set(uids, &part);
-		set_free(&part);
-	}
+		set_add(numbers, es->order[from + i]);
+	if (es->order)
+		return;
+	set_copy(&part, &s->numbers);
+	set_slice(&part, from, n);
+	set_add_set(numbers, &part);
+	set_free(&part);
+}
+
+/* What of the result is shown, as UIDs; with MIN, MAX and PARTIAL alone. */
+static void find_shown(const struct imap_search *s, const struct esearch *es, struct set *shown_r)
+{
+	struct set numbers = SET_EMPTY;
+
+	if (es->items & ESEARCH_MIN)
+		set_add(&numbers, first(s, es));
+	if (es->items & ESEARCH_MAX)
+		set_add(&numbers, last(s, es));
+	if (es->items & ESEARCH_PARTIAL)
+		add_partial(s, es, &numbers);
+	if (s->c->row->flags & IMAP_CMD_UID)
+		set_copy(shown_r, &numbers);
+	else
+		view_seqs_to_uids(s->c->s->view, &numbers, shown_r);
+	set_free(&numbers);
 }
 
 /*
@@ -76,12 +89,7 @@ static void narrow(struct imap_search *s, const struct esearch *es)
 
 	if (!s->numbers.n || !(es->items & some) || es->items & (ESEARCH_ALL | ESEARCH_COUNT))
 		return;
-	if (es->items & ESEARCH_MIN)
-		set_add(&shown, uid_of(s, first(s, es)));
-	if (es->items & ESEARCH_MAX)
-		set_add(&shown, uid_of(s, last(s, es)));
-	if (es->items & ESEARCH_PARTIAL)
-		add_partial(s, es, &shown);
+	find_shown(s, es, &shown);
 	if (s->save)
 		set_copy(&s->c->s->saved, &shown);
 	if (s->max_modseq && !view_walk_begin(s->c->s->view, &shown, 0, &w, NULL)) {
