@@ -340,17 +340,10 @@ static enum err finish_run(struct idx_txn *x, struct rec *r, void *arg, struct e
 	return put_rec(x, r, s);
 }
 
-static enum err trim_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
-{
-	return idx_changes_trim(x, &r->b, CHANGES_KEPT);
-}
-
 enum err adopt_finish(struct mailbox *mb, struct errtext *t)
 {
 	enum err e = rec_update(mb, REC_NOTES, finish_run, mb, t);
 
-	if (!e && mb->sync->ops > APPLY_BATCH)
-		e = rec_update(mb, REC_NOTES, trim_run, NULL, t);
 	place_knows(mb->place, e || mb->missing.n || mb->sync->again || mb->sync->unnumbered ? KNOWN_NOT
 											  : mb->sync->foreign);
 	if (mb->sync->young)

@@ -36,6 +36,14 @@ static enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r)
 	return ERR_OK;
 }
 
+/* The log is cut where it grows, many records at a time. Who knows less than it tells is told by comparison. */
+static enum err trim(struct idx_txn *x, struct rec *r)
+{
+	if (r->b.highestmodseq - r->b.log_floor <= CHANGES_KEPT + CHANGES_MORE)
+		return ERR_OK;
+	return idx_changes_trim(x, &r->b, CHANGES_KEPT);
+}
+
 static enum err call_run(struct idx_txn *x, void *arg, struct errtext *t)
 {
 	struct rec_call *c = arg;
@@ -51,7 +59,8 @@ static enum err call_run(struct idx_txn *x, void *arg, struct errtext *t)
 			 c->highest + MODSEQ_SLACK > c->mb->floor;
 	if (c->floor_short)
 		return ERR_TEMP;
-	return c->fn(x, &r, c->arg, t);
+	e = c->fn(x, &r, c->arg, t);
+	return e || c->kind != REC_FACTS ? e : trim(x, &r);
 }
 
 /* Notes in the folder a floor well above all modseqs given so far, so that a rebuilt index begins above them. */

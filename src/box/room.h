@@ -26,7 +26,8 @@ enum {
 	REC_TEXT = 16384,         /* token and keyword names of a mailbox record */
 	MODSEQ_STEP = 1000000,    /* how far ahead of the given ones the floor is noted */
 	MODSEQ_SLACK = 8,         /* most that one transaction gives */
-	CHANGES_KEPT = 20000,     /* change records kept a mailbox */
+	CHANGES_KEPT = 20000,     /* change records kept a mailbox, */
+	CHANGES_MORE = 1000,      /* and so many more until they are cut to that */
 	SHARERS_MOST = 60,        /* other users whose mailboxes an account has open: */
 	SHARERS_ROOM = SHARERS_MOST + 1, /* and one who may take the place of another */
 	LOAD_MAX = APPEND_MOST,   /* the largest message that is parsed */
