@@ -5,6 +5,8 @@
 #ifndef BASE_MAILFLAGS_H
 #define BASE_MAILFLAGS_H
 
+#include "base/span.h"
+
 #include <stdint.h>
 
 enum mail_flag {
@@ -18,6 +20,15 @@ enum mail_flag {
 };
 
 enum { MAIL_KEYWORDS_MAX = 64 };
+
+/* Can IMAP say it (RFC 3501 flag-keyword: an atom)? Names come from files, too, and from mail that forges an mbox's lines. */
+static inline bool mail_keyword_valid(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] >= 127 || strchr("(){%*\"\\]", name.p[i]))
+			return false;
+	return name.n > 0;
+}
 
 struct mail_flags {
 	uint8_t system;    /* enum mail_flag */

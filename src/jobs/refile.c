@@ -158,6 +158,8 @@ enum err job_flags_read(struct jobs *j, struct span text, struct job_flags *f_r,
 		} else if (w.n) {
 			if (f_r->keywords == MAIL_KEYWORDS_MAX)
 				return err_say(t, ERR_LIMIT, "Too many keywords");
+			if (!mail_keyword_valid(w))
+				return err_say(t, ERR_CANNOT, "Invalid keywords: Invalid characters in keyword");
 			f_r->keyword[f_r->keywords++] = arena_span(j->arena, w);
 		}
 	}

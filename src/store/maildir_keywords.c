@@ -5,8 +5,8 @@
  *
  * Other lines (old kinds) are skipped when read. Written anew under dovecot-uidlist.lock, as
  * dovecot-keywords.lock that is synced and renamed; its mtime must grow by whole seconds, because
- * that is how other readers see the change. A letter in use without a name reads as
- * "unknown-<number>", as it does in Dovecot. Keywords 26..63 live in roost-extra.
+ * that is how other readers see the change. A letter in use without a name, or with one that IMAP
+ * cannot say or that another letter has, reads as "unknown-<number>". Keywords 26..63 live in roost-extra.
  */
 #include "extra.h"
 #include "file.h"
@@ -60,14 +60,18 @@ static enum err keywords_load(struct maildir_box *b, struct buf *text, int64_t *
 	return e ? err_say(t, e, "%s/" KEYWORDS_NAME ": %s", b->name, err_name(e)) : ERR_OK;
 }
 
+/* What clients are told that letter i is: its name, unless that cannot be said or is that of another letter, too. */
 static const char *letter_name(const struct maildir_box *b, struct arena *a, int i,
-			       struct span name, bool *ok)
+			       const struct span letter[MAILDIR_LETTERS], bool *ok)
 {
+	bool good = mail_keyword_valid(letter[i]);
 	const char *s = NULL;
 
-	if (name.n > 0)
-		s = arena_span(a, name);
-	else if (b->letters_seen >> i & 1)
+	for (int k = 0; good && k < i; k++)
+		good = !span_ieq(letter[k], letter[i]);
+	if (good)
+		s = arena_span(a, letter[i]);
+	else if (letter[i].n > 0 || b->letters_seen >> i & 1)
 		s = arena_printf(a, "unknown-%d", i);
 	else
 		return NULL;
@@ -92,7 +96,7 @@ enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **na
 	if (!e) {
 		maildir_keywords_parse(buf_span(&text), letter);
 		for (int i = 0; i < MAILDIR_LETTERS; i++)
-			names[i] = letter_name(b, a, i, letter[i], &ok);
+			names[i] = letter_name(b, a, i, letter, &ok);
 		for (unsigned i = MAILDIR_LETTERS; i < MAIL_KEYWORDS_MAX; i++) {
 			const char *s = extra_keyword(b->extra, i);
 			names[i] = s ? arena_str(a, s) : NULL;
@@ -102,16 +106,6 @@ enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **na
 	}
 	buf_free(&text);
 	return e;
-}
-
-static bool keyword_sayable(const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)name[i] <= ' ' || name[i] == 127)
-			return false;
-	return n > 0 && n <= KEYWORD_NAME_MAX;
 }
 
 static enum err keywords_save(struct maildir_box *b, const struct span letter[MAILDIR_LETTERS],
@@ -212,7 +206,7 @@ enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *b
 
 	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
-	if (!keyword_sayable(name))
+	if (!mail_keyword_valid(span_str(name)) || strlen(name) > KEYWORD_NAME_MAX)
 		return err_say(t, ERR_CANNOT, "not a keyword");
 	e = maildir_uidlist_lock(b, &lock, t);
 	if (e)

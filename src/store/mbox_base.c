@@ -183,11 +183,6 @@ enum err mbox_keywords(struct store_box *sb, struct arena *a, const char **names
 	return e;
 }
 
-static bool name_usable(const char *name)
-{
-	return *name && strlen(name) <= MBOX_NAME_MAX && !strpbrk(name, " \t\r\n");
-}
-
 static unsigned slot_for(const struct mbox_box *b, const char *name)
 {
 	const char *now[MAIL_KEYWORDS_MAX];
@@ -213,7 +208,7 @@ enum err mbox_keyword_add(struct store_box *sb, const char *name, unsigned *bit_
 		return e;
 	e = mbox_map_update(b, MBOX_LOOK_NEW, t);
 	unsigned bit = slot_for(b, name);
-	if (!e && (bit == MAIL_KEYWORDS_MAX || !name_usable(name)))
+	if (!e && (bit == MAIL_KEYWORDS_MAX || !mail_keyword_valid(span_str(name)) || strlen(name) > MBOX_NAME_MAX))
 		e = err_say(t, ERR_LIMIT, "%s has no room for the keyword", b->name);
 	if (!e && !b->map.name[bit] && !b->added[bit]) {
 		b->added[bit] = mem_str(name);

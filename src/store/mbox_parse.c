@@ -252,6 +252,16 @@ static enum err head_cut(struct mbox_parser *p, uint64_t at, struct span *text, 
 	return ERR_OK;
 }
 
+/* MAIL_KEYWORDS_MAX: the base does not list it. */
+static unsigned name_bit(const struct mbox_map *map, struct span name)
+{
+	unsigned i = 0;
+
+	while (i < MAIL_KEYWORDS_MAX && !(map->name[i] && span_ieq_str(name, map->name[i])))
+		i++;
+	return i;
+}
+
 /* A line with a name that the base does not list came with the mail: none of it is believed, as by Dovecot. */
 static uint64_t keyword_bits(const struct mbox_map *map, struct span names)
 {
@@ -259,10 +269,8 @@ static uint64_t keyword_bits(const struct mbox_map *map, struct span names)
 	uint64_t bits = 0;
 
 	while (mbox_name_next(&names, &name)) {
-		unsigned i = 0;
+		unsigned i = name_bit(map, name);
 
-		while (i < MAIL_KEYWORDS_MAX && !(map->name[i] && span_ieq_str(name, map->name[i])))
-			i++;
 		if (i < MAIL_KEYWORDS_MAX)
 			bits |= (uint64_t)1 << i;
 		else if (!map->names_more)
@@ -271,13 +279,15 @@ static uint64_t keyword_bits(const struct mbox_map *map, struct span names)
 	return bits;
 }
 
+/* Whoever sent the first message may have written the base: what IMAP cannot say is no keyword, as in Dovecot. */
 static void take_names(struct mbox_map *map, struct span names)
 {
 	struct span name;
 	unsigned n = 0;
 
 	while (n < MAIL_KEYWORDS_MAX && mbox_name_next(&names, &name) && name.n <= MBOX_NAME_MAX)
-		map->name[n++] = span_dup(name);
+		if (mail_keyword_valid(name) && name_bit(map, name) == MAIL_KEYWORDS_MAX)
+			map->name[n++] = span_dup(name);
 	map->names_more = n == MAIL_KEYWORDS_MAX ? mbox_name_next(&names, &name) : name.n > 0;
 }
 

@@ -166,15 +166,6 @@ static uint8_t system_flag(struct span s)
 
 enum { FLAG_ARGS_MAX = 1000 }; /* duplicates are found by comparing all with all */
 
-static bool keyword_valid(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (strchr("\\*%]", s.p[i]))
-			return false;
-	}
-	return s.n > 0;
-}
-
 static void add_keyword(struct span *kw, uint32_t *n, struct span s)
 {
 	for (uint32_t i = 0; i < *n; i++) {
@@ -209,7 +200,7 @@ enum err imap_arg_flags(const struct imap_arg *a, struct arena *arena, struct im
 		f.system |= flag;
 		if (flag)
 			continue;
-		if (!keyword_valid(x->s))
+		if (!mail_keyword_valid(x->s))
 			return err_say(why, ERR_SYNTAX, "Invalid flag %.*s",
 				       (int)(x->s.n < 64 ? x->s.n : 64), x->s.p);
 		add_keyword(kw, &f.count, x->s);

@@ -40,6 +40,8 @@ CASES = {
     "gap": mail("Subject: e\nX-IMAPbase: 77 0000000009\nX-UID: 2\n") + NEXT + mail("Subject: g\nX-UID: 5\n"),
     "no_base": mail("Subject: e\nStatus: RO\nX-Status: F\n") + mail("Subject: f\nX-UID: 5\nX-Keywords: foo\n"),
     "blanks": mail("Subject: e\nX-IMAPbase : 77 0000000009\nX-UID\t: 2\nStatus : RO\n") + mail("Subject: f\nX-UID : 4\n"),
+    "unsayable": mail("X-IMAPbase: 77 0000000009 a(b good c)d \"q {3} \\Seen \\Foo %p *s ]x good Good \xfc\nX-UID: 2\nX-Keywords: good\n") +
+                 mail("Subject: f\nX-UID: 3\nX-Keywords: good a(b\n"),
     "folded": mail("Subject: e\nX-IMAPbase: 77 0000000009\n a\n\tb\nX-UID: 2\nX-Keywords: a\n b\n"),
 }
 # Nobody counted so far: the UIDs shall run out. (Dovecot believes it; of UID 2^32-2 it dies.)
@@ -65,7 +67,7 @@ def prepare(site):
     home = site.home(USER)
     os.makedirs(f"{home}/mail")
     for name, text in {**CASES, "greed": GREED}.items():
-        with open(f"{home}/mail/{name}", "w") as f:
+        with open(f"{home}/mail/{name}", "w", encoding="latin-1") as f:
             f.write(text)
     if ROOT:
         for where, dirs, files in os.walk(f"{site.dir}/mail"):

@@ -278,6 +278,8 @@ def test_changes(both):
     assert [line.split("\t")[0] for line in folder(both, "INBOX")] == ["1", "2", "5"]
     both.same("expunge", "mailbox", "nope", "all")
     both.same("flags", "add", "\\Bogus", "uid", "2")
+    for name in ("a(b", 'q"r', "a%b", "a]b", "\u00fc", "{3}"):
+        both.same("flags", "add", name, "uid", "2")
     r = both.ours("copy", "nope", "mailbox", "INBOX", "all")
     assert r.returncode == 68, r
     for words in (("mailbox", "create", "-s", "Neu", "A&B"), ("mailbox", "rename", "Neu", "Tést"), ("mailbox", "subscribe", "Work.Sub"),

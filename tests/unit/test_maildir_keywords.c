@@ -51,6 +51,24 @@ static void test_odd_file(void **state)
 	assert_string_equal(room_read(r, "dovecot-keywords"), "0 zero\n1 one\n5 five\n");
 }
 
+/* What would not be IMAP if a client were told it; the file keeps it. */
+static void test_unsayable(void **state)
+{
+	struct room *r = *state;
+
+	room_write(r, "dovecot-keywords", "0 a(b\n1 two words\n2 \\Seen\n3 good\n4 {3}\n5 GOOD\n6 \xc3\xbc\n");
+	for (unsigned i = 0; i < 7; i++) {
+		char want[16];
+
+		snprintf(want, sizeof(want), "unknown-%u", i);
+		assert_string_equal(name_of(r, i), i == 3 ? "good" : want);
+	}
+	assert_int_equal(r->box->ops->keyword_add(r->box, "c)d", &(unsigned){ 0 }, &r->text), ERR_CANNOT);
+	assert_int_equal(add(r, "more"), 7);
+	assert_string_equal(room_read(r, "dovecot-keywords"),
+			    "0 a(b\n1 two words\n2 \\Seen\n3 good\n4 {3}\n5 GOOD\n6 \xc3\xbc\n7 more\n");
+}
+
 /* A letter that is in use and has no name gets none of ours. */
 static void test_unknown_letter(void **state)
 {
@@ -116,7 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_letters),        ROOM_TEST(test_odd_file),
-		ROOM_TEST(test_unknown_letter), ROOM_TEST(test_beyond_letters),
+		ROOM_TEST(test_unsayable), ROOM_TEST(test_unknown_letter), ROOM_TEST(test_beyond_letters),
 		ROOM_TEST(test_refused),
 	};
 
