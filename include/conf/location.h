@@ -3,7 +3,7 @@
  * The text is split before variables are expanded: a user name cannot add keys.
  *
  * Keys of Dovecot that say nothing to us are read and left alone: ALT (a second place for dbox), VOLATILEDIR (its lock
- * files), INDEXCACHE and LISTINDEX (parts of its index), ITERINDEX (how it lists), BROKENCHAR (names that we do not list).
+ * files), INDEXCACHE and LISTINDEX (parts of its index), ITERINDEX (how it lists).
  */
 #ifndef CONF_LOCATION_H
 #define CONF_LOCATION_H
@@ -33,6 +33,7 @@ struct conf_location {
 	bool utf8;                 /* UTF-8: how names lie on disk */
 	bool prune;                /* NO-NOSELECT: levels that hold nothing go */
 	bool index_memory;         /* INDEX=MEMORY */
+	bool broken_names;         /* BROKENCHAR=: directories that are no names in UTF-7 shall be listed, too; they are not */
 };
 
 /*

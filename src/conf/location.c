@@ -126,7 +126,7 @@ static enum err take_index(struct location_parser *p, struct span v, struct errt
 	return take_path(p, "INDEX", v, &p->loc.index, t);
 }
 
-enum key_kind { KEY_IGNORED, KEY_FLAG, KEY_PATH, KEY_NAME, KEY_SUBPATH, KEY_INDEX, KEY_LAYOUT };
+enum key_kind { KEY_IGNORED, KEY_WISH, KEY_FLAG, KEY_PATH, KEY_NAME, KEY_SUBPATH, KEY_INDEX, KEY_LAYOUT };
 
 static const struct key_row {
 	const char *name;
@@ -135,7 +135,7 @@ static const struct key_row {
 	bool maildir; /* makes sense for Maildirs alone */
 } keys[] = {
 	{ "ALT", KEY_IGNORED, 0, false },
-	{ "BROKENCHAR", KEY_IGNORED, 0, false },
+	{ "BROKENCHAR", KEY_WISH, offsetof(struct conf_location, broken_names), false },
 	{ "CONTROL", KEY_PATH, offsetof(struct conf_location, control), false },
 	{ "DIRNAME", KEY_NAME, offsetof(struct conf_location, dirname), true },
 	{ "FULLDIRNAME", KEY_NAME, offsetof(struct conf_location, dirname), true },
@@ -166,6 +166,7 @@ static enum err take_value(struct location_parser *p, const struct key_row *k, s
 	void *place = (char *)&p->loc + k->at;
 
 	switch (k->kind) {
+	case KEY_WISH:
 	case KEY_FLAG:
 		*(bool *)place = true;
 		return ERR_OK;

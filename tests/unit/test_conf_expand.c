@@ -153,7 +153,7 @@ static void test_location(void **state)
 				"VOLATILEDIR=/v:INDEXCACHE=/x:LISTINDEX=l:ITERINDEX:BROKENCHAR=_",
 				"me", "/h", a, &l, &t),
 			 ERR_OK);
-	assert_true(l.utf8 && l.prune && l.dirname_control);
+	assert_true(l.utf8 && l.prune && l.dirname_control && l.broken_names);
 	assert_string_equal(l.dirname, "mAil");
 	assert_string_equal(l.boxdir, "boxes");
 	assert_string_equal(l.index_private, "/h/p");

@@ -451,6 +451,7 @@ static void test_no_effect(void **state)
 	expect_warning(PRELUDE "service auth {\n unix_listener /x/auth {\n mode = 0666\n }\n}\n",
 		       "section \"unix_listener /x/auth\": accepted but");
 	expect_warning(PRELUDE "protocols = imap pop3\n", "pop3: accepted but");
+	expect_warning(PRELUDE "mail_location = maildir:~/m:BROKENCHAR=_\n", "BROKENCHAR has no effect here");
 	expect_warning(PRELUDE "protocol imap {\n log_path = /x\n}\n",
 		       "no effect in a protocol section");
 	expect_warning(PRELUDE "hostname = a#b\n", "\"#\" begins a comment");
