@@ -177,18 +177,19 @@ void mbox_box_close(struct store_box *sb)
 	free(b);
 }
 
-/* INBOX is a path of its own; its directory may belong to another (/var/mail). */
+/* INBOX is a path of its own; its directory may belong to another (/var/mail), or be missing as yet. */
 static enum err inbox_dir(struct mbox_box *b, struct errtext *t)
 {
 	char *slash, *dir = mem_str(b->r->inbox);
+	enum err e;
 
 	slash = strrchr(dir, '/');
 	if (slash)
 		*slash = '\0';
 	b->path = mem_str(b->r->inbox);
-	b->dir_fd = open(slash == dir ? "/" : slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	e = file_root(slash == dir ? "/" : slash ? dir : ".", !b->r->readonly, b->r->dir_mode, &b->dir_fd, t);
 	free(dir);
-	return b->dir_fd < 0 ? err_sys(t, "%s", b->path) : ERR_OK;
+	return e;
 }
 
 static enum err place_open(struct mbox_box *b, struct errtext *t)

@@ -34,6 +34,8 @@ def test(users, extra):
 
 found = test(20, "worker_mode = pooled\n")
 assert len(found) == 1 and found[0][0] == 20 and found[0][1].endswith("/mail"), found
+found = test(3, "worker_mode = pooled\nmail_location = mbox:~/mail:INBOX=~/a/b/inbox\n")
+assert [n for n, _ in found] == [3], found
 found = test(6, "service imap {\n  process_limit = 2\n}\n")
 assert [n for n, _ in found] == [1, 1, 4], found
 found = test(3, "worker_mode = single\nservice imap {\n  process_limit = 1\n}\n")
