@@ -56,9 +56,8 @@ enum mailcmd_status {
 	STATUS_OK = 0,
 	STATUS_USAGE = 64,
 	STATUS_DATA = 65,     /* cannot be done with what is there; verify: index and folder differ */
-	STATUS_NOINPUT = 66,
 	STATUS_NOUSER = 67,
-	STATUS_NOTFOUND = 68, /* no such mailbox or message */
+	STATUS_NOTFOUND = 68, /* no such mailbox or session */
 	STATUS_DOWN = 69,
 	STATUS_FAILED = 70,
 	STATUS_QUOTA = 73,

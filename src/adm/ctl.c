@@ -124,7 +124,9 @@ static int show(const struct adm *a, struct span text, size_t command)
 	}
 	last = span_from(last, 4);
 	fprintf(stderr, "%s: %.*s\n", a->program, (int)last.n, last.p);
-	if (span_eq_str(last, "no such user") || span_eq_str(last, "no such session"))
+	if (span_eq_str(last, "no such session"))
+		return STATUS_NOTFOUND;
+	if (span_eq_str(last, "no such user"))
 		return STATUS_NOUSER;
 	return span_eq_str(last, "permission denied") ? STATUS_DENIED : STATUS_FAILED;
 }

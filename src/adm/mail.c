@@ -134,7 +134,7 @@ static int open_data(struct run *r, const char *path)
 	if (r->data_fd >= 0 && pread(r->data_fd, piece, 1, 0) >= 0)
 		return STATUS_OK;
 	fprintf(stderr, "%s: %s: %s\n", r->a->program, path ? path : "standard input", strerror(errno));
-	return STATUS_NOINPUT;
+	return STATUS_TEMP;
 }
 
 static int prepare(struct run *r, struct adm *a, int argc, char **argv, struct given *g)

@@ -203,7 +203,7 @@ static void fill_data(struct run *r, struct talk *t)
 	t->sent = 0;
 	n = pread(r->data_fd, piece, sizeof(piece), t->data_at);
 	if (n < 0)
-		run_fail(r, t->user, STATUS_NOINPUT, span_str(strerror(errno)));
+		run_fail(r, t->user, STATUS_TEMP, span_str(strerror(errno)));
 	if (n < 0)
 		t->data_done = t->eof = t->over = true; /* without its end nothing is saved */
 	if (n < 0)

@@ -176,7 +176,7 @@ int users_find(const struct adm *a, bool all, const char *file, const char *user
 	if (file) {
 		if (!read_lines(u_r, file, '\0')) {
 			fprintf(stderr, "%s: %s: %s\n", a->program, file, strerror(errno));
-			status = STATUS_NOINPUT;
+			status = STATUS_TEMP;
 		}
 	} else if (u_r->many) {
 		status = find_listed(a, all ? NULL : user, u_r);
