@@ -229,7 +229,7 @@ struct acct_survey {
 	void *ctx;
 	uint32_t messages, unnumbered, last_uid; /* out, as all below */
 	uint32_t uidvalidity, uidnext;           /* 0: it has none that a message has been numbered under */
-	unsigned keywords;
+	unsigned keywords, keywords_ours;        /* ours: of these, what only we can read */
 	const char *note;                        /* as store_identity's */
 };
 enum err acct_survey(struct acct *a, struct acct_survey *s, struct errtext *t);

@@ -203,6 +203,7 @@ struct store_ops {
 	const char *bad_chars; /* may not occur within a level; the caller says so to the client */
 	const char *const *reserved; /* names that no level may have, ended by NULL; or NULL: none */
 	bool dots;             /* a level may begin with one */
+	unsigned shared_keywords; /* others find so many of a mailbox's keywords in it; the rest is in a file of ours alone */
 	bool leaves;           /* a mailbox (but the inbox) has none below it */
 	/*
 	 * expunge and set_flags only note what shall be, and their _done does it, for all of the batch: ERR_INUSE there leaves

@@ -388,8 +388,10 @@ enum err acct_survey(struct acct *a, struct acct_survey *s, struct errtext *t)
 		e = sb->ops->identity(sb, &id, t);
 	if (!e && s->last_uid)
 		e = sb->ops->keywords(sb, ar, names, t);
-	for (int i = 0; i < MAIL_KEYWORDS_MAX; i++)
+	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++) {
 		s->keywords += names[i] != NULL;
+		s->keywords_ours += names[i] && i >= sb->ops->shared_keywords;
+	}
 	s->uidvalidity = id.uidvalidity;
 	s->uidnext = id.uidnext;
 	s->note = id.note;

@@ -61,7 +61,7 @@ static const char *const adopt_columns[] = { "mailbox",	 "uidvalidity", "message
 static const char *const release_columns[] = { "mailbox",  "uidvalidity", "messages",	 "lastuid", "keywords",
 					       "subscribed", "clientswill", "highestmodseq", "command" };
 
-enum { DOVECOT_KEYWORDS = 26, SEEN_RANGES = 500, COMMANDS_MAX = 32 << 20 };
+enum { SEEN_RANGES = 500, COMMANDS_MAX = 32 << 20 };
 
 static enum err adopt_start(struct jobs *j, struct errtext *t)
 {
@@ -199,7 +199,7 @@ static void release_row(struct jobs *j, const struct releasing *g, const struct 
 	if (j->option['s']) {
 		job_row_begin(j);
 	} else {
-		survey_row(j, s, s->keywords > DOVECOT_KEYWORDS ? "miss the keywords beyond the first 26" : "notice nothing");
+		survey_row(j, s, s->keywords_ours ? "miss the keywords beyond the first 26" : "notice nothing");
 		job_cell_u64(j, g->status.highestmodseq);
 	}
 	job_cell_str(j, dovecot_commands(j, &g->release));

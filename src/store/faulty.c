@@ -403,6 +403,7 @@ static const struct store_ops store_faulty_table = {
 	.driver = "faulty",
 	.separator = '.',
 	.bad_chars = "./",
+	.shared_keywords = MAIL_KEYWORDS_MAX,
 	.probe = faulty_probe,
 	.open = faulty_open,
 	.close = faulty_close,

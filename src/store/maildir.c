@@ -506,6 +506,7 @@ static const char *maildir_box_path(struct store_box *sb, struct arena *a)
 	.probe = maildir_probe, \
 	.close = maildir_close, \
 	.watch_list = maildir_watch_list, \
+	.shared_keywords = MAILDIR_LETTERS, \
 	.create = maildir_create, \
 	.subscriptions = maildir_subscriptions, \
 	.subscribe = maildir_subscribe, \

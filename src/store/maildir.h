@@ -178,6 +178,8 @@ enum err maildir_uidlist_compact(struct maildir_box *b, struct errtext *t);
 
 /* maildir_keywords.c; parse fills name[0..25], empty before, with spans into text */
 void maildir_keywords_parse(struct span text, struct span name[MAILDIR_LETTERS]);
+/* Has every letter a name, in a mailbox that another served so far? What he has beyond them lies in his index. */
+bool maildir_keywords_elsewhere(struct maildir_box *b);
 enum err maildir_keywords(struct store_box *sb, struct arena *a, const char **names,
 			  struct errtext *t);
 enum err maildir_keyword_add(struct store_box *sb, const char *name, unsigned *bit_r,

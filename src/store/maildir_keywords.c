@@ -145,6 +145,25 @@ static enum err keywords_save(struct maildir_box *b, const struct span letter[MA
 		 : ERR_OK;
 }
 
+bool maildir_keywords_elsewhere(struct maildir_box *b)
+{
+	struct span letter[MAILDIR_LETTERS] = { { NULL, 0 } };
+	struct errtext t;
+	struct buf text;
+	int64_t mtime;
+	int i = 0;
+
+	if (extra_floor(b->extra) > 0)
+		return false;
+	buf_init(&text, KEYWORDS_FILE_MAX);
+	if (!keywords_load(b, &text, &mtime, &t))
+		maildir_keywords_parse(buf_span(&text), letter);
+	while (i < MAILDIR_LETTERS && letter[i].n > 0)
+		i++;
+	buf_free(&text);
+	return i == MAILDIR_LETTERS;
+}
+
 /* The bit that name has or, with free_r, could have. */
 static int keyword_find(const struct maildir_box *b, const struct span letter[MAILDIR_LETTERS],
 			const char *name, int *free_r)

@@ -387,6 +387,8 @@ enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, str
 		id.modseq_floor = extra_floor(b->extra);
 	if (!id.note && b->list.mend)
 		id.note = "dovecot-uidlist holds damaged lines; their messages get new UIDs";
+	else if (!id.note && maildir_keywords_elsewhere(b))
+		id.note = "it has 26 keywords; those beyond, which Dovecot keeps in its index alone, are not taken over";
 	*id_r = id;
 	return ERR_OK;
 }

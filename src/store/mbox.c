@@ -354,6 +354,7 @@ const struct store_ops store_mbox = {
 	.separator = '/',
 	.leaves = true,
 	.bad_chars = "",
+	.shared_keywords = MAIL_KEYWORDS_MAX,
 	.late = true,
 	.probe = mbox_probe,
 	.open = mbox_open,

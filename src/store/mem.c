@@ -648,6 +648,7 @@ const struct store_ops store_memory = {
 	.driver = "memory",
 	.separator = '.',
 	.bad_chars = "./",
+	.shared_keywords = MAIL_KEYWORDS_MAX,
 	.probe = mem_probe,
 	.open = mem_open,
 	.close = mem_close,
