@@ -79,7 +79,7 @@ static enum err on_take(void *ctx, struct chan *c, struct msg_in *in)
 {
 	struct grant *g = ctx;
 	struct dotlock_want want = {
-		.name = g->name, .host = g->k->host, .pid = g->pid, .stale = stale_after(g), .mode = 0644, .hidden = true
+		.name = g->name, .host = g->k->host, .pid = g->pid, .stale = stale_after(g), .mode = 0644, .mbox = true
 	};
 	struct errtext t = { "" };
 	struct msg m;

@@ -53,7 +53,8 @@ static bool lock_is_stale(int dir_fd, const struct dotlock_want *want, struct st
 	text[n > 0 ? n : 0] = '\0';
 	time_t age =
 		time(NULL) - (st_r->st_mtime > st_r->st_ctime ? st_r->st_mtime : st_r->st_ctime);
-	return age > want->stale || (want->host && n == 0 && age > EMPTY_GRACE) || holder_is_dead(text, want, age);
+	return age > want->stale || (want->host && !want->mbox && n == 0 && age > EMPTY_GRACE) ||
+	       holder_is_dead(text, want, age);
 }
 
 /*
@@ -85,7 +86,7 @@ static int guard_create(int dir_fd, const struct dotlock_want *want)
 {
 	char draft[NAME_MAX + 1], text[320];
 
-	snprintf(draft, sizeof(draft), "%s%.*s.%ld.%llx", want->hidden ? "." : "", STEM_MAX, want->name, (long)getpid(),
+	snprintf(draft, sizeof(draft), "%s%.*s.%ld.%llx", want->mbox ? "." : "", STEM_MAX, want->name, (long)getpid(),
 		 (unsigned long long)clock_wall_us());
 	int n = snprintf(text, sizeof(text), "%ld:%s", (long)holder(want), want->host);
 	size_t len = n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1;

@@ -163,7 +163,7 @@ static enum err dotlock_set(struct mbox_box *b, int type, struct errtext *t)
 	}
 	name = mem_printf("%s.lock", b->base);
 	struct dotlock_want want = {
-		.name = name, .host = b->r->host, .stale = stale_after(b), .mode = 0600, .hidden = true
+		.name = name, .host = b->r->host, .stale = stale_after(b), .mode = 0600, .mbox = true
 	};
 	e = dotlock_take(&b->dotlock, b->dir_fd, &want, t);
 	free(name);
