@@ -30,6 +30,11 @@ const struct acct_config *acct_config_of(const struct acct *a)
 	return a->config;
 }
 
+void acct_passive(struct acct *a, bool on)
+{
+	a->passive = on;
+}
+
 const char *acct_note(struct acct *a)
 {
 	const char *note = a->note;

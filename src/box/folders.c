@@ -479,7 +479,7 @@ enum err space_make(struct acct *a, struct space *s, struct errtext *t)
 	struct present p = { .f = NULL };
 	enum err e;
 
-	if (s->made || s->twin || s->ns->store.readonly || (!anything_asked(s->ns) && !s->ns->inbox))
+	if (s->made || a->passive || s->twin || s->ns->store.readonly || (!anything_asked(s->ns) && !s->ns->inbox))
 		return ERR_OK;
 	ar = arena_new(LIST_ARENA);
 	e = s->ns->ops->list(s->store, ar, &p.f, &p.folders, t);

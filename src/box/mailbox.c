@@ -59,7 +59,7 @@ static enum err make_missing(struct acct *a, const struct name *n, struct errtex
 	enum err e;
 
 	if (name_is_inbox(n)) {
-		if (n->space->ns->store.readonly)
+		if (a->passive || n->space->ns->store.readonly)
 			return ERR_NOTFOUND;
 		e = n->space->ns->ops->create(n->space->store, n->storage, NULL, t);
 		return e == ERR_EXISTS ? ERR_OK : e;

@@ -95,7 +95,7 @@ struct acct {
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* static sentence for the log, or NULL */
 	unsigned unpackings;              /* of large messages, under way */
-	bool closing;
+	bool closing, passive;
 	uint64_t kept_at;                 /* clock_ms of the last house-keeping */
 };
 

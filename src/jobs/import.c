@@ -122,6 +122,8 @@ static enum err import_start(struct jobs *j, struct errtext *t)
 	e = job_parent(j, j->arg[1], &m->parent, &m->separator, t);
 	if (!e)
 		e = job_location(j, j->arg[0].p, t);
+	if (!e && j->dry)
+		job_found_columns(j);
 	return e ? e : job_choose_query(j, j->arg + 2, j->args - 2, false, t);
 }
 

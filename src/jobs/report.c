@@ -357,7 +357,7 @@ static enum step dump_mailbox(struct jobs *j)
 }
 
 const struct job_row job_rows_dump[] = {
-	{ .name = "adopt", .start = adopt_start, .before = adopt_folder },
+	{ .name = "adopt", .start = adopt_start, .before = adopt_folder, .looks = true },
 	{ .name = "dump", .start = dump_start, .before = dump_folder, .mailbox = dump_mailbox },
 	{ .name = "release", .start = adopt_start, .mailbox = release_mailbox },
 	{ .name = "verify", .start = verify_start, .before = verify_folder },

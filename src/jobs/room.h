@@ -67,6 +67,7 @@ struct job_row {
 	enum step (*before)(struct jobs *j);  /* before a mailbox is opened; may be NULL */
 	enum step (*mailbox)(struct jobs *j);
 	enum step (*last)(struct jobs *j); /* after the last mailbox; may be NULL */
+	bool looks;                        /* for those who have not moved here: makes nothing */
 };
 
 extern const struct job_row job_rows_mailbox[], job_rows_fetch[], job_rows_change[], job_rows_save[], job_rows_import[],

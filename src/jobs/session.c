@@ -251,9 +251,11 @@ static void run(void *ctx)
 	enum step step;
 
 	j->end_us = clock_us() + JOB_SLICE_US;
+	acct_passive(j->cfg.acct, j->dry || j->row->looks);
 	do {
 		step = stream_full(j->io) ? STEP_OUTPUT_FULL : j->row->step ? j->row->step(j) : job_mailboxes(j);
 	} while (step == STEP_SLICE && !job_slice_over(j));
+	acct_passive(j->cfg.acct, false);
 	j->cfg.on_busy(j->cfg.ctx);
 	if (step == STEP_DONE)
 		finish(j);
@@ -349,7 +351,9 @@ static void begin(struct jobs *j, struct span line)
 		finish(j);
 		return;
 	}
+	acct_passive(j->cfg.acct, j->dry || j->row->looks);
 	e = j->row->start(j, &t);
+	acct_passive(j->cfg.acct, false);
 	if (e) {
 		job_warn(j, e == ERR_SYNTAX ? STATUS_TEMP : job_status(e), "%s", t.text[0] ? t.text : err_name(e));
 		finish(j);

@@ -90,11 +90,12 @@ static void close_idle(void *ctx)
 	worker_rest(w);
 }
 
-void account_release(struct account *a)
+void account_release(struct account *a, bool session)
 {
 	log_notes(a);
 	account_stir(a);
-	acct_autoexpunge(a->acct);
+	if (session)
+		acct_autoexpunge(a->acct);
 	if (acct_busy(a->acct))
 		account_busy(a);
 	if (--a->jobs > 0)

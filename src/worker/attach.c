@@ -16,7 +16,7 @@ static void job_free(struct job *j)
 	DL_DELETE(j->w->jobs, j);
 	jobs_free(&j->admin);
 	if (j->a != NULL)
-		account_release(j->a);
+		account_release(j->a, !span_eq_str(span_str(j->service), "adm"));
 	free(j->service);
 	free(j->id);
 	free(j->rip);

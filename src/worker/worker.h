@@ -51,7 +51,8 @@ struct account {
 /* Finds or opens; ERR_* with a sentence. The caller adds to jobs. */
 enum err account_get(struct worker *w, const struct msg_user *u, struct account **a_r,
 		     struct errtext *t);
-void account_release(struct account *a); /* one job less */
+/* One job less; session: one after which old mail goes (autoexpunge), not the administrator's command. */
+void account_release(struct account *a, bool session);
 void account_busy(struct account *a);    /* disk work is owed: do it within a second */
 void account_stir(struct account *a);    /* something goes on: what it takes goes back when it has gone quiet */
 void accounts_close(struct worker *w);   /* at exit: drains */

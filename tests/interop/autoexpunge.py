@@ -2,11 +2,12 @@
 """mailbox {} sections: auto = no, create and subscribe; autoexpunge and autoexpunge_max_mails, for names and patterns, when a session
 or a delivery has ended; another session hears of it; Dovecot sees the same mail afterwards."""
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/lib")
 from testalternate import PROGRAM, Stdio  # noqa: E402
-from testsite import Site, wait_for  # noqa: E402
+from testsite import GID, UID, Site, wait_for  # noqa: E402
 
 USER = "anna@example.org"
 BOXES = """
@@ -77,6 +78,35 @@ with Site({USER: "secret"}, extra=BOXES) as site:
     imap.select("INBOX")
     left = imap.uid("SEARCH", "ALL")[1][0].split()
     assert left == [b"4", b"5", b"6"], left
+    imap.logout()
+    # Nobody's session: what the administrator asks expunges nothing, and who only looks makes nothing.
+    before = count(site, "")
+    site.stop()
+    for n in range(2):
+        path = f"{site.maildir(USER)}/new/{1700000000 + n}.M1P1.elsewhere"
+        with open(path, "w") as f:
+            f.write("Subject: dropped\n\nbody\n")
+        os.chown(path, UID, GID)
+    shutil.rmtree(f"{site.maildir(USER)}/.Made")
+    subscriptions = site.maildir(USER) + "/subscriptions"
+    with open(subscriptions) as f:
+        noted = f.read()
+    assert "Watched" in noted
+    with open(subscriptions, "w") as f:
+        f.write(noted.replace("Watched\n", ""))
+    for words in (("adopt", "--check"), ("expunge", "--dry-run", "mailbox", "INBOX", "all"), ("release", "--dry-run")):
+        done = site.adm(words[0], "-u", USER, *words[1:])
+        assert done.returncode == 0, done
+        with open(subscriptions) as f:
+            assert "Watched" not in f.read() and not os.path.exists(f"{site.maildir(USER)}/.Made"), words
+    assert site.adm("search", "-u", USER, "mailbox", "INBOX", "all").returncode == 0
+    assert count(site, "") == before + 2
+    site.start()
+    site.imap(USER).logout()
+    wait_for(lambda: count(site, "") == before, 20)
+    imap = site.imap(USER)
+    imap.select("INBOX")
+    left = imap.uid("SEARCH", "ALL")[1][0].split()
     imap.logout()
     site.stop()
     if os.path.exists(PROGRAM):

@@ -313,6 +313,8 @@ def test_save(both):
     fill(f"{source}/Maildir", MAILS[:2])
     fill(f"{source}/Maildir/.Deep.Down", MAILS[2:3])
     give(source)
+    dry = both.ours("import", "--dry-run", f"maildir:{source}/Maildir", "Restored", "all")
+    assert dry.returncode == 0 and dry.stdout and b"Restored" not in both.ours("mailbox", "list").stdout, dry
     r = both.ours("import", "-s", f"maildir:{source}/Maildir", "Restored", "all")
     assert r.returncode == 0, r
     both.soon("fetch", "uid flags date.received text", "mailbox", "Restored.INBOX")
