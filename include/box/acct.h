@@ -109,7 +109,7 @@ enum err acct_open(const struct acct_config *config, struct acct **a_r, struct e
 /* All views must be closed. Drains the to-do list (bounded to 2 s; the rest waits for the next open), syncs the index. */
 void acct_close(struct acct **a);
 const struct acct_config *acct_config_of(const struct acct *a);
-/* As long as it is on nothing is made that was not asked for: no mailbox of a mailbox {} section, no INBOX. Who only looks sets it. */
+/* As long as it is on nothing is made unasked: no mailbox of a mailbox {} section, no INBOX. Who only looks sets it. */
 void acct_passive(struct acct *a, bool on);
 /* Something that belongs into the log (a UIDVALIDITY renewed and why, an index rebuilt): a static sentence, once; else NULL. */
 const char *acct_note(struct acct *a);

@@ -33,7 +33,7 @@ struct dotlock_want {
 	pid_t pid;        /* who a guard says that holds it; 0: we */
 	int stale;        /* seconds */
 	mode_t mode;
-	bool mbox;        /* programs of all kinds make it, some leave it empty; a draft's name begins with a dot, for they list all files */
+	bool mbox;        /* any program's, perhaps empty; a draft's name begins with a dot: others list all files here */
 };
 
 /* ERR_INUSE, ERR_CANNOT (too long a name), or what the directory says. */

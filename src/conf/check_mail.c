@@ -14,7 +14,8 @@ static void check_location(struct check *k, struct place at, const char *what, c
 	if (conf_location_parse(text, vars, "/home/user", k->c->arena, &location, &t))
 		FAIL(k, at, "%s: %s", what, t.text);
 	else if (location.broken_names)
-		WARN(k, at, "%s: BROKENCHAR has no effect here: directories whose names are not modified UTF-7 are not listed", what);
+		WARN(k, at, "%s: BROKENCHAR has no effect here: directories whose names are not modified UTF-7 are not listed",
+		     what);
 }
 
 static void check_locks(struct check *k, enum conf_id id, const char *name)

@@ -245,7 +245,8 @@ static enum step create_step(struct jobs *j)
 	}
 	/* A name that cannot be is wrong usage, as in Dovecot. */
 	if (e)
-		job_fail(j, e == ERR_CANNOT ? ERR_SYNTAX : e, &t, "Can't create mailbox %.*s", (int)j->arg[j->at].n, j->arg[j->at].p);
+		job_fail(j, e == ERR_CANNOT ? ERR_SYNTAX : e, &t, "Can't create mailbox %.*s", (int)j->arg[j->at].n,
+			 j->arg[j->at].p);
 	if (name && !e && !j->dry && j->option['s'])
 		subscribe(j, name, true);
 	return ++j->at < j->args ? STEP_SLICE : STEP_DONE;
