@@ -361,8 +361,10 @@ enum step acct_rename(struct acct *a, struct acct_rename *job)
 	struct name from, to;
 
 	job->err = name_resolve(a, job->from, &from, &job->text);
+	a->spaces_stay = true; /* that of from */
 	if (!job->err)
 		job->err = name_resolve(a, job->to, &to, &job->text);
+	a->spaces_stay = false;
 	if (job->err)
 		return STEP_DONE;
 	if (name_is_inbox(&to)) {

@@ -137,6 +137,30 @@ static void test_as_many_in_use_as_there_is_room_for(void **state)
 		view_close(&v[i]);
 }
 
+/* To make room for the other name's owner that of the first one must not go. */
+static void test_rename_from_one_to_another(void **state)
+{
+	char from[40], to[40], there[40];
+	struct acct_rename job = { .from = from, .to = to };
+	struct view *v[MOST - 1];
+	struct errtext t;
+
+	make_users(MOST + 1);
+	snprintf(there, sizeof(there), "%s/x", name_of(MOST));
+	assert_int_equal(acct_create(h.a, there, NULL, &t), ERR_OK);
+	snprintf(to, sizeof(to), "%s/y", name_of(MOST));
+	snprintf(from, sizeof(from), "%s/x", name_of(MOST - 1));
+	assert_int_equal(acct_create(h.a, from, NULL, &t), ERR_OK);
+	for (int i = 0; i < MOST - 1; i++)
+		assert_int_equal(view_open(h.a, name_of(i), false, &v[i], &t), ERR_OK);
+	assert_int_equal(acct_rename(h.a, &job), STEP_DONE);
+	assert_int_not_equal(job.err, ERR_OK);
+	assert_int_equal(acct_exists(h.a, from, &t), ERR_OK);
+	assert_int_equal(acct_exists(h.a, there, &t), ERR_OK);
+	for (int i = 0; i < MOST - 1; i++)
+		view_close(&v[i]);
+}
+
 /* Who is not there is not looked for again at once. */
 static void test_who_is_not_there(void **state)
 {
@@ -159,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_more_than_there_is_room_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_as_many_in_use_as_there_is_room_for, begin, end),
+		cmocka_unit_test_setup_teardown(test_rename_from_one_to_another, begin, end),
 		cmocka_unit_test_setup_teardown(test_who_is_not_there, begin, end),
 	};
 
