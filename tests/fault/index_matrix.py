@@ -3,11 +3,13 @@
 
 Every kind of damage, in both formats, while the server is stopped, while clients are connected (who ask all the time, or sit in
 IDLE), and while mail is delivered: UIDVALIDITY, UIDs, flags, keywords (more than 26), dates, sizes, object ids, texts, names and
-subscriptions are the same afterwards, HIGHESTMODSEQ and UIDNEXT do not go back, no acknowledged delivery is missing or there twice. Those
+subscriptions, POP3 UIDLs and their order are the same afterwards, HIGHESTMODSEQ, UIDNEXT and SAVEDATE (which the index alone knows; without
+it, it is the time of the file's last change, as in Dovecot) do not go back, no acknowledged delivery is missing or there twice. Those
 connected notice nothing; only a file that is overwritten or cut beneath a process that has it mapped may end its connections.
 
 Usage: index_matrix.py [FORMAT[/KIND[/WHILE]]], e.g. mbox/bits
 """
+import email.utils
 import imaplib
 import os
 import random
@@ -79,6 +81,9 @@ class Damage:
     def version_2(self):
         self.seal(2)
 
+    def version_3(self):
+        self.seal(3)
+
     def version_unknown(self):
         self.seal(200)
 
@@ -127,7 +132,7 @@ class Damage:
 
 # Whether those connected notice nothing: else a process may die of a file that changes beneath it.
 KINDS = {"gone": True, "guard_gone": True, "data_gone": True, "swapped": True, "of_another": True, "older": True, "version_1": True,
-         "version_2": True, "version_unknown": True, "rebuilt": True, "bits": False, "pages": False, "heads": False, "empty": False,
+         "version_2": True, "version_3": True, "version_unknown": True, "rebuilt": True, "bits": False, "pages": False, "heads": False, "empty": False,
          "cut": False, "ragged": False, "foreign": False}
 WHILES = ["stopped", "connected", "delivering"]
 
@@ -165,6 +170,22 @@ def state(imap):
                 number = int(re.search(rb"X-Delivered: (\d+)", text)[1])
                 found.setdefault("delivered", []).append(number)
     return found, numbers
+
+
+def beside(site, user):
+    """What POP3 clients know, without deliveries; and when messages were saved."""
+    said = site.adm("-f", "tab", "fetch", "-u", user, "mailbox uid pop3.uidl pop3.order",
+                   "mailbox", "*", "NOT", "HEADER", "X-Delivered", "")
+    assert said.returncode == 0 and said.stdout.count("\n") > 20, said
+    imap = site.imap(user)
+    saved = {}
+    for box in BOXES:
+        imap.select(box)
+        for line in imap.uid("FETCH", "1:*", "(SAVEDATE)")[1]:
+            uid, date = re.search(rb'UID (\d+) SAVEDATE "([^"]+)"', line).groups()
+            saved[box, int(uid)] = email.utils.mktime_tz(email.utils.parsedate_tz(date.decode()))
+    imap.logout()
+    return sorted(said.stdout.splitlines()), saved
 
 
 def patient_state(site, user):
@@ -309,6 +330,8 @@ class Trial:
         want = {user: patient_state(self.site, user) for user in (ANNA, BERT)}
         for user in want:
             want[user][0].pop("delivered", None)
+        pop3, saved = beside(self.site, ANNA)
+        assert self.form == "mbox" or "old1" in "".join(pop3), pop3
         harm = getattr(Damage(self.site, self.index, self.other, old, rng), kind)
         closed = byes = 0
         if when == "stopped":
@@ -327,7 +350,21 @@ class Trial:
             assert found == want[user][0], difference(want[user][0], found)
             assert all(numbers[k] >= n for k, n in want[user][1].items()), (want[user][1], numbers)
             assert user != ANNA or (set(self.sent) <= set(delivered) and len(delivered) == len(set(delivered))), delivered
+        uidls, later = beside(self.site, ANNA)
+        assert uidls == pop3, (pop3, uidls)
+        assert all(date <= later[k] <= time.time() + 1 for k, date in saved.items()), (saved, later)
         return closed, byes
+
+
+def leave_uidls(site, user):
+    """As a migration from another POP3 server does it."""
+    path = f"{site.maildir(user)}/dovecot-uidlist"
+    if not os.path.exists(path):
+        return
+    with open(path) as f:
+        head, *lines = f.read().splitlines()
+    with open(path, "w") as f:
+        f.write(head + "\n" + "".join(re.sub(r"^(\d+)", r"\1 Pold\1", line) + "\n" if n % 2 else line + "\n" for n, line in enumerate(lines)))
 
 
 def matrix(form, only):
@@ -339,6 +376,7 @@ def matrix(form, only):
         trial = Trial(site, form, numbers, sent)
         patient_state(site, ANNA)
         site.stop()
+        leave_uidls(site, ANNA)
         old = f"{site.dir}/old"
         shutil.copytree(trial.index, old)  # as a backup would
         site.start()
