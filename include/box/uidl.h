@@ -9,7 +9,7 @@
 
 struct view_uidls;
 
-/* Reads the folder, all of it: once a session. */
+/* Reads the folder, all of it: once a session. ERR_INUSE: it is locked. */
 enum err view_uidls_load(struct view *v, struct view_uidls **u_r, struct errtext *t);
 /* False: nothing is noted of this UID. *uidl_r may be empty, *order_r 0; borrowed until the end. */
 bool view_uidls_find(const struct view_uidls *u, uint32_t uid, struct span *uidl_r, uint32_t *order_r);

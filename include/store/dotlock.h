@@ -36,6 +36,8 @@ struct dotlock_want {
 	bool mbox;        /* any program's, perhaps empty; a draft's name begins with a dot: others list all files here */
 };
 
+/* dotlock_want.stale: most, but for ever as long as what is locked (NULL: not there) changes oftener than that. */
+int dotlock_stale_after(int most, const struct stat *guarded);
 /* ERR_INUSE, ERR_CANNOT (too long a name), or what the directory says. */
 enum err dotlock_take(struct dotlock *l, int dir_fd, const struct dotlock_want *want, struct errtext *t);
 /*

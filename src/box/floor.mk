@@ -6,6 +6,7 @@ src_box_libbox_a_SOURCES = \
 	include/box/query.h src/box/query.h src/box/kept.c src/box/query.c src/box/query_tree.c src/box/match.c \
 	include/box/sort.h src/box/sort.c \
 	include/box/thread.h src/box/thread.h src/box/thread.c src/box/learnt.c src/box/links.c src/box/subjects.c \
+	include/box/patience.h \
 	include/box/uidl.h src/box/uidl.c \
 	include/box/view.h src/box/view.c src/box/update.c \
 	src/box/room.h \

@@ -3,8 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-
-enum { PATIENCE_MS = 30000 }; /* with what another program or process has locked */
+#include "box/patience.h"
 
 struct reindexing {
 	struct arena *ar;        /* own */
@@ -60,7 +59,7 @@ static enum step drain(struct reindexing *r, struct acct_reindex *job)
 
 	if (!e && found)
 		step = todo_drain(r->mb->space->shelf, r->mb, &e, &job->text);
-	if (e == ERR_INUSE && clock_ms() - r->since < PATIENCE_MS)
+	if (box_patient(e, r->since))
 		return STEP_WAITING;
 	if (!e && step == STEP_SLICE)
 		return step;

@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "box/patience.h"
 
 enum {
 	BATCH = 1000,
-	PATIENCE_MS = 30000,    /* with what another program has locked */
 	MODSEQ_MARGIN = 1000,   /* between what clients know and where the other server begins */
 	MODSEQ_ABROAD = 1 << 24 /* and to where we go on: all that it may give */
 };
@@ -83,7 +83,7 @@ static bool waits(struct acct_release *job)
 {
 	const struct releasing *g = job->priv;
 
-	if (job->err != ERR_INUSE || clock_ms() - g->since >= PATIENCE_MS)
+	if (!box_patient(job->err, g->since))
 		return false;
 	job->err = ERR_OK;
 	return true;

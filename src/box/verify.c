@@ -10,11 +10,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "box/patience.h"
 
-enum {
-	SCAN_ARENA = 1 << 30,
-	PATIENCE_MS = 30000, /* with what another program or process has locked */
-};
+enum { SCAN_ARENA = 1 << 30 };
 
 struct verifying {
 	struct mailbox *mb;      /* a reference */
@@ -268,7 +266,7 @@ static bool waits(struct acct_verify *job)
 {
 	const struct verifying *r = job->priv;
 
-	if (job->err != ERR_INUSE || clock_ms() - r->since >= PATIENCE_MS)
+	if (!box_patient(job->err, r->since))
 		return false;
 	job->err = ERR_OK;
 	return true;

@@ -6,7 +6,6 @@
  * "lock" and "unlock". When the socket closes, the lock goes. The lock file names the worker's pid, so that it is not
  * taken for a dead one's when we are killed while he writes.
  */
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -64,23 +63,18 @@ static void worker_gone(void *ctx, struct chan *c, enum err why)
 	grant_free(ctx);
 }
 
-/* A lock is not stale as long as the mbox itself changes. */
-static int stale_after(const struct grant *g)
-{
-	int most = (int)(conf_u64(g->k->conf, CONF_MBOX_DOTLOCK_CHANGE_TIMEOUT) / 1000);
-	struct stat st;
-
-	if (fstatat(g->dir_fd, g->base, &st, 0) == 0 && clock_wall() - st.st_mtime < most)
-		return INT32_MAX;
-	return most;
-}
-
 static enum err on_take(void *ctx, struct chan *c, struct msg_in *in)
 {
 	struct grant *g = ctx;
-	struct dotlock_want want = {
-		.name = g->name, .host = g->k->host, .pid = g->pid, .stale = stale_after(g), .mode = 0644, .mbox = true
-	};
+	int most = (int)(conf_u64(g->k->conf, CONF_MBOX_DOTLOCK_CHANGE_TIMEOUT) / 1000);
+	struct stat st;
+	bool found = fstatat(g->dir_fd, g->base, &st, 0) == 0;
+	struct dotlock_want want = { .name = g->name,
+				     .host = g->k->host,
+				     .pid = g->pid,
+				     .stale = dotlock_stale_after(most, found ? &st : NULL),
+				     .mode = 0644,
+				     .mbox = true };
 	struct errtext t = { "" };
 	struct msg m;
 

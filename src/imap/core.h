@@ -7,13 +7,14 @@
 
 #include "imap/module.h"
 #include "imap/session.h"
+#include "box/patience.h"
 #include "io/loop.h"
 #include "io/stream.h"
 
 enum {
 	IMAP_BAD_MAX = 20,                /* bad commands in a row that end the session */
 	IMAP_SLICE_US = 4000,             /* one slice of a pausable command */
-	IMAP_WAIT_MS = 30 * 1000,         /* STEP_WAITING is answered with NO [INUSE] after this */
+	IMAP_WAIT_MS = BOX_PATIENCE_MS,   /* STEP_WAITING is answered with NO [INUSE] after this */
 	IMAP_STALL_MS = 5 * 60 * 1000,    /* a client that takes no output */
 	IMAP_REFRESH_MS = 1000,           /* how often ordinary commands look at the folder */
 	IMAP_ARENA_MAX = 16 << 20,        /* memory of one command: a line of 1 MiB as a tree, results */

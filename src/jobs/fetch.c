@@ -4,7 +4,9 @@
  */
 #include "fetch.h"
 
+#include "base/clock.h"
 #include "base/guid.h"
+#include "box/patience.h"
 #include "mime/header.h"
 #include "mime/plain.h"
 
@@ -87,6 +89,7 @@ struct fetching {
 	struct mime_plain plain; /* own */
 	struct mime_tree tree;   /* own */
 	struct view_uidls *uidls; /* own */
+	uint64_t since;          /* clock_ms: it was begun */
 };
 
 static void fetching_drop(void *state)
@@ -305,19 +308,26 @@ static void take_facts(struct jobs *j, struct fetching *g, const struct message_
 	job_row_begin(j);
 }
 
-static enum err fetching_begin(struct jobs *j, struct fetching **g_r, struct errtext *t)
+static struct fetching *fetching_new(struct jobs *j)
 {
-	struct fetch *ft = j->state;
 	struct fetching *g = job_box_state(j, sizeof(*g), fetching_drop);
-	enum err e = ERR_OK;
 
 	if (!g)
-		return ERR_MEMORY;
+		return NULL;
 	buf_init(&g->facts, FACTS_MOST);
 	buf_init(&g->piece, HEADER_MOST);
 	buf_init(&g->made, FACTS_MOST);
 	g->charsets = mime_charsets_new();
-	*g_r = g;
+	g->since = clock_ms();
+	return g;
+}
+
+/* ERR_INUSE: it may be tried again. */
+static enum err fetching_begin(struct jobs *j, struct fetching *g, struct errtext *t)
+{
+	struct fetch *ft = j->state;
+	enum err e = ERR_OK;
+
 	if (ft->notes)
 		e = view_uidls_load(j->v, &g->uidls, t);
 	ft->uidls = g->uidls;
@@ -339,11 +349,15 @@ static enum err next_message(struct jobs *j, struct fetching *g, struct errtext 
 
 static enum step fetch_mailbox(struct jobs *j)
 {
-	struct fetching *g = j->box_state;
+	struct fetching *g = j->box_state ? j->box_state : fetching_new(j);
 	struct errtext t = { "" };
 	enum step step = STEP_DONE;
-	enum err e = g ? ERR_OK : fetching_begin(j, &g, &t);
+	enum err e = g ? ERR_OK : ERR_MEMORY;
 
+	if (!e && !g->walk)
+		e = fetching_begin(j, g, &t);
+	if (g && !g->walk && box_patient(e, g->since))
+		return STEP_WAITING;
 	while (!e && step == STEP_DONE && !job_slice_over(j)) {
 		if (!g->row)
 			e = next_message(j, g, &t);

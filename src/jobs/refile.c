@@ -6,8 +6,7 @@
 
 #include "base/clock.h"
 #include "base/must.h"
-
-enum { PATIENCE_MS = 30000 }; /* with what another program has locked */
+#include "box/patience.h"
 
 /* One mailbox: what is left to do, and the batch under way. */
 struct batch {
@@ -206,7 +205,7 @@ static enum step flags_mailbox(struct jobs *j)
 	if (!batch_next(b, JOB_BATCH))
 		return STEP_DONE;
 	e = view_store(j->v, &b->now, &b->store, &t);
-	if (e == ERR_INUSE && clock_ms() - b->since < PATIENCE_MS)
+	if (box_patient(e, b->since))
 		return STEP_WAITING;
 	set_free(&b->store.modified);
 	return batch_done(j, b, e, &t);

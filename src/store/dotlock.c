@@ -133,6 +133,11 @@ enum err dotlock_take(struct dotlock *l, int dir_fd, const struct dotlock_want *
 	return ERR_OK;
 }
 
+int dotlock_stale_after(int most, const struct stat *guarded)
+{
+	return guarded && clock_wall() - guarded->st_mtime < most ? INT32_MAX : most;
+}
+
 bool dotlock_holds(const struct dotlock *l)
 {
 	struct stat st;

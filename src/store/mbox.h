@@ -79,8 +79,10 @@ struct mbox_map {
 	bool known;
 	bool grown;              /* of what was before its growth nobody has looked whether it is as it was */
 	struct mbox_stamp stamp; /* when it was parsed or last written by us */
-	struct mbox_stamp told;  /* a token of this was given, */
-	size_t told_n;           /* these were there then and have not moved since, but for what only heads tell. 0: none */
+	struct mbox_told {
+		struct mbox_stamp stamp; /* a token of this was given; */
+		size_t n;        /* these were there then and have not moved since, but for what only heads tell. 0: none */
+	} told[2];               /* by the last scan, and by the last mbox_token */
 	struct mbox_msg *msg;    /* own; in the order of the file, the pseudo message left out */
 	size_t n, cap;
 	uint64_t end;            /* where the parsed part ends */

@@ -39,7 +39,10 @@ enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r)
 	return ERR_OK;
 }
 
-/* Never back, as long as what was before is ours. */
+/*
+ * Never back, as long as what was before is ours. A second of the clock has two at most: who looks between two changes of one
+ * size in the latter, and never again, misses one. More would set the file ahead of the clock, which says "new mail" to others.
+ */
 static void time_after(const struct mbox_stamp *before, bool changed, struct timespec *t)
 {
 	if (before->sec == t->tv_sec + 1 || (changed && before->sec == t->tv_sec))
@@ -132,17 +135,6 @@ static enum err flock_set(struct mbox_box *b, int type, struct errtext *t)
 	return err_sys(t, "cannot lock %s", b->path);
 }
 
-/* A lock file is not stale as long as the mbox itself changes. */
-static int stale_after(const struct mbox_box *b)
-{
-	int most = b->r->set.dotlock_change_timeout;
-	struct stat st;
-
-	if (b->fd >= 0 && fstat(b->fd, &st) == 0 && clock_wall() - st.st_mtime < most)
-		return INT32_MAX;
-	return most;
-}
-
 static void dotlock_let_go(struct mbox_box *b)
 {
 	dotlock_drop(&b->dotlock);
@@ -154,6 +146,7 @@ static void dotlock_let_go(struct mbox_box *b)
 static enum err dotlock_set(struct mbox_box *b, int type, struct errtext *t)
 {
 	struct store_locker *locker = &b->r->set.locker;
+	struct stat st;
 	char *name;
 	enum err e;
 
@@ -162,9 +155,12 @@ static enum err dotlock_set(struct mbox_box *b, int type, struct errtext *t)
 		return ERR_OK;
 	}
 	name = mem_printf("%s.lock", b->base);
-	struct dotlock_want want = {
-		.name = name, .host = b->r->host, .stale = stale_after(b), .mode = 0600, .mbox = true
-	};
+	struct dotlock_want want = { .name = name,
+				     .host = b->r->host,
+				     .stale = dotlock_stale_after(b->r->set.dotlock_change_timeout,
+								  b->fd >= 0 && fstat(b->fd, &st) == 0 ? &st : NULL),
+				     .mode = 0600,
+				     .mbox = true };
 	e = dotlock_take(&b->dotlock, b->dir_fd, &want, t);
 	free(name);
 	if (e == ERR_PERM && locker->take && mbox_is_inbox(b->r, b->name)) {

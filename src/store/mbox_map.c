@@ -2,6 +2,7 @@
 #include "mbox_parse.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -147,7 +148,7 @@ static enum err map_renew(struct mbox_parser *p, const struct mbox_stamp *now, e
 	if (!e && *done_r && map->grown && look == MBOX_LOOK_HEADS) {
 		e = heads_again(p, done_r);
 		map->grown = false;
-		map->told_n = 0;
+		memset(map->told, 0, sizeof(map->told));
 	}
 	return e;
 }
@@ -233,8 +234,9 @@ enum err mbox_map_written(struct mbox_box *b, size_t moved, struct errtext *t)
 	bool done = moved == SIZE_MAX;
 	enum err e = mbox_stamp(b, &now);
 
-	if (moved < b->map.told_n)
-		b->map.told_n = moved;
+	for (size_t i = 0; i < ARRAY_LEN(b->map.told); i++)
+		if (moved < b->map.told[i].n)
+			b->map.told[i].n = moved;
 	if (!e && !done && b->map.n) {
 		mbox_parser_init(&p, b->fd, &b->map, now.size);
 		e = parse_grown(&p, &done);

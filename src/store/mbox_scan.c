@@ -2,6 +2,7 @@
 #include "mbox_beside.h"
 
 #include "base/mem.h"
+#include "base/must.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -90,13 +91,12 @@ enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r)
 }
 
 /* The token of the map as it is. */
-static enum err tell(struct mbox_map *map, struct arena *a, struct span *token_r)
+static enum err tell(const struct mbox_map *map, struct mbox_told *told, struct arena *a, struct span *token_r)
 {
 	bool ok;
 
+	*told = (struct mbox_told){ map->stamp, map->n };
 	*token_r = arena_copy(a, span_of(&map->stamp, sizeof(map->stamp)), &ok);
-	map->told = map->stamp;
-	map->told_n = ok ? map->n : 0;
 	return ok ? ERR_OK : ERR_LIMIT;
 }
 
@@ -108,7 +108,7 @@ enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r)
 
 	if (e || changed)
 		return e ? e : ERR_INUSE;
-	return tell(map, a, token_r);
+	return tell(map, &map->told[1], a, token_r);
 }
 
 /* Those from from on, and of the others the recent ones. */
@@ -144,7 +144,7 @@ static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct st
 	if (!ok)
 		return ERR_LIMIT;
 	*scan_r = (struct store_scan){ .msg = msg, .n = n, .settled = true, .unsure = map->stamp.grown };
-	return tell(map, a, &scan_r->token);
+	return tell(map, &map->told[0], a, &scan_r->token);
 }
 
 static enum err update_numbered(struct mbox_box *b, enum mbox_look look, struct errtext *t)
@@ -175,20 +175,32 @@ enum err mbox_scan(struct store_box *sb, struct arena *a, struct store_scan *sca
 	return e == ERR_LIMIT ? err_say(t, e, "%s has too many messages for one command", b->name) : e;
 }
 
+static const struct mbox_told *told_with(const struct mbox_map *map, struct span token)
+{
+	for (size_t i = 0; i < ARRAY_LEN(map->told); i++) {
+		const struct mbox_told *told = &map->told[i];
+
+		if (told->n && !told->stamp.young && span_eq(token, span_of(&told->stamp, sizeof(told->stamp))))
+			return told;
+	}
+	return NULL;
+}
+
 /* Only what was appended since the token, when the file is known to be the same before that. */
 enum err mbox_scan_new(struct store_box *sb, struct span token, struct arena *a, struct store_scan *scan_r,
 		       struct errtext *t)
 {
 	struct mbox_box *b = mbox_box_of(sb);
-	struct mbox_map *map = &b->map;
+	const struct mbox_map *map = &b->map;
+	const struct mbox_told *told = told_with(map, token);
 	enum err e;
 
-	if (!map->told_n || token.n != sizeof(map->told) || map->told.young || memcmp(token.p, &map->told, token.n) != 0)
+	if (!told)
 		return err_say(t, ERR_CANNOT, "the token proves nothing");
 	e = read_map(b, MBOX_LOOK_NEW, t);
-	if (!e && (!map->told_n || map->n - map->unnumbered < map->told_n))
+	if (!e && (!told->n || map->n - map->unnumbered < told->n))
 		e = err_say(t, ERR_CANNOT, "%s changed elsewhere too", b->name);
-	return e ? e : give(b, map->told_n, a, scan_r);
+	return e ? e : give(b, told->n, a, scan_r);
 }
 
 /* What we appended has its UIDs already: no need to wait for the lock once more. */
