@@ -70,7 +70,7 @@ struct acct_share {
  * once for all that happened since to names that cares answers true for (NULL: any).
  */
 struct acct_watcher {
-	void *(*add)(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg),
+	void *(*add)(void *ctx, const char *dir, bool (*cares)(const char *name, bool dir), void (*changed)(void *arg),
 		     void *arg); /* NULL: cannot */
 	void (*remove)(void *ctx, void *handle);
 	/*

@@ -14,7 +14,7 @@ struct watch;
 enum err watch_set_new(struct loop *l, struct watch_set **w_r);
 void watch_set_free(struct watch_set **w); /* after its watches; NULL allowed; nulls */
 
-typedef bool watch_cares_fn(const char *name);
+typedef bool watch_cares_fn(const char *name, bool dir); /* dir: it is a directory's */
 
 /*
  * fn(ctx) from the loop, once for all that happened since to names that cares answers true for (NULL: any).

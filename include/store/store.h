@@ -246,9 +246,10 @@ struct store_ops {
 
 	/*
 	 * May be NULL. Directories whose change means that list or subscriptions may answer something else, borrowed until
-	 * close; at most 4. cares_r: whether a change of this name in one of them matters.
+	 * close; at most 4. cares_r: whether a change of this name (dir: of a directory's) in one of them
+	 * matters.
 	 */
-	size_t (*watch_list)(struct store *s, const char *paths[4], bool (**cares_r)(const char *name));
+	size_t (*watch_list)(struct store *s, const char *paths[4], bool (**cares_r)(const char *name, bool dir));
 	/* May be NULL. One more such directory for this folder: where those below it come and go; in the arena; or NULL. */
 	const char *(*folder_dir)(struct store *s, const char *name, struct arena *a);
 

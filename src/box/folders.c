@@ -115,6 +115,50 @@ static enum err add_subscriptions(struct listing *l, struct space *s, struct err
 	return e;
 }
 
+/* Are its mailbox {} sections to be seen to? */
+static bool makes(const struct space *s)
+{
+	return !s->twin && !s->share && !s->ns->store.readonly;
+}
+
+/* auto = subscribe: whatever the file says. */
+static void always_name(const struct acct_ns *ns, const struct acct_mailbox *m, struct buf *out)
+{
+	buf_clear(out);
+	if (!ns->inbox || strcmp(m->name, "INBOX") != 0)
+		buf_add_str(out, ns->prefix);
+	buf_add_str(out, m->name);
+}
+
+static void add_always_subscribed(struct listing *l, struct space *s)
+{
+	struct buf name;
+
+	buf_init(&name, 4 * NAME_MAX_STORAGE);
+	for (size_t i = 0; makes(s) && i < s->ns->mailboxes; i++) {
+		if (!s->ns->mailbox[i].subscribe)
+			continue;
+		always_name(s->ns, &s->ns->mailbox[i], &name);
+		add(l, s, buf_span(&name), NULL, ENTRY_SUBSCRIBED);
+	}
+	buf_free(&name);
+}
+
+bool folder_always_subscribed(const struct acct *a, const char *client)
+{
+	bool found = false;
+	struct buf name;
+
+	buf_init(&name, 4 * NAME_MAX_STORAGE);
+	for (size_t i = 0; i < a->spaces; i++)
+		for (size_t k = 0; makes(&a->space[i]) && k < a->space[i].ns->mailboxes && !found; k++) {
+			always_name(a->space[i].ns, &a->space[i].ns->mailbox[k], &name);
+			found = a->space[i].ns->mailbox[k].subscribe && strcmp(buf_cstr(&name), client) == 0;
+		}
+	buf_free(&name);
+	return found;
+}
+
 /* INBOX first; then by levels: a separator is less than any other byte. */
 static int compare_names(const char *a, const char *b, char sep)
 {
@@ -373,6 +417,7 @@ static enum err add_space(struct listing *l, struct space *s, struct errtext *t)
 		e = add_mailboxes(l, s, t);
 	if (!e)
 		e = add_subscriptions(l, s, t);
+	add_always_subscribed(l, s);
 	add_prefix(l, s);
 	return e;
 }
@@ -479,7 +524,7 @@ enum err space_make(struct acct *a, struct space *s, struct errtext *t)
 	struct present p = { .f = NULL };
 	enum err e;
 
-	if (s->made || a->passive || s->twin || s->ns->store.readonly || (!anything_asked(s->ns) && !s->ns->inbox))
+	if (s->made || a->passive || !makes(s) || (!anything_asked(s->ns) && !s->ns->inbox))
 		return ERR_OK;
 	ar = arena_new(LIST_ARENA);
 	e = s->ns->ops->list(s->store, ar, &p.f, &p.folders, t);

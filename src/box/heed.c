@@ -156,7 +156,7 @@ static uint64_t counted(const struct folders *l)
 }
 
 /* NULL: cannot. */
-static struct dir_watch *watch_dir(struct folders *l, const char *path, bool (*cares)(const char *name), bool *new_r)
+static struct dir_watch *watch_dir(struct folders *l, const char *path, bool (*cares)(const char *name, bool dir), bool *new_r)
 {
 	const struct acct_watcher *w = &l->acct->config->watcher;
 	struct dir_watch *d;
@@ -189,7 +189,7 @@ static void unwatch(struct folders *l, struct dir_watch *d)
 
 static bool watch_folder(struct folders *l, const struct folder *f, struct arena *ar, bool *new_r)
 {
-	bool (*cares)(const char *name) = NULL;
+	bool (*cares)(const char *name, bool dir) = NULL;
 	const char *paths[4], *path;
 	struct dir_watch *d;
 	struct name n;
@@ -517,7 +517,8 @@ void folders_subscribed(struct acct *a, const struct space *s, const char *stora
 		return;
 	buf_init(&name, 4 * NAME_MAX_STORAGE);
 	name_subscribed(a, s, storage, &name);
-	if (s->ns->list != ACCT_LIST_NO && !subscribed(a->folders, buf_cstr(&name), s->sep, on))
+	if (s->ns->list != ACCT_LIST_NO &&
+	    (folder_always_subscribed(a, buf_cstr(&name)) || !subscribed(a->folders, buf_cstr(&name), s->sep, on)))
 		folders_changed(a, NULL, NULL);
 	buf_free(&name);
 }
@@ -541,7 +542,7 @@ static void on_change(void *arg)
 static void watch_space(struct acct *a, struct folders *l, const struct space *s)
 {
 	const struct acct_watcher *w = &a->config->watcher;
-	bool (*cares)(const char *name) = NULL;
+	bool (*cares)(const char *name, bool dir) = NULL;
 	const char *paths[4];
 	bool new;
 	size_t n;

@@ -265,6 +265,7 @@ void name_subscribed(struct acct *a, const struct space *s, const char *stored, 
 
 /* Creates and subscribes what mailbox {} sections ask for, once. */
 enum err space_make(struct acct *a, struct space *s, struct errtext *t);
+bool folder_always_subscribed(const struct acct *a, const char *client); /* auto = subscribe */
 
 /* --- mailbox.c ------------------------------------------------------------------ */
 

@@ -49,13 +49,13 @@ struct watch_set {
 
 /* --- events ------------------------------------------------------------------------------- */
 
-/* name: NULL for what concerns all. */
-static void watch_hit(struct watch_dir *d, uint64_t count, const char *name)
+/* name: NULL for what concerns all. dir: it is a directory's. */
+static void watch_hit(struct watch_dir *d, uint64_t count, const char *name, bool dir)
 {
 	struct watch *w;
 
 	DL_FOREACH (d->list, w) {
-		if (name && w->cares && !w->cares(name))
+		if (name && w->cares && !w->cares(name, dir))
 			continue;
 		w->count += count;
 		if (w->hit)
@@ -71,13 +71,13 @@ static void watch_event(struct watch_set *set, const struct inotify_event *ev)
 
 	if (ev->mask & IN_Q_OVERFLOW) {
 		HASH_ITER (hh, set->dirs, d, next)
-			watch_hit(d, LOST, NULL);
+			watch_hit(d, LOST, NULL, false);
 		return;
 	}
 	HASH_FIND_INT(set->dirs, &ev->wd, d);
 	if (!d)
 		return;
-	watch_hit(d, ev->mask & IN_IGNORED ? LOST : 1, ev->len ? ev->name : NULL);
+	watch_hit(d, ev->mask & IN_IGNORED ? LOST : 1, ev->len ? ev->name : NULL, ev->mask & IN_ISDIR);
 	if (ev->mask & IN_IGNORED) {
 		HASH_DEL(set->dirs, d);
 		d->gone = true;

@@ -385,7 +385,7 @@ static enum err faulty_token(struct store_box *b, struct arena *a, struct span *
 	return ops_of(b)->token ? ops_of(b)->token(inner_of(b), a, token_r) : ERR_CANNOT;
 }
 
-static size_t faulty_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name))
+static size_t faulty_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name, bool dir))
 {
 	struct store *inner = faulty_of(s)->inner;
 

@@ -145,7 +145,7 @@ enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_
 enum err maildir_create(struct store *s, const char *name, const char *special_use, struct errtext *t);
 /* LAYOUT=fs */
 const char *maildir_fs_folder_dir(struct store *s, const char *name, struct arena *a);
-size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name));
+size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name, bool dir));
 enum err maildir_remove(struct store *s, const char *name, struct errtext *t);
 enum err maildir_rename(struct store *s, const char *from, const char *to, struct errtext *t);
 

@@ -25,6 +25,7 @@ void folder_draft_name(struct maildir *m, char out[MAILDIR_NAME_MAX + 1]);
 
 /* The directory for drafts and trash, made where it is missing; -1 and errno. */
 int trash_work(struct maildir *m);
+const char *trash_work_name(const struct maildir *m); /* where the folders begin: no folder is called so */
 bool trash_is(int fd, const char *name);
 /* Renames from/dirname to the new trash into/aside. 0, or -1 and errno. */
 int trash_put(struct maildir *m, int from, const char *dirname, int into, char aside[MAILDIR_NAME_MAX + 1]);

@@ -109,7 +109,7 @@ static enum err visit_below(struct maildir *m, struct listing *l, size_t k)
 
 static void sweep_once(struct maildir *m)
 {
-	if (m->swept || m->readonly || !folder_is_dir(m->boxes_fd, "tmp") || trash_work(m) < 0)
+	if (m->swept || m->readonly || !folder_is_dir(m->boxes_fd, trash_work_name(m)) || trash_work(m) < 0)
 		return;
 	m->swept = true;
 	trash_sweep(m, m->work_fd, SWEEP_LIST);

@@ -81,13 +81,13 @@ enum err maildir_list(struct store *s, struct arena *a, struct store_folder **f_
 	return e;
 }
 
-static bool list_cares(const char *name)
+static bool list_cares(const char *name, bool dir)
 {
 	return name[0] == '.' || strcmp(name, "subscriptions") == 0;
 }
 
 /* Where SUBSCRIPTIONS= calls that file otherwise it may be any but those that lie beside it anyway; so may folders. */
-static bool list_may_care(const char *name)
+static bool list_may_care(const char *name, bool dir)
 {
 	static const struct span ours[] = { SPAN_INIT("dovecot."), SPAN_INIT("dovecot-"), SPAN_INIT("roost."),
 					    SPAN_INIT("roost-") };
@@ -99,7 +99,13 @@ static bool list_may_care(const char *name)
 	return !span_ends(s, SPAN(".lock"));
 }
 
-size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name))
+/* LAYOUT=fs: a directory of any name is a folder. */
+static bool list_fs_cares(const char *name, bool dir)
+{
+	return dir || list_may_care(name, dir);
+}
+
+size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name, bool dir))
 {
 	const struct maildir *m = maildir_of(s);
 	size_t n = 0;
@@ -111,7 +117,7 @@ size_t maildir_watch_list(struct store *s, const char *paths[4], bool (**cares_r
 		paths[n++] = m->control;
 	else if (m->boxes_fd != m->root_fd) /* where the subscriptions are */
 		paths[n++] = m->root;
-	*cares_r = !m->fs && strcmp(m->subscriptions, "subscriptions") == 0 ? list_cares : list_may_care;
+	*cares_r = m->fs ? list_fs_cares : strcmp(m->subscriptions, "subscriptions") == 0 ? list_cares : list_may_care;
 	return n;
 }
 

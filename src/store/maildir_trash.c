@@ -1,6 +1,6 @@
 /*
  * Directories that are no mailboxes yet, and those that are none any more: roost.new.* and roost.trash.*. They lie in
- * the mail root (Maildir++, where a mailbox begins with a dot) or in tmp/ of the place where the folders begin
+ * the mail root (Maildir++, where a mailbox begins with a dot) or in tmp/ (or DIRNAME/) of the place where the folders begin
  * (LAYOUT=fs, where no mailbox can be called so): no program takes them for mailboxes.
  */
 #include "maildir_folders.h"
@@ -149,10 +149,18 @@ int trash_put(struct maildir *m, int from, const char *dirname, int into, char a
 	return folder_move(from, dirname, into, aside);
 }
 
+/* With DIRNAME= Dovecot takes tmp for a level; what is called DIRNAME it passes over, and of no mailbox it lies there. */
+const char *trash_work_name(const struct maildir *m)
+{
+	return m->dirname ? m->dirname : "tmp";
+}
+
 int trash_work(struct maildir *m)
 {
-	if (m->work_fd < 0 && !m->readonly && file_mkdir(m->boxes_fd, "tmp", m->dir_mode) == ERR_OK)
-		m->work_fd = file_open_dir(m->boxes_fd, "tmp");
+	const char *name = trash_work_name(m);
+
+	if (m->work_fd < 0 && !m->readonly && file_mkdir(m->boxes_fd, name, m->dir_mode) == ERR_OK)
+		m->work_fd = file_open_dir(m->boxes_fd, name);
 	return m->work_fd;
 }
 

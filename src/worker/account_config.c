@@ -263,7 +263,7 @@ static bool share_config(struct account *a, const struct conf_namespace *n, stru
 }
 
 /* box counts what the kernel tells. */
-static void *watcher_add(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg),
+static void *watcher_add(void *ctx, const char *dir, bool (*cares)(const char *name, bool dir), void (*changed)(void *arg),
 			 void *arg)
 {
 	struct watch_set *set = ctx;

@@ -71,7 +71,7 @@ def run(location, shape):
         stream.flush()
         assert stream.readline().startswith(b"+")
         other = Outside(site, shape)
-        for n, name in enumerate(("one", "deep/er/two", "deep/er/two/three", "fresh/tree/at/once", "fresh/tree/more")):
+        for n, name in enumerate(("one", "deep/er/two", "deep/er/two/three", "fresh/tree/at/once", "fresh/tree/more", "dovecot-people", "roost-x/deep.lock", "roost-x/deep.lock/er")):
             other.make(name)
             hears(stream, name.replace("/", sep))
         other.rename("deep/er/two/three", "deep/er/two/four")

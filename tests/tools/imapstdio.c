@@ -210,7 +210,7 @@ static void print_usage(void)
 	       u.ru_stime.tv_sec, u.ru_stime.tv_usec, u.ru_maxrss);
 }
 
-static void *watcher_add(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg),
+static void *watcher_add(void *ctx, const char *dir, bool (*cares)(const char *name, bool dir), void (*changed)(void *arg),
 			 void *arg)
 {
 	struct watch *w;

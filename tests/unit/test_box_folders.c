@@ -91,6 +91,9 @@ static void test_sections(void **state)
 	/* Made by the first use of its name as well. */
 	assert_int_equal(acct_exists(h.a, "Sent", &t), ERR_OK);
 	assert_int_equal(acct_exists(h.a, "Nowhere", &t), ERR_NOTFOUND);
+	/* auto = subscribe: it is, whatever a client says. */
+	assert_int_equal(acct_subscribe(h.a, "Drafts", false, &t), ERR_OK);
+	assert_string_equal(listing(), "INBOX 0\nDrafts 8\\Drafts\nJunk 0\\Junk\nSent 0\\Sent\n");
 }
 
 static void test_levels(void **state)

@@ -20,7 +20,7 @@ static const char mail[] = "From: a@b\nSubject: one\n\nbody\n";
 static struct eye {
 	int fd;
 	uint64_t n;
-	bool (*cares)(const char *name);
+	bool (*cares)(const char *name, bool dir);
 	void (*changed)(void *arg);
 	void *arg;
 } eye;
@@ -43,7 +43,7 @@ static enum err open_counting(const struct store_config *config, struct store **
 	return e;
 }
 
-static void *eye_add(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg), void *arg)
+static void *eye_add(void *ctx, const char *dir, bool (*cares)(const char *name, bool dir), void (*changed)(void *arg), void *arg)
 {
 	if (eye.fd > 0)
 		return NULL;
@@ -67,7 +67,7 @@ static uint64_t eye_count(void *ctx, void *handle)
 		for (ssize_t at = 0; at < n;) {
 			const struct inotify_event *ev = (const struct inotify_event *)(buf + at);
 
-			eye.n += !eye.cares || eye.cares(ev->name);
+			eye.n += !eye.cares || eye.cares(ev->name, ev->mask & IN_ISDIR);
 			at += (ssize_t)(sizeof(*ev) + ev->len);
 		}
 	return eye.n;

@@ -41,7 +41,7 @@ struct eye {
 	uint64_t n;
 };
 
-static void *eye_add(void *ctx, const char *dir, bool (*cares)(const char *name), void (*changed)(void *arg), void *arg)
+static void *eye_add(void *ctx, const char *dir, bool (*cares)(const char *name, bool dir), void (*changed)(void *arg), void *arg)
 {
 	struct eye *e = mem_alloc(sizeof(*e));
 

@@ -210,6 +210,8 @@ static void test_dirname(void **state)
 	removes(r, "N/cur2", ERR_OK);
 	removes(r, "N", ERR_OK);
 	assert_int_equal(selectable(r, "N"), -1);
+	/* Of no directory of ours Dovecot would think that it is a level. */
+	assert_true(room_has(r, "mAil"));
 	c.dirname_control = true;
 	reopen(r, &store_maildir_fs, c);
 	(void)uidvalidity(r, "INBOX");

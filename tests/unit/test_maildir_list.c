@@ -197,20 +197,20 @@ static void test_watch(void **state)
 	struct room *r = *state;
 	struct store_config c = room_config(r);
 	char *control = arena_printf(r->arena, "%s/control", r->dir);
-	bool (*cares)(const char *name);
+	bool (*cares)(const char *name, bool dir);
 	const char *paths[4];
 
 	assert_int_equal(r->store->ops->watch_list(r->store, paths, &cares), 1);
 	assert_string_equal(paths[0], r->root);
-	assert_true(cares(".A") && cares("subscriptions"));
-	assert_false(cares("dovecot-uidlist") || cares("subscriptions.lock"));
+	assert_true(cares(".A", false) && cares("subscriptions", false));
+	assert_false(cares("dovecot-uidlist", false) || cares("subscriptions.lock", false));
 
 	c.subscriptions = "subs";
 	reopen(r, &store_maildir, c);
 	assert_int_equal(r->store->ops->watch_list(r->store, paths, &cares), 1);
-	assert_true(cares(".A") && cares("subs"));
-	assert_false(cares("dovecot-uidlist") || cares("subs.lock") || cares("roost-extra") || cares("dovecot.index.log"));
-	assert_true(cares("dovecot") && cares("roosters")); /* with LAYOUT=fs a folder may be called so */
+	assert_true(cares(".A", false) && cares("subs", false));
+	assert_false(cares("dovecot-uidlist", false) || cares("subs.lock", false) || cares("roost-extra", false) || cares("dovecot.index.log", false));
+	assert_true(cares("dovecot", false) && cares("roosters", false)); /* with LAYOUT=fs a folder may be called so */
 
 	c.control = control; /* which is not there yet */
 	reopen(r, &store_maildir, c);
