@@ -235,7 +235,6 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 	if (e)
 		return e;
 	arena_reset(s->arena);
-	s->began = clock_ms();
 	s->again = false;
 	s->young = mailbox_guard_young(mb, sb);
 	s->foreign = mailbox_foreign(mb);
@@ -261,6 +260,7 @@ static enum err scan(struct mailbox *mb, struct store_box *sb, struct errtext *t
 		arrivals_from = s->scan.msg[0].uid < arrivals_from ? s->scan.msg[0].uid : arrivals_from;
 	if (!s->whole)
 		s->uid = arrivals_from;
+	s->scanned = clock_ms(); /* however long it took: else what takes longer than STALE_MS would never be numbered */
 	s->phase = SYNC_NUMBER;
 	return ERR_OK;
 }
@@ -494,7 +494,7 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 	case SYNC_SCAN:
 		return scan(mb, sb, t);
 	case SYNC_NUMBER:
-		if (clock_ms() - s->began <= STALE_MS)
+		if (clock_ms() - s->scanned <= STALE_MS)
 			return number(mb, sb, t);
 		s->phase = SYNC_SCAN;
 		return ERR_OK;

@@ -41,7 +41,7 @@ struct sync {
 	unsigned passes, renumbered;
 	bool young;                /* the folder had changed a moment before the scan (mailbox_guard_young) */
 	uint64_t foreign;          /* what others had done when the scan began (mailbox_foreign) */
-	uint64_t began;            /* clock_ms of the scan */
+	uint64_t scanned;          /* clock_ms when the scan was over */
 	size_t at;                 /* in scan.msg (diff), in op (apply) */
 	uint32_t uid;              /* diff: next UID of the index to look at; missing: next to locate */
 	struct op *op;             /* own */
