@@ -55,6 +55,7 @@ static void maildir_close(struct store *s)
 	free(m->root);
 	free(m->inbox);
 	free(m->control);
+	free(m->control_boxes);
 	free(m->boxes);
 	free(m->dirname);
 	free(m->subscriptions);
@@ -113,6 +114,7 @@ static void config_take(struct maildir *m, const struct store_config *config)
 	m->inbox = config->inbox && strcmp(config->inbox, config->root) != 0 ? mem_str(config->inbox) : NULL;
 	m->control = copy(config->control);
 	m->boxes = config->boxdir && m->fs ? mem_printf("%s/%s", config->root, config->boxdir) : mem_str(config->root);
+	m->control_boxes = config->control && m->fs ? copy(config->boxdir) : NULL;
 	m->dirname = m->fs ? copy(config->dirname) : NULL;
 	m->subscriptions = mem_str(config->subscriptions ? config->subscriptions : "subscriptions");
 	m->seen = copy(config->seen);

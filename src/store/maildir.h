@@ -27,6 +27,7 @@ enum { MAILDIR_PATH_MAX = 1024 }; /* of a mailbox below its root, with the NUL *
 struct maildir {
 	struct store head;
 	char *root, *inbox, *control; /* own; inbox, control: NULL when in the root */
+	char *control_boxes;          /* own: MAILBOXDIR= below control, as in Dovecot; NULL: none */
 	char *boxes;                  /* own: where the folders begin */
 	char *dirname, *subscriptions; /* own; dirname may be NULL */
 	char *seen;                   /* own; NULL: \Seen is nobody's own */

@@ -3,11 +3,13 @@
  * is not lost when its maker dies in between, what is going on is noted before in CONTROL/roost-rename, and whoever finds a
  * mailbox without a list finishes it.
  *
- *	note = from LF to LF        paths below the folders' root, and below the control root
+ *	note = from LF to LF        paths below the folders' root, and below that in the control root
  */
 #include "maildir_folders.h"
 
 #include "file.h"
+
+#include "base/mem.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -20,11 +22,21 @@ static bool elsewhere(const struct maildir *m)
 	return m->control_fd >= 0 && m->control_fd != m->root_fd;
 }
 
+static int control_parent(const struct maildir *m, const char *path, const struct file_make *make)
+{
+	char *place = m->control_boxes ? mem_printf("%s/%s", m->control_boxes, path) : mem_str(path);
+	int parent = file_open_parent(m->control_fd, place, make), why = errno;
+
+	free(place);
+	errno = why;
+	return parent;
+}
+
 /* Control files of a mailbox that was once called so. */
 static void drop_stale(struct maildir *m, const char *path)
 {
 	char aside[MAILDIR_NAME_MAX + 1];
-	int parent = file_open_parent(m->control_fd, path, NULL);
+	int parent = control_parent(m, path, NULL);
 
 	if (parent < 0)
 		return;
@@ -36,14 +48,14 @@ static void drop_stale(struct maildir *m, const char *path)
 static enum err move_control(struct maildir *m, const char *from, const char *to)
 {
 	struct file_make make = { m->dir_mode, m->sync != STORE_SYNC_NEVER };
-	int old = file_open_parent(m->control_fd, from, NULL), new = -1;
+	int old = control_parent(m, from, NULL), new = -1;
 	enum err e = ERR_OK;
 
 	/* There is none, or another process was faster. */
 	if (old < 0)
 		return errno == ENOENT ? ERR_OK : err_from_errno(errno);
 	if (folder_is_dir(old, file_last(from))) {
-		new = file_open_parent(m->control_fd, to, &make);
+		new = control_parent(m, to, &make);
 		if (new < 0 || (folder_move(old, file_last(from), new, file_last(to)) < 0 && errno != ENOENT))
 			e = err_from_errno(errno);
 		if (!e && make.sync)

@@ -29,16 +29,20 @@ static bool has_dirname(const struct maildir *m, struct span path)
 	return false;
 }
 
-/* With tail (or NULL) as one more level. */
-static bool path_make(const struct maildir *m, const char *name, const char *tail, char out[MAILDIR_PATH_MAX])
+/* With above and tail (or NULL) as more levels. */
+static bool path_make(const struct maildir *m, const char *above, const char *name, const char *tail, char out[MAILDIR_PATH_MAX])
 {
 	struct buf b;
 	bool ok = store_name_valid(m->head.ops, name);
+	size_t at;
 
 	buf_init(&b, MAILDIR_PATH_MAX - 1);
+	if (above)
+		buf_printf(&b, "%s/", above);
+	at = b.n;
 	if (!m->fs)
 		buf_add_char(&b, '.');
-	ok = ok && spell(m, name, &b) && !has_dirname(m, buf_span(&b));
+	ok = ok && spell(m, name, &b) && !has_dirname(m, span_from(buf_span(&b), at));
 	ok = ok && (m->fs || b.n <= MAILDIR_NAME_MAX);
 	if (tail)
 		buf_printf(&b, "/%s", tail);
@@ -51,18 +55,18 @@ static bool path_make(const struct maildir *m, const char *name, const char *tai
 
 bool maildir_dir_path(const struct maildir *m, const char *name, char out[MAILDIR_PATH_MAX])
 {
-	return path_make(m, name, NULL, out);
+	return path_make(m, NULL, name, NULL, out);
 }
 
 bool maildir_path(const struct maildir *m, const char *name, char out[MAILDIR_PATH_MAX])
 {
 	out[0] = '\0';
-	return maildir_is_inbox(m, name) || path_make(m, name, m->dirname, out);
+	return maildir_is_inbox(m, name) || path_make(m, NULL, name, m->dirname, out);
 }
 
 bool maildir_control_path(const struct maildir *m, const char *name, char out[MAILDIR_PATH_MAX])
 {
-	return path_make(m, name, m->dirname_control ? m->dirname : NULL, out);
+	return path_make(m, m->control_boxes, name, m->dirname_control ? m->dirname : NULL, out);
 }
 
 static bool printable(struct span s)
