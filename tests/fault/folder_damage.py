@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What lies beside the messages and says who they are (dovecot-uidlist, dovecot-keywords, roost-extra and kin) is garbage, cut in
-half, empty, unreadable or gone, with the index and without it. With the index clients notice nothing. Without it no message is lost,
-none has another's UID under the same UIDVALIDITY, which never goes back, and what file names and status headers say of flags holds.
-What is needed and may not be read is told (NOPERM), and once it may all is as before.
+"""What lies beside the messages and says who they are (dovecot-uidlist, dovecot-keywords, roost-extra and kin) is garbage, cut
+in half, empty, unreadable or gone, with the index and without it. With the index clients notice nothing. Without it no message is
+lost, none has another's UID under the same UIDVALIDITY, which never goes back, and what file names and status headers say of flags
+holds. What is needed and may not be read is told (NOPERM), and once it may all is as before.
 
 Usage: folder_damage.py [FORMAT/FILE/HOW], e.g. maildir/dovecot-uidlist/half
 """
