@@ -97,7 +97,7 @@ struct view_since {
 	struct set changed;      /* among the view's UIDs: changed or new */
 	struct set vanished;     /* may hold UIDs that the client never heard of */
 };
-/* ERR_NOTFOUND as view_update; ERR_INUSE: the folder is being read anew. */
+/* ERR_NOTFOUND as view_update; ERR_INUSE: the folder must be read anew, and another program has locked it. */
 enum err view_since(struct view *v, struct view_since *s, struct errtext *t);
 void view_since_free(struct view_since *s);
 

@@ -417,11 +417,11 @@ static enum err uidvalidity_run(struct idx_txn *x, struct rec *rec, void *arg, s
 static void index_all(struct arrivals *r)
 {
 	struct indexing n = { .r = r };
-	enum err e = mailbox_update(r->mb, REC_FACTS, index_run, &n, NULL);
+	enum err e = mailbox_update(r->mb, REC_NEWS, index_run, &n, NULL);
 
 	if (e || n.gap) {
 		mailbox_look_again(r->mb);
-		(void)mailbox_read(r->mb, uidvalidity_run, &r->uidvalidity, NULL);
+		(void)mailbox_peek(r->mb, uidvalidity_run, &r->uidvalidity, NULL);
 	} else {
 		sync_touched(r->mb, NULL, &n.news);
 		added(r, true);

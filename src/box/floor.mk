@@ -69,6 +69,7 @@ check_PROGRAMS += \
 	tests/unit/test_box_made \
 	tests/unit/test_box_random \
 	tests/unit/test_box_rec \
+	tests/unit/test_box_rebuild \
 	tests/unit/test_box_search \
 	tests/unit/test_box_sharers \
 	tests/unit/test_box_sync \
@@ -100,6 +101,8 @@ tests_unit_test_box_random_SOURCES = tests/unit/test_box_random.c $(BOX_HOUSE)
 tests_unit_test_box_random_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_rec_SOURCES = tests/unit/test_box_rec.c $(BOX_HOUSE)
 tests_unit_test_box_rec_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_box_rebuild_SOURCES = tests/unit/test_box_rebuild.c $(BOX_HOUSE)
+tests_unit_test_box_rebuild_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_search_SOURCES = tests/unit/test_box_search.c $(BOX_HOUSE)
 tests_unit_test_box_search_LDADD = $(BOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_box_sharers_SOURCES = tests/unit/test_box_sharers.c $(BOX_HOUSE)

@@ -276,7 +276,7 @@ enum err mailbox_keyword_add(struct mailbox *mb, const char *name, unsigned *bit
 	if (!e)
 		e = mailbox_update(mb, REC_NOTES, put_keyword, &k, t);
 	if (!e)
-		e = mailbox_read(mb, take_record_keywords, NULL, t);
+		e = mailbox_peek(mb, take_record_keywords, NULL, t);
 	if (!e)
 		*bit_r = k.bit;
 	return e;

@@ -87,11 +87,13 @@ static int by_uid_then_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* The last word on each message. */
+/* The last word on each message: as they came, for their numbers may be of several indexes. */
 static void settle(struct owing *o)
 {
 	size_t n = 0;
 
+	for (size_t i = 0; i < o->n; i++)
+		o->e[i].seq = i;
 	qsort(o->e, o->n, sizeof(*o->e), by_uid_then_seq);
 	for (size_t i = 0; i < o->n; i++) {
 		if (n && o->e[n - 1].uid == o->e[i].uid)

@@ -7,13 +7,19 @@
 #include "base/clock.h"
 #include "base/must.h"
 
+enum rec_way { REC_READ, REC_WRITE, REC_BEGIN /* a read transaction that stays open */ };
+
 struct rec_call {
 	struct mailbox *mb;
+	enum rec_way way;
 	enum rec_kind kind;
-	rec_fn fn;
+	rec_fn fn; /* NULL: nothing */
 	void *arg;
+	bool whole;       /* a mailbox that is being filled will not do */
+	bool partial;     /* and it was */
 	bool floor_short; /* the folder's modseq floor must be raised first */
 	uint64_t highest;
+	struct idx_txn *x; /* REC_BEGIN */
 };
 
 static enum err rec_load(struct mailbox *mb, struct idx_txn *x, struct rec *r)
@@ -55,12 +61,14 @@ static enum err call_run(struct idx_txn *x, void *arg, struct errtext *t)
 	if (e)
 		return e;
 	c->highest = r.b.highestmodseq;
-	c->floor_short = c->kind == REC_FACTS && !mailbox_readonly(c->mb) &&
+	c->partial = c->whole && (r.b.flags & BOX_ADOPTING || c->mb->owing.lost);
+	c->floor_short = c->kind != REC_NOTES && !mailbox_readonly(c->mb) &&
 			 c->highest + MODSEQ_SLACK > c->mb->floor;
-	if (c->floor_short)
+	if (c->partial || c->floor_short)
 		return ERR_TEMP;
-	e = c->fn(x, &r, c->arg, t);
-	return e || c->kind != REC_FACTS ? e : trim(x, &r);
+	if (c->fn)
+		e = c->fn(x, &r, c->arg, t);
+	return e || c->kind == REC_NOTES ? e : trim(x, &r);
 }
 
 /* Notes in the folder a floor well above all modseqs given so far, so that a rebuilt index begins above them. */
@@ -87,22 +95,55 @@ static enum err raise_floor(struct mailbox *mb, uint64_t highest, struct errtext
 	return e;
 }
 
+static enum err write_call(struct rec_call *c, struct errtext *t)
+{
+	enum err e = shelf_update(c->mb->space->shelf, call_run, c, t);
+
+	if (e != ERR_TEMP || c->partial || !c->floor_short)
+		return e;
+	e = raise_floor(c->mb, c->highest, t);
+	return e ? e : shelf_update(c->mb->space->shelf, call_run, c, t);
+}
+
+static enum err begin_call(struct rec_call *c, struct errtext *t)
+{
+	struct shelf *s = c->mb->space->shelf;
+	enum err e = shelf_open(s, t);
+
+	if (!e)
+		e = idx_read(s->idx, &c->x, t);
+	if (!e)
+		e = call_run(c->x, c, t);
+	if (e)
+		idx_abort(&c->x);
+	return e;
+}
+
+static enum err do_call(struct rec_call *c, struct errtext *t)
+{
+	switch (c->way) {
+	case REC_WRITE:
+		return write_call(c, t);
+	case REC_BEGIN:
+		return begin_call(c, t);
+	case REC_READ:
+		break;
+	}
+	return shelf_read(c->mb->space->shelf, call_run, c, t);
+}
+
 enum err rec_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t)
 {
-	struct rec_call c = { mb, kind, fn, arg, false, 0 };
-	enum err e = shelf_update(mb->space->shelf, call_run, &c, t);
+	struct rec_call c = { .mb = mb, .way = REC_WRITE, .kind = kind, .fn = fn, .arg = arg };
 
-	if (e != ERR_TEMP || !c.floor_short)
-		return e;
-	e = raise_floor(mb, c.highest, t);
-	return e ? e : shelf_update(mb->space->shelf, call_run, &c, t);
+	return do_call(&c, t);
 }
 
 enum err rec_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t)
 {
-	struct rec_call c = { mb, REC_NOTES, fn, arg, false, 0 };
+	struct rec_call c = { .mb = mb, .kind = REC_NOTES, .fn = fn, .arg = arg };
 
-	return shelf_read(mb->space->shelf, call_run, &c, t);
+	return do_call(&c, t);
 }
 
 /* --- finding the mailbox in the index -------------------------------------------- */
@@ -133,7 +174,8 @@ enum err rec_find(struct mailbox *mb, bool *found_r, struct errtext *t)
 
 /* --- mending --------------------------------------------------------------------- */
 
-enum err mailbox_ready(struct mailbox *mb, struct errtext *t)
+/* fill: what the index has of it is not enough. */
+static enum err ready(struct mailbox *mb, bool fill, struct errtext *t)
 {
 	bool found = false;
 	enum err e = rec_find(mb, &found, t);
@@ -142,7 +184,7 @@ enum err mailbox_ready(struct mailbox *mb, struct errtext *t)
 		e = shelf_repair(mb->space->shelf, t);
 		e = e ? e : rec_find(mb, &found, t);
 	}
-	if (e || found)
+	if (e || (found && !fill))
 		return e;
 	for (;;) {
 		enum step step = mailbox_sync(mb, true, &e, t);
@@ -154,15 +196,29 @@ enum err mailbox_ready(struct mailbox *mb, struct errtext *t)
 	}
 }
 
-static enum err mended(struct mailbox *mb, bool write, enum rec_kind kind, rec_fn fn, void *arg,
-		       struct errtext *t)
+enum err mailbox_ready(struct mailbox *mb, struct errtext *t)
 {
+	return ready(mb, false, t);
+}
+
+/*
+ * Where another session fills the mailbox, a slice at a time, or another process does, what we ask for may be still to
+ * come: then it is filled by us to the end.
+ */
+static enum err mended(struct rec_call *c, struct errtext *t)
+{
+	struct mailbox *mb = c->mb;
 	enum err e = ERR_CORRUPT;
 
 	for (int tries = 0; tries < 3; tries++) {
-		e = mailbox_ready(mb, t);
+		e = ready(mb, c->partial, t);
+		c->partial = false;
 		if (!e)
-			e = write ? rec_update(mb, kind, fn, arg, t) : rec_read(mb, fn, arg, t);
+			e = do_call(c, t);
+		if (c->partial) {
+			e = err_say(t, ERR_INUSE, "The mailbox is being read anew");
+			continue;
+		}
 		if (e == ERR_NOTFOUND && !mb->id && !mb->dead)
 			continue; /* another process dropped the record: find or make it again */
 		if (e != ERR_CORRUPT)
@@ -176,12 +232,39 @@ static enum err mended(struct mailbox *mb, bool write, enum rec_kind kind, rec_f
 
 enum err mailbox_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t)
 {
-	return mended(mb, false, REC_NOTES, fn, arg, t);
+	struct rec_call c = { .mb = mb, .kind = REC_NOTES, .fn = fn, .arg = arg, .whole = true };
+
+	return mended(&c, t);
 }
 
-enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t)
+enum err mailbox_peek(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t)
 {
-	return mended(mb, true, kind, fn, arg, t);
+	struct rec_call c = { .mb = mb, .kind = REC_NOTES, .fn = fn, .arg = arg };
+
+	return mended(&c, t);
+}
+
+enum err mailbox_begin(struct mailbox *mb, struct idx_txn **x_r, struct errtext *t)
+{
+	struct rec_call c = { .mb = mb, .way = REC_BEGIN, .kind = REC_NOTES, .whole = true };
+	enum err e = mended(&c, t);
+
+	if (!e)
+		*x_r = c.x;
+	return e;
+}
+
+enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg,
+			struct errtext *t)
+{
+	struct rec_call c = { .mb = mb,
+			      .way = REC_WRITE,
+			      .kind = kind,
+			      .fn = fn,
+			      .arg = arg,
+			      .whole = kind == REC_FACTS };
+
+	return mended(&c, t);
 }
 
 /* --- unsynced numbers -------------------------------------------------------------- */
@@ -202,7 +285,7 @@ enum err mailbox_sync_numbers(struct mailbox *mb, struct errtext *t)
 {
 	struct store_box *sb;
 	bool unsynced = false;
-	enum err e = mailbox_read(mb, unsynced_read, &unsynced, t);
+	enum err e = mailbox_peek(mb, unsynced_read, &unsynced, t);
 
 	if (e || !unsynced)
 		return e;

@@ -14,10 +14,24 @@ struct reindexing {
 	uint64_t since;          /* clock_ms: it was begun */
 };
 
+/* Has another process come to owe flags since all were written? */
+static enum err owes_flags(struct idx_txn *x, uint32_t box)
+{
+	struct idx_todo todo = { .seq = 0 };
+	enum err e;
+
+	while ((e = idx_todo_next(x, box, todo.seq, &todo)) == ERR_OK)
+		if (todo.kind == IDX_TODO_FLAGS)
+			return ERR_INUSE;
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
 static enum err empty_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
-	enum err e = idx_box_empty(x, r->b.id);
+	enum err e = owes_flags(x, r->b.id);
 
+	if (!e)
+		e = idx_box_empty(x, r->b.id);
 	if (e)
 		return e;
 	/* Raised here, not by a change: the log starts afresh, so that views compare. */
@@ -59,12 +73,12 @@ static enum step drain(struct reindexing *r, struct acct_reindex *job)
 
 	if (!e && found)
 		step = todo_drain(r->mb->space->shelf, r->mb, &e, &job->text);
-	if (box_patient(e, r->since))
-		return STEP_WAITING;
 	if (!e && step == STEP_SLICE)
 		return step;
 	if (!e && found)
 		e = rec_update(r->mb, REC_FACTS, empty_run, NULL, &job->text);
+	if (box_patient(e, r->since))
+		return STEP_WAITING;
 	if (!e)
 		sync_free(&r->mb->sync);
 	r->drained = true;

@@ -291,15 +291,24 @@ void mailbox_take_keywords(struct mailbox *mb, struct span names); /* as idx_box
 
 typedef enum err (*rec_fn)(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t);
 
-enum rec_kind { REC_FACTS /* gives modseqs */, REC_NOTES /* caches, hints, flags of the record: none */ };
+enum rec_kind {
+	REC_FACTS, /* gives modseqs */
+	REC_NEWS,  /* too: of messages that are not in the index yet */
+	REC_NOTES, /* none: caches, hints, flags of the record */
+};
 
 /* Raw: the mailbox must have an id; ERR_CORRUPT is the caller's business. */
 enum err rec_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t);
 enum err rec_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t);
-/* Mended: an unknown mailbox is adopted first, a damaged index rebuilt. */
+/*
+ * Mended: an unknown mailbox is adopted first, a damaged index rebuilt. Those who ask for messages (mailbox_read,
+ * mailbox_begin) or change some (REC_FACTS) find all of them: a mailbox that is being filled is so to the end before.
+ */
 enum err mailbox_read(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t);
+enum err mailbox_peek(struct mailbox *mb, rec_fn fn, void *arg, struct errtext *t); /* it may be being filled */
+enum err mailbox_begin(struct mailbox *mb, struct idx_txn **x_r, struct errtext *t); /* the caller ends the transaction */
 enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t);
-enum err mailbox_ready(struct mailbox *mb, struct errtext *t);
+enum err mailbox_ready(struct mailbox *mb, struct errtext *t);           /* the index knows it, though perhaps not all of it */
 enum err rec_find(struct mailbox *mb, bool *found_r, struct errtext *t); /* sets mb->id */
 enum err mailbox_sync_numbers(struct mailbox *mb, struct errtext *t);    /* when BOX_UNSYNCED */
 

@@ -36,8 +36,6 @@ static enum err since_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	set_clear(&s->vanished);
 	if (r->b.uidvalidity != q->v->uidvalidity)
 		return err_say(t, ERR_NOTFOUND, "The mailbox was replaced by another of the same name");
-	if (r->b.flags & BOX_ADOPTING)
-		return err_say(t, ERR_INUSE, "The mailbox is being read anew");
 	e = idx_changes(x, &r->b, modseq, &s->changed, &s->vanished, &s->complete);
 	if (!e && !s->complete)
 		e = since_records(x, r->b.id, modseq, &s->changed);

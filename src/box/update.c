@@ -121,7 +121,7 @@ static enum err delta_fill(struct idx_txn *x, struct rec *r, struct delta *d, bo
 	enum err e = ERR_OK;
 
 	d->b = r->b;
-	d->adopting = r->b.flags & BOX_ADOPTING;
+	d->adopting = r->b.flags & BOX_ADOPTING || v->mb->owing.lost;
 	d->unsynced = r->b.flags & BOX_UNSYNCED;
 	set_clear(&d->added);
 	set_clear(&d->gone);
@@ -191,7 +191,7 @@ static bool take_keywords(struct view *v)
 
 static enum err absorb(struct view *v, struct delta *d, struct errtext *t)
 {
-	enum err e = mailbox_read(v->mb, delta_read, d, t);
+	enum err e = mailbox_peek(v->mb, delta_read, d, t);
 
 	if (!e && d->claim) {
 		e = mailbox_update(v->mb, REC_NOTES, delta_write, d, t);

@@ -280,9 +280,7 @@ static enum err start_reading(struct view_walk *w, struct errtext *t)
 
 	if (w->x)
 		return ERR_OK;
-	e = mailbox_ready(mb, t);
-	if (!e)
-		e = idx_read(mb->space->shelf->idx, &w->x, t);
+	e = mailbox_begin(mb, &w->x, t);
 	if (!e)
 		e = idx_walk_begin(w->x, mb->id, w->with_cache, &w->w);
 	if (e)
