@@ -254,16 +254,11 @@ enum err mailbox_begin(struct mailbox *mb, struct idx_txn **x_r, struct errtext 
 	return e;
 }
 
-enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg,
-			struct errtext *t)
+enum err mailbox_update(struct mailbox *mb, enum rec_kind kind, rec_fn fn, void *arg, struct errtext *t)
 {
-	struct rec_call c = { .mb = mb,
-			      .way = REC_WRITE,
-			      .kind = kind,
-			      .fn = fn,
-			      .arg = arg,
-			      .whole = kind == REC_FACTS };
+	struct rec_call c = { .mb = mb, .way = REC_WRITE, .kind = kind, .fn = fn, .arg = arg };
 
+	c.whole = kind == REC_FACTS;
 	return mended(&c, t);
 }
 

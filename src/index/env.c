@@ -32,7 +32,7 @@ static const uint64_t default_cache_max = 1ull << 30;
 static const uint64_t smallest_map = 64ull << 10;
 static const uint64_t huge_map = 16ull << 30;
 
-enum { PAGE_MIN = 512, PAGE_MAX = 65536, RESERVE = 512 << 10, RESERVE_LEAST = RESERVE / 2 };
+enum { PAGE_MIN = 512, PAGE_MAX = 65536, RESERVE = 512 << 10, RESERVE_LEAST = RESERVE / 2, OPEN_TRIES = 5 };
 
 static const char *const db_name[REC_KINDS] = {
 	[REC_BOX] = "box",
@@ -415,8 +415,7 @@ static void free_idx(struct idx *i)
 	free(i);
 }
 
-enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r,
-		  struct errtext *t)
+static enum err open_once(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t)
 {
 	struct idx *i = mem_alloc(sizeof(*i));
 	bool fresh = false;
@@ -455,6 +454,16 @@ fail:
 	return e;
 }
 
+/* A directory that somebody removes just then is made again. */
+enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t)
+{
+	enum err e = ERR_NOTFOUND;
+
+	for (int tries = 0; e == ERR_NOTFOUND && tries < OPEN_TRIES; tries++)
+		e = open_once(config, i_r, rebuilt_r, t);
+	return e;
+}
+
 /* With the door locked and nobody else inside: what is committed reaches the disk, and the mark goes. */
 static enum err sync_alone(struct idx *i)
 {
@@ -466,9 +475,18 @@ static enum err sync_alone(struct idx *i)
 	return ERR_OK;
 }
 
-static enum err awake(struct idx *i)
+/* With the door locked: the files that we had open before, and no others in their place. */
+static enum err reopen(struct idx *i)
 {
-	return i->env ? ERR_OK : env_mend(i);
+	struct stat st;
+	bool fresh;
+
+	detach(i);
+	if (i->memory || fstatat(i->dirfd, env_file(i, ENV_DATA), &st, 0) < 0 || st.st_ino != i->file)
+		return ERR_CORRUPT;
+	i->panicked = false;
+	i->grow = false;
+	return attach(i, &fresh, NULL);
 }
 
 /* The guard stays open: to others we are still inside, and whoever replaces the data is noticed. */
@@ -493,7 +511,7 @@ void idx_close(struct idx **ip)
 	if (door && !i->gone && !i->panicked && guard_check(&i->guard, true) == ERR_OK) {
 		alone = guard_alone(&i->guard); /* counts deaths, so before they are forgiven */
 		guard_forgive(&i->guard);
-		if (alone && guard_dirty(&i->guard) && awake(i) == ERR_OK) {
+		if (alone && guard_dirty(&i->guard) && (i->env || reopen(i) == ERR_OK)) {
 			if (env_compact(i))
 				guard_clean(&i->guard);
 			else
@@ -536,7 +554,7 @@ enum err idx_sync(struct idx *i)
 {
 	enum err e;
 
-	if (i->gone || awake(i))
+	if (i->gone || (!i->env && env_mend(i)))
 		return ERR_CORRUPT;
 	if (i->txns == 0 && guard_lock(&i->guard, false)) {
 		e = guard_alone(&i->guard) ? sync_alone(i) : env_err(i, mdb_env_sync(i->env, 1));
@@ -564,16 +582,17 @@ static enum err grow(struct idx *i)
 /* Before a transaction, when no other is open: grows or reopens as an earlier one found necessary. */
 enum err env_mend(struct idx *i)
 {
-	bool fresh;
 	enum err e = ERR_OK;
 
 	if (i->panicked || !i->env) {
-		detach(i);
-		if (i->memory)
-			return ERR_CORRUPT;
-		i->panicked = false;
-		i->grow = false;
-		return attach(i, &fresh, NULL);
+		/* Another process may be just about to discard it. */
+		if (!guard_lock(&i->guard, true))
+			return ERR_INUSE;
+		e = guard_check(&i->guard, !i->memory);
+		if (!e)
+			e = reopen(i);
+		guard_unlock(&i->guard);
+		return e;
 	}
 	if (i->grow)
 		e = grow(i);

@@ -219,7 +219,7 @@ class Model:
         flags = None
         if "FLAGS" in items:
             flags = set(items["FLAGS"])
-            if "\\Recent" in flags and not self.readonly and m.uid:
+            if "\\Recent" in flags and not self.readonly and m.uid and not self.world.recent_again:
                 owner = self.box.recent.setdefault(m.uid, (self.number, self.generation))
                 if owner != (self.number, self.generation):
                     raise Wrong(f"\\Recent of UID {m.uid} of {self.box} is shown to {owner} and {(self.number, self.generation)}")

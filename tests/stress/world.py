@@ -91,7 +91,7 @@ class Outsider:
                 getattr(self, kind)(name, folder, self.rng.choice(sorted(files)))
                 self.changes += 1
 
-    def deliver(self, name, folder):
+    def deliver(self, name, folder, to="new", flags=""):
         token, data = self.truth.message("outsider", "\n")
         self.count += 1
         file = f"{int(time.time())}.F{self.count}R{self.rng.getrandbits(32):x}.outsider"
@@ -100,7 +100,7 @@ class Outsider:
         if self.owner:
             os.chown(f"{folder}/tmp/{file}", *self.owner)
         self.truth.allowed[self.user, name, token] += 1
-        os.rename(f"{folder}/tmp/{file}", f"{folder}/new/{file}")
+        os.rename(f"{folder}/tmp/{file}", f"{folder}/{to}/{file}{flags}")
         self.truth.adopted[self.user, name].add(token)
         self.changes += 1
 
@@ -129,7 +129,8 @@ class World:
     def __init__(self, args):
         self.args, self.truth = args, Truth(args.seed)
         self.parallel = args.parallel > 1
-        self.may_change = {"SAVEDATE"} if args.delete_index else set()  # a rebuilt index has it from the file's ctime
+        self.may_change = {"SAVEDATE"} if args.delete_index or args.lose_index else set()  # a rebuilt index has it from the file's ctime
+        self.recent_again = bool(args.lose_index)  # that a message is to leave new/ is written nowhere else
         self.generations, self.clients, self.killed, self.kills, self.indexes, self.delivered = 0, [], 0.0, 0, 0, 0
         self.rng = random.Random(f"{args.seed}/world")
         self.log = args.keep and f"{args.keep}/{args.seed}"
@@ -156,6 +157,10 @@ class World:
         for user in self.users:
             make_maildir(self.root(user), owner)
         self.outsiders = [Outsider(self.truth, u, self.root(u), self.args.seed, owner) for u in self.users]
+        for outsider in self.outsiders:
+            for name in STABLE:
+                for _ in range(self.args.fill):
+                    outsider.deliver(name, folder_of(outsider.root, name), "cur", ":2,S")
 
     def may_be_lost(self):
         """Whether a connection may end now: something was killed."""

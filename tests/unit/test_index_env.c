@@ -39,15 +39,34 @@ size_t mdb_txn_id(MDB_txn *t)
 	return misnumbered && misnumbered-- ? real(t) - 2 : real(t);
 }
 
-struct fix {
-	char dir[64];
-	struct idx_config config;
-};
-
 static int rm_one(const char *path, const struct stat *st, int type, struct FTW *f)
 {
 	return remove(path);
 }
+
+static void rm_tree(const char *dir)
+{
+	nftw(dir, rm_one, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+/* So many times somebody removes the directory just before its environment is opened. */
+static unsigned vanishing;
+
+int mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
+{
+	static int (*real)(MDB_env *, const char *, unsigned, mdb_mode_t);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "mdb_env_open");
+	if (vanishing && vanishing--)
+		rm_tree(path);
+	return real(env, path, flags, mode);
+}
+
+struct fix {
+	char dir[64];
+	struct idx_config config;
+};
 
 static int setup(void **state)
 {
@@ -64,7 +83,7 @@ static int teardown(void **state)
 {
 	struct fix *f = *state;
 
-	nftw(f->dir, rm_one, 10, FTW_DEPTH | FTW_PHYS);
+	rm_tree(f->dir);
 	free(f);
 	return 0;
 }
@@ -473,6 +492,42 @@ static void rests(void **state)
 	idx_close(&i);
 }
 
+/* Who wakes up finds the files that were there, or learns that they went: whoever discards them keeps the door locked. */
+static void wakes_up(void **state)
+{
+	struct flock door = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	struct fix *f = *state;
+	struct idx_txn *x;
+	struct idx *i;
+	bool rebuilt;
+	int fd;
+
+	OK(idx_open(&f->config, &i, &rebuilt, NULL));
+	OK(idx_update(i, make_box, NULL, NULL));
+	idx_rest(i);
+	fd = file(f, "guard", O_RDWR);
+	OK(fcntl(fd, F_OFD_SETLK, &door));
+	assert_int_equal(idx_read(i, &x, NULL), ERR_INUSE);
+	close(fd);
+	OK(idx_read(i, &x, NULL));
+	idx_abort(&x);
+	idx_rest(i);
+	drop(f, "data.mdb");
+	assert_int_equal(idx_read(i, &x, NULL), ERR_CORRUPT); /* not an empty one: what the caller knows of it is no more */
+	OK(idx_destroy(i, NULL));
+	idx_close(&i);
+	assert_true(visit(f));
+}
+
+/* The directory is removed while it is opened: another is made. */
+static void directory_goes(void **state)
+{
+	vanishing = 2;
+	assert_true(visit(*state));
+	assert_int_equal(vanishing, 0);
+	assert_false(visit(*state));
+}
+
 /* Any of these files may be damaged or missing; the answer is a new environment, never a crash. */
 static void bad_files(void **state)
 {
@@ -647,6 +702,8 @@ int main(void)
 		T(mark_of_this_boot), T(sync_cleans),       T(bad_files),
 		T(wild_head),         T(two_opened),        T(no_directory), T(panic),
 		T(rests),
+		T(wakes_up),
+		T(directory_goes),
 		T(overtaken_reader),
 		T(compacted_at_the_last_closing),
 		T(killed_compacting),
