@@ -350,11 +350,10 @@ struct store_ops {
 	enum err (*sync_numbers)(struct store_box *b, struct errtext *t);
 
 	/*
-	 * Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags when it is gone.
-	 * set_flags always moves a message out of the arrivals (new/ to cur/), also when its flags
-	 * do not change: that is how \Recent ends. Where that is all (the hint says that it was
-	 * there, and it has no flags) and another program was faster, what that one did stands:
-	 * ERR_NOTFOUND.
+	 * Removing and flags. hint_r as in locate. ERR_EXPUNGED from set_flags and claim when it is gone.
+	 * Both move a message out of the arrivals (new/ to cur/): that is how \Recent ends. claim does no more, its flags
+	 * stay as the folder has them; where another program was faster, what that one did stands: ERR_NOTFOUND, or nothing
+	 * happens.
 	 */
 	enum err (*expunge)(struct store_box *b, struct span key, struct span hint,
 			    struct errtext *t);
@@ -363,6 +362,8 @@ struct store_ops {
 	enum err (*set_flags)(struct store_box *b, struct span key, struct span hint,
 			      struct mail_flags flags, struct arena *a, struct span *hint_r,
 			      struct errtext *t);
+	enum err (*claim)(struct store_box *b, struct span key, struct span hint, struct arena *a, struct span *hint_r,
+			  struct errtext *t);
 	enum err (*flags_done)(struct store_box *b, struct errtext *t);
 	/*
 	 * May be NULL where no mailbox has own_seen. These were seen, those not (anymore), as only this user knows. Durable

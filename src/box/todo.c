@@ -91,23 +91,34 @@ static enum err batch_read(struct idx_txn *x, void *arg, struct errtext *t)
 	return ERR_OK;
 }
 
+/* Messages of a batch. */
+struct seen {
+	struct set done;
+	struct set flagged; /* or going to be */
+};
+
 /* --- doing it ------------------------------------------------------------------------- */
 
-/* Later entries of the same message are covered by the first (seen): all have the record's flags. */
-static enum err do_one(struct store_box *sb, struct batch *b, struct owed *o, struct set *seen, struct errtext *t)
+/*
+ * Later entries of the same message are covered by the first (seen): all have the record's flags. So is a claim by one for
+ * flags, which takes it out of the arrivals, too (flagged).
+ */
+static enum err do_one(struct store_box *sb, struct batch *b, struct owed *o, struct seen *seen, struct errtext *t)
 {
 	if (o->kind == IDX_TODO_EXPUNGE) {
 		b->removed = true;
 		return sb->ops->expunge(sb, o->key, o->hint, t);
 	}
-	if (set_has(seen, o->uid)) {
+	if (set_has(&seen->done, o->uid) || (o->kind == IDX_TODO_CLAIM && set_has(&seen->flagged, o->uid))) {
 		o->absent = true;
 		return ERR_OK;
 	}
-	set_add(seen, o->uid);
+	set_add(&seen->done, o->uid);
 	if (sb->readonly && sb->own_seen)
 		return ERR_OK; /* nothing else can have changed */
 	b->renamed = true;
+	if (o->kind == IDX_TODO_CLAIM)
+		return sb->ops->claim(sb, o->key, o->hint, b->ar, &o->hint_now, t);
 	return sb->ops->set_flags(sb, o->key, o->hint, o->flags, b->ar, &o->hint_now, t);
 }
 
@@ -128,13 +139,16 @@ static enum err do_seen(struct store_box *sb, const struct batch *b, struct errt
 
 static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 {
-	struct set seen = SET_EMPTY;
+	struct seen seen = { SET_EMPTY, SET_EMPTY };
 	struct store_box *sb;
 	enum err e = mailbox_store(mb, &sb, t);
 
 	if (!e)
 		e = do_seen(sb, b, t);
 	mailbox_guard(mb);
+	for (size_t i = 0; i < b->n; i++)
+		if (b->o[i].kind == IDX_TODO_FLAGS)
+			set_add(&seen.flagged, b->o[i].uid);
 	for (size_t i = 0; !e && i < b->n; i++) {
 		struct owed *o = &b->o[i];
 
@@ -147,7 +161,8 @@ static enum err do_batch(struct mailbox *mb, struct batch *b, struct errtext *t)
 			mailbox_look_again(mb);
 		}
 	}
-	set_free(&seen);
+	set_free(&seen.done);
+	set_free(&seen.flagged);
 	if (!e && b->renamed)
 		e = sb->ops->flags_done(sb, t);
 	if (!e && b->removed)

@@ -344,6 +344,14 @@ static enum err faulty_set_flags(struct store_box *b, struct span key, struct sp
 	return e ? e : ops_of(b)->set_flags(inner_of(b), key, hint, flags, a, hint_r, t);
 }
 
+static enum err faulty_claim(struct store_box *b, struct span key, struct span hint, struct arena *a, struct span *hint_r,
+			     struct errtext *t)
+{
+	enum err e = box_step(b, t);
+
+	return e ? e : ops_of(b)->claim(inner_of(b), key, hint, a, hint_r, t);
+}
+
 static enum err faulty_flags_done(struct store_box *b, struct errtext *t)
 {
 	enum err e = box_step(b, t);
@@ -435,6 +443,7 @@ static const struct store_ops store_faulty_table = {
 	.expunge = faulty_expunge,
 	.expunge_done = faulty_expunge_done,
 	.set_flags = faulty_set_flags,
+	.claim = faulty_claim,
 	.flags_done = faulty_flags_done,
 	.set_seen = faulty_set_seen,
 	.set_modseq_floor = faulty_set_modseq_floor,

@@ -533,6 +533,7 @@ static const char *maildir_box_path(struct store_box *sb, struct arena *a)
 	.expunge = maildir_expunge, \
 	.expunge_done = maildir_expunge_done, \
 	.set_flags = maildir_set_flags, \
+	.claim = maildir_claim, \
 	.flags_done = maildir_flags_done, \
 	.set_seen = maildir_set_seen, \
 	.set_modseq_floor = maildir_set_modseq_floor, \

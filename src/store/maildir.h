@@ -264,6 +264,8 @@ enum err maildir_expunge_done(struct store_box *sb, struct errtext *t);
 enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hint,
 			   struct mail_flags flags, struct arena *a, struct span *hint_r,
 			   struct errtext *t);
+enum err maildir_claim(struct store_box *sb, struct span key, struct span hint, struct arena *a, struct span *hint_r,
+		       struct errtext *t);
 enum err maildir_flags_done(struct store_box *sb, struct errtext *t);
 
 /* maildir_save.c */

@@ -411,9 +411,16 @@ enum err maildir_expunge_done(struct store_box *sb, struct errtext *t)
 struct flagging {
 	struct mail_flags flags;
 	struct span key;
-	bool claim; /* it is only to leave the arrivals, */
-	bool done;  /* which another program has seen to */
+	bool claim; /* it is only to leave the arrivals, with the flags that it has, */
+	bool done;  /* and another program has seen to that */
 };
+
+static struct mail_flags flags_wanted(const struct maildir_box *b, const struct flagging *w, const struct found *f)
+{
+	struct mail_flags now = maildir_name_flags(found_rest(f));
+
+	return w->claim ? now : maildir_seen_not(b, w->flags, now);
+}
 
 static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 {
@@ -424,8 +431,7 @@ static enum err try_flag(struct maildir_box *b, struct found *f, void *arg)
 	w->done = w->claim && f->dir == 'c';
 	if (w->done)
 		return ERR_OK;
-	if (!maildir_name_build(name, w->key, found_rest(f),
-				maildir_seen_not(b, w->flags, maildir_name_flags(found_rest(f)))))
+	if (!maildir_name_build(name, w->key, found_rest(f), flags_wanted(b, w, f)))
 		return ERR_LIMIT;
 	if (f->dir == 'c' && strcmp(name, f->file) == 0) {
 		if (fstatat(b->cur_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -464,33 +470,44 @@ static enum err set_extra_keywords(struct maildir_box *b, struct span key, uint6
 			   b->m->sync == STORE_SYNC_ALWAYS, t);
 }
 
+static enum err rename_flagged(struct maildir_box *b, struct flagging *w, struct span hint, struct arena *a,
+			       struct span *hint_r, struct errtext *t)
+{
+	struct found f;
+	enum err e = with_file(b, w->key, hint, &f, try_flag, w);
+
+	if (e == ERR_EXISTS) /* a second file of this name with these flags: the scan parts them */
+		e = ERR_INUSE;
+	if (e)
+		return say(b, e, "flagged", t);
+	if (w->done)
+		return err_say(t, ERR_NOTFOUND, "another program took a message out of the arrivals of %s", b->name);
+	return give_hint(&f, a, hint_r);
+}
+
 enum err maildir_set_flags(struct store_box *sb, struct span key, struct span hint,
 			   struct mail_flags flags, struct arena *a, struct span *hint_r,
 			   struct errtext *t)
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	struct mail_flags shared = maildir_seen_not(b, flags, (struct mail_flags){ 0, 0 });
-	struct flagging w = {
-		.flags = flags,
-		.key = key,
-		.claim = hint.n > 0 && hint.p[0] == 'n' && !shared.system && !shared.keywords,
-	};
-	struct found f;
+	struct flagging w = { .flags = flags, .key = key };
 	enum err e;
 
 	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	e = set_extra_keywords(b, key, flags.keywords, t);
-	if (e)
-		return e;
-	e = with_file(b, key, hint, &f, try_flag, &w);
-	if (e == ERR_EXISTS) /* a second file of this name with these flags: the scan parts them */
-		e = ERR_INUSE;
-	if (e)
-		return say(b, e, "flagged", t);
-	if (w.done)
-		return err_say(t, ERR_NOTFOUND, "another program took a message out of the arrivals of %s", b->name);
-	return give_hint(&f, a, hint_r);
+	return e ? e : rename_flagged(b, &w, hint, a, hint_r, t);
+}
+
+enum err maildir_claim(struct store_box *sb, struct span key, struct span hint, struct arena *a, struct span *hint_r,
+		       struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	struct flagging w = { .key = key, .claim = true };
+
+	if (b->head.readonly)
+		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
+	return rename_flagged(b, &w, hint, a, hint_r, t);
 }
 
 enum err maildir_flags_done(struct store_box *sb, struct errtext *t)

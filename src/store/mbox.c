@@ -286,22 +286,31 @@ static enum err mbox_expunge(struct store_box *sb, struct span key, struct span 
 	return ERR_OK;
 }
 
-static enum err mbox_set_flags(struct store_box *sb, struct span key, struct span hint, struct mail_flags flags,
-			       struct arena *a, struct span *hint_r, struct errtext *t)
+static enum err add_change(struct mbox_box *b, struct mbox_change c, struct span key, struct span hint,
+			   struct span *hint_r, struct errtext *t)
 {
-	struct mbox_box *b = mbox_box_of(sb);
-	struct mbox_change c = { .flags = flags };
 	bool recent = hint.n && hint.p[0] == 'n';
 
 	if (b->head.readonly)
 		return err_say(t, ERR_READONLY, "%s is read-only", b->name);
 	if (!span_u32(key, &c.uid) || !c.uid || is_gone(b, c.uid))
 		return err_say(t, ERR_EXPUNGED, "the message is not in %s", b->name);
-	c.flags.system &= MAIL_SYSTEM;
-	c.claim = recent && !c.flags.system && !c.flags.keywords;
 	mbox_change_add(b, &c);
 	*hint_r = recent ? span_from(hint, 1) : hint;
 	return ERR_OK;
+}
+
+static enum err mbox_set_flags(struct store_box *sb, struct span key, struct span hint, struct mail_flags flags,
+			       struct arena *a, struct span *hint_r, struct errtext *t)
+{
+	flags.system &= MAIL_SYSTEM;
+	return add_change(mbox_box_of(sb), (struct mbox_change){ .flags = flags }, key, hint, hint_r, t);
+}
+
+static enum err mbox_claim(struct store_box *sb, struct span key, struct span hint, struct arena *a, struct span *hint_r,
+			   struct errtext *t)
+{
+	return add_change(mbox_box_of(sb), (struct mbox_change){ .claim = true }, key, hint, hint_r, t);
 }
 
 static enum err carry_out(struct store_box *sb, struct errtext *t)
@@ -382,6 +391,7 @@ const struct store_ops store_mbox = {
 	.expunge = mbox_expunge,
 	.expunge_done = carry_out,
 	.set_flags = mbox_set_flags,
+	.claim = mbox_claim,
 	.flags_done = carry_out,
 	.set_modseq_floor = mbox_set_modseq_floor,
 	.watch = mbox_watch,

@@ -99,7 +99,7 @@ struct mbox_change {
 	uint32_t uid;
 	size_t order; /* of a message's changes the last holds */
 	bool expunge;
-	bool claim; /* only that it is not recent any more: void when another program said so before */
+	bool claim; /* only that it is not recent any more: void when another program said so before. flags do not count */
 	struct mail_flags flags;
 };
 

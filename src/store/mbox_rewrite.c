@@ -111,7 +111,9 @@ static void plan_changes(struct plan *p)
 			continue;
 		p->item[k].drop |= c->expunge;
 		p->item[k].changed = p->item[k].asked = true;
-		if (!c->expunge)
+		if (c->claim)
+			p->item[k].flags.system &= MAIL_SYSTEM;
+		else if (!c->expunge)
 			p->item[k].flags = (struct mail_flags){ c->flags.system, c->flags.keywords & bits };
 	}
 }

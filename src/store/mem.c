@@ -611,9 +611,9 @@ static enum err mem_expunge(struct store_box *b, struct span key, struct span hi
 	return ERR_OK;
 }
 
-static enum err mem_set_flags(struct store_box *b, struct span key, struct span hint,
-			      struct mail_flags flags, struct arena *a, struct span *hint_r,
-			      struct errtext *t)
+/* flags NULL: as they are. */
+static enum err flag(struct store_box *b, struct span key, const struct mail_flags *flags, struct arena *a,
+		     struct span *hint_r, struct errtext *t)
 {
 	struct mem_mailbox *mb = mailbox_of(b);
 	struct mem_msg *m = find_msg(mb, key);
@@ -622,12 +622,26 @@ static enum err mem_set_flags(struct store_box *b, struct span key, struct span 
 		return err_say(t, ERR_READONLY, "read-only");
 	if (!m)
 		return err_say(t, ERR_EXPUNGED, "the message is gone");
-	m->flags = (struct mail_flags){ flags.system & MAIL_SYSTEM, flags.keywords };
+	if (flags)
+		m->flags = (struct mail_flags){ flags->system & MAIL_SYSTEM, flags->keywords };
 	m->recent = false;
 	mb->changes++;
 	if (a && hint_r)
 		*hint_r = hint_of(m);
 	return ERR_OK;
+}
+
+static enum err mem_set_flags(struct store_box *b, struct span key, struct span hint,
+			      struct mail_flags flags, struct arena *a, struct span *hint_r,
+			      struct errtext *t)
+{
+	return flag(b, key, &flags, a, hint_r, t);
+}
+
+static enum err mem_claim(struct store_box *b, struct span key, struct span hint, struct arena *a, struct span *hint_r,
+			  struct errtext *t)
+{
+	return flag(b, key, NULL, a, hint_r, t);
 }
 
 static enum err mem_set_modseq_floor(struct store_box *b, uint64_t floor, struct errtext *t)
@@ -675,6 +689,7 @@ const struct store_ops store_memory = {
 	.expunge = mem_expunge,
 	.expunge_done = mem_nothing,
 	.set_flags = mem_set_flags,
+	.claim = mem_claim,
 	.flags_done = mem_nothing,
 	.set_modseq_floor = mem_set_modseq_floor,
 	.watch = mem_watch,

@@ -105,6 +105,12 @@ static inline void set_flags(struct mroom *r, const struct store_msg *m, uint8_t
 	assert_int_equal(store_mbox.flags_done(r->box, &r->text), ERR_OK);
 }
 
+static inline void claim(struct mroom *r, const struct store_msg *m, struct span *hint_r)
+{
+	assert_int_equal(store_mbox.claim(r->box, m->key, m->hint, r->arena, hint_r, &r->text), ERR_OK);
+	assert_int_equal(store_mbox.flags_done(r->box, &r->text), ERR_OK);
+}
+
 #define MROOM_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 #endif

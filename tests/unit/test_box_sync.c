@@ -141,6 +141,31 @@ static void test_owed_claim(void **state)
 	view_close(&v);
 }
 
+/* Nor do flags that it had when it arrived make it one; and a change that is owed as well is made. */
+static void test_owed_claim_flagged(void **state)
+{
+	struct view *v;
+
+	drop(new_dir, "1000000001.M1P1.host:2,S");
+	drop(new_dir, "1000000002.M1P1.host:2,S");
+	drop(new_dir, "1000000003.M1P1.host:2,S");
+	v = house_view(&h, "INBOX", false);
+	assert_true(is_recent(v, 1));
+	assert_int_equal(flags_of(v, 1).system, MAIL_SEEN);
+	move(new_dir, "1000000001.M1P1.host:2,S", cur_dir, "1000000001.M1P1.host:2,FS");
+	move(new_dir, "1000000002.M1P1.host:2,S", new_dir, "1000000002.M1P1.host:2,FS");
+	view_flag(v, 3, VIEW_FLAGS_ADD, MAIL_ANSWERED, NULL);
+	house_work(&h);
+	assert_non_null(find_file(cur_dir, "1000000001.M1P1.host:2,FS"));
+	assert_non_null(find_file(cur_dir, "1000000002.M1P1.host:2,FS"));
+	assert_non_null(find_file(cur_dir, "1000000003.M1P1.host:2,RS"));
+	view_look(v);
+	view_quiet(&h, v);
+	for (uint32_t uid = 1; uid < 3; uid++)
+		assert_int_equal(flags_of(v, uid).system, MAIL_SEEN | MAIL_FLAGGED);
+	view_close(&v);
+}
+
 static void test_foreign_removal(void **state)
 {
 	struct view_changes c;
@@ -426,7 +451,7 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_adopt), T(test_foreign_flags), T(test_owed_flags), T(test_owed_claim), T(test_foreign_removal),
+		T(test_adopt), T(test_foreign_flags), T(test_owed_flags), T(test_owed_claim), T(test_owed_claim_flagged), T(test_foreign_removal),
 		T(test_removal_in_motion), T(test_uidvalidity), T(test_index_deleted), T(test_index_damaged),
 		T(test_damage_with_owed), T(test_index_removed_running), T(test_reindex), T(test_many),
 	};

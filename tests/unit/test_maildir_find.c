@@ -92,12 +92,25 @@ static struct span set_flags(struct room *r, const char *key, const char *hint, 
 	return h;
 }
 
+static struct span claim(struct room *r, const char *key, enum err want)
+{
+	struct span h = SPAN("");
+
+	assert_int_equal(r->box->ops->claim(r->box, span_str(key), SPAN("n"), r->arena, &h, &r->text), want);
+	return h;
+}
+
 static void test_flags(void **state)
 {
 	struct room *r = *state;
 
 	room_write(r, "new/1.a", "x");
-	assert_true(span_eq_str(set_flags(r, "1.a", "n", 0, ERR_OK), "c:2,"));
+	assert_true(span_eq_str(claim(r, "1.a", ERR_OK), "c:2,"));
+	claim(r, "1.a", ERR_NOTFOUND);
+	assert_true(room_has(r, "cur/1.a:2,"));
+	room_write(r, "new/3.a:2,FPe", "x"); /* whatever the caller took its flags for */
+	assert_true(span_eq_str(claim(r, "3.a", ERR_OK), "c:2,FPe"));
+	claim(r, "2.a", ERR_EXPUNGED);
 	assert_true(span_eq_str(set_flags(r, "1.a", "n", MAIL_SEEN, ERR_OK), "c:2,S"));
 	assert_true(span_eq_str(set_flags(r, "1.a", "c:2,S", MAIL_SEEN, ERR_OK), "c:2,S"));
 	/* The true name counts, not what the hint says of foreign letters. */

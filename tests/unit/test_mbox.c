@@ -241,14 +241,14 @@ static void test_recent_ends(void **state)
 	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n" FROM "Subject: 2\n\ntwo\n\n");
 	s = scan(r);
 	assert_true(s.msg[0].hint.p[0] == 'n' && (s.msg[0].flags.system & MAIL_RECENT));
-	set_flags(r, &s.msg[0], 0, &hint);
+	claim(r, &s.msg[0], &hint);
 	assert_true(span_eq_str(hint, "0"));
 	assert_non_null(strstr(read_file(r), "\nX-UID: 1\nStatus: O \n"));
 	assert_non_null(strstr(read_file(r), "\nX-UID: 2\nStatus:   \n"));
 	char *text = arena_str(r->arena, read_file(r));
 	memcpy(strstr(text, "\nX-UID: 2\nStatus:   \n") + 18, "RO", 2);
 	write_file(r, O_TRUNC, text);
-	set_flags(r, &s.msg[1], 0, &hint);
+	claim(r, &s.msg[1], &hint);
 	assert_non_null(strstr(read_file(r), "\nX-UID: 2\nStatus: RO\n"));
 	s = scan(r);
 	assert_int_equal(s.msg[0].flags.system, 0);

@@ -171,6 +171,7 @@ static void messages(struct life *l)
 	CALL(l, ops->locate(l->b, two.key, two.hint, &o, l->a, &hint, &l->t));
 	assert_true(o.length == strlen(SECOND) && o.mtime == 86400);
 	close(o.fd);
+	CALL(l, ops->claim(l->b, one.key, one.hint, l->a, &one.hint, &l->t));
 	CALL(l, ops->set_flags(l->b, one.key, one.hint, (struct mail_flags){ MAIL_SEEN, 1 }, l->a,
 			       &hint, &l->t));
 	CALL(l, ops->flags_done(l->b, &l->t));
