@@ -23,6 +23,7 @@ struct removal {
 	bool flagged, begun, disk, touched;
 	struct leaving *msg;     /* own: REMOVE_BATCH */
 	size_t n, at;
+	unsigned index;          /* which (shelf.opened) the to-dos are in */
 	uint64_t *seq;           /* own: to-dos of batches that a late store has noted only */
 	size_t seqs, seq_cap;
 };
@@ -116,6 +117,12 @@ static enum err facts_run(struct idx_txn *x, struct rec *rec, void *arg, struct 
 	return e ? e : idx_box_put(x, &rec->b);
 }
 
+/* Do the numbers of the to-dos still mean them? The index may be another one by now, which knows nothing of them. */
+static bool same_index(const struct removal *r)
+{
+	return r->index == r->mb->space->shelf->opened;
+}
+
 static enum err facts(struct removal *r, struct errtext *t)
 {
 	uint32_t last;
@@ -127,6 +134,9 @@ static enum err facts(struct removal *r, struct errtext *t)
 	set_remove_range(&r->left, 1, last);
 	if (!r->n)
 		return ERR_OK;
+	if (!same_index(r))
+		r->seqs = 0;
+	r->index = r->mb->space->shelf->opened;
 	r->at = 0;
 	r->disk = r->touched = true;
 	sync_touched(r->mb, NULL, &r->batch);
@@ -141,7 +151,7 @@ static enum err done_run(struct idx_txn *x, struct rec *rec, void *arg, struct e
 	const struct removal *r = arg;
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; !e && i < r->n; i++)
+	for (size_t i = 0; !e && i < r->n && same_index(r); i++)
 		if (r->msg[i].removed)
 			e = idx_todo_done(x, rec->b.id, r->msg[i].seq);
 	return e;
@@ -166,7 +176,7 @@ static enum err late_run(struct idx_txn *x, struct rec *rec, void *arg, struct e
 	const struct removal *r = arg;
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; !e && i < r->seqs; i++)
+	for (size_t i = 0; !e && i < r->seqs && same_index(r); i++)
 		e = idx_todo_done(x, rec->b.id, r->seq[i]);
 	return e;
 }

@@ -46,6 +46,7 @@ struct shelf {
 	const char *dir;            /* borrowed: where it lies, as ns or acct_config say; NULL: in memory */
 	struct idx *idx;            /* own; NULL when reopening failed: tried again */
 	bool vacant;                /* nobody's: for the next one */
+	unsigned opened;            /* how often: another one has other numbers on its to-do list */
 	bool todo;                  /* the to-do list may hold something */
 	bool todo_failed;           /* and something on it could not be done */
 	uint64_t todo_after, todo_at; /* drained up to here; not before this clock_ms */

@@ -58,6 +58,7 @@ enum err shelf_open(struct shelf *s, struct errtext *t)
 		mb->id = 0;
 		place_knows(mb->place, KNOWN_NOT);
 	}
+	s->opened++;
 	s->todo = !rebuilt;
 	s->todo_after = 0;
 	return ERR_OK;

@@ -198,6 +198,34 @@ static void test_status(void **state)
 	after_each_slice(status);
 }
 
+/* The numbers that a removal under way has on the to-do list mean other things on that of the next
+ * index. */
+static void test_removal(void **state)
+{
+	struct set first = SET_EMPTY;
+	struct view_expunge job = { .uids = &first, .unflagged = true };
+
+	set_add_range(&first, 1, 20);
+	assert_int_equal(view_expunge(v, &job), STEP_SLICE);
+	remove_tree(h.index);
+	for (uint32_t uid = 101; uid <= 160; uid++)
+		view_flag(looking, uid, VIEW_FLAGS_ADD, MAIL_ANSWERED, NULL);
+	while (view_expunge(v, &job) != STEP_DONE)
+		;
+	assert_int_equal(job.err, ERR_OK);
+	view_expunge_free(&job);
+	set_free(&first);
+	house_work(&h);
+	view_close(&looking);
+	view_close(&v);
+	house_again(&h, true);
+	v = house_view(&h, "INBOX", false);
+	looking = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(v)->exists, MESSAGES - 20);
+	for (uint32_t uid = 101; uid <= 160; uid++)
+		assert_int_equal(flags_of(v, uid).system, MAIL_ANSWERED);
+}
+
 /* --- another process is faster ---------------------------------------------------------- */
 
 /* The index goes; another process makes the next one, as far as that is done in so many slices, and
@@ -259,8 +287,9 @@ static void test_owed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_store),   T(test_fetch), T(test_body),   T(test_search),    T(test_copy),
-		T(test_expunge), T(test_since), T(test_status), T(test_half_made), T(test_owed),
+		T(test_store),   T(test_fetch),     T(test_body),  T(test_search),
+		T(test_copy),    T(test_expunge),   T(test_since), T(test_status),
+		T(test_removal), T(test_half_made), T(test_owed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
