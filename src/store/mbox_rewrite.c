@@ -19,6 +19,7 @@ struct item {
 	struct mbox_msg *m;  /* in the map, or the pseudo message */
 	bool drop, changed;
 	bool asked;          /* its flags are those of a change */
+	bool claimed;        /* but for that it is not recent any more they are its own */
 	uint32_t uid;
 	struct mail_flags flags;
 	bool first;          /* carries the base */
@@ -110,7 +111,9 @@ static void plan_changes(struct plan *p)
 		if (k == p->n || p->item[k].m->uid != c->uid || (c->claim && !(p->item[k].m->flags & MAIL_RECENT)))
 			continue;
 		p->item[k].drop |= c->expunge;
-		p->item[k].changed = p->item[k].asked = true;
+		p->item[k].changed = true;
+		p->item[k].asked |= !c->claim;
+		p->item[k].claimed |= c->claim;
 		if (c->claim)
 			p->item[k].flags.system &= MAIL_SYSTEM;
 		else if (!c->expunge)
@@ -163,7 +166,7 @@ static enum err plan_look(struct plan *p, struct errtext *t)
 			return err_say(t, ERR_INUSE, "%s changed elsewhere too", p->b->name);
 		}
 		if (!it->asked)
-			it->flags = (struct mail_flags){ now.flags, now.keywords };
+			it->flags = (struct mail_flags){ it->claimed ? now.flags & MAIL_SYSTEM : now.flags, now.keywords };
 	}
 	return ERR_OK;
 }
