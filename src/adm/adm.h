@@ -30,6 +30,7 @@ struct server {
 	char path[ADM_PATH]; /* of its control socket */
 	pid_t pid;           /* 0: it was there */
 	char dir[64];
+	int dir_fd;          /* own; -1: none was made */
 };
 
 /* false: told. */

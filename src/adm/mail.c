@@ -166,7 +166,7 @@ static int prepare(struct run *r, struct adm *a, int argc, char **argv, struct g
 int mail_run(const struct adm *given, const struct mailcmd *cmd, int argc, char **argv)
 {
 	struct adm a = *given;
-	struct run r = { .a = &a, .cmd = cmd, .data_fd = -1 };
+	struct run r = { .a = &a, .cmd = cmd, .data_fd = -1, .server.dir_fd = -1 };
 	struct given g = { .all = false };
 	bool early = false;
 

@@ -7,10 +7,14 @@
 #include "conf/conf.h"
 #include "conf/load.h"
 
+#include "base/must.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONF_TEXT_MAX = 1 << 20, START_TRIES = 1000, TRY_MS = 20, END_TRIES = 1500 };
+enum { CONF_TEXT_MAX = 1 << 20, START_TRIES = 1000, TRY_MS = 20, END_TRIES = 1500, STALE_S = 60 };
+
+static const char dir_prefix[] = "roostadm-";
 
 bool server_path(const struct adm *a, char *out, size_t n)
 {
@@ -140,10 +146,89 @@ static bool wait_for_start(struct server *s)
 	return false;
 }
 
+/* Where such directories are made. */
+static const char *place(void)
+{
+	return geteuid() == 0 ? "/run" : "/tmp";
+}
+
+static void remove_files(int fd, const char *path)
+{
+	static const char *const names[] = { "roost.conf", "control", "master.pid", "errors", "empty" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (unlinkat(fd, names[i], 0) != 0)
+			unlinkat(fd, names[i], AT_REMOVEDIR);
+	rmdir(path);
+}
+
+/*
+ * The directory, locked as long as we live: so it shows whether it is still of use. -1: it is not there, not ours, or of
+ * use to another.
+ */
+static int lock_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* One that has rested for a while, and where nobody listens: its server may outlive a roostadm that was killed, for a moment. */
+static bool is_stale(int fd, const char *path)
+{
+	char control[ADM_PATH];
+	struct stat st;
+	int there;
+
+	snprintf(control, sizeof(control), "%s/control", path);
+	there = server_connect(control);
+	if (there >= 0)
+		close(there);
+	return there < 0 && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > STALE_S;
+}
+
+/* What others left behind who were killed. */
+static void remove_stale(void)
+{
+	DIR *d = opendir(place());
+	struct dirent *e;
+	char path[128];
+
+	while (d && (e = readdir(d))) {
+		size_t n = sizeof(dir_prefix) - 1;
+		int fd = -1;
+
+		if (strncmp(e->d_name, dir_prefix, n) == 0 && strlen(e->d_name) == n + 6 &&
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", place(), e->d_name) < sizeof(path))
+			fd = lock_dir(path);
+		if (fd >= 0 && is_stale(fd, path))
+			remove_files(fd, path);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (d)
+		closedir(d);
+}
+
+static bool make_dir(struct server *s)
+{
+	snprintf(s->dir, sizeof(s->dir), "%s/%sXXXXXX", place(), dir_prefix);
+	if (!mkdtemp(s->dir))
+		return false;
+	while ((s->dir_fd = lock_dir(s->dir)) < 0 && errno == EWOULDBLOCK)
+		pause_ms(1); /* another is looking whether it is stale */
+	return s->dir_fd >= 0 && fchmod(s->dir_fd, 0755) == 0;
+}
+
 static int start(const struct adm *a, struct server *s)
 {
-	snprintf(s->dir, sizeof(s->dir), "%s/roostadm-XXXXXX", geteuid() == 0 ? "/run" : "/tmp");
-	if (!mkdtemp(s->dir) || chmod(s->dir, 0755) != 0 || !write_conf(a, s)) {
+	remove_stale();
+	if (!make_dir(s) || !write_conf(a, s)) {
 		fprintf(stderr, "%s: the server does not run, and %s cannot be made: %s\n", a->program, s->dir,
 			strerror(errno));
 		return STATUS_TEMP;
@@ -161,7 +246,7 @@ int server_find(const struct adm *a, struct server *s_r)
 {
 	int fd;
 
-	*s_r = (struct server){ .pid = 0 };
+	*s_r = (struct server){ .dir_fd = -1 };
 	if (!server_path(a, s_r->path, sizeof(s_r->path)))
 		return STATUS_CONFIG;
 	fd = server_connect(s_r->path);
@@ -175,19 +260,6 @@ int server_find(const struct adm *a, struct server *s_r)
 	return errno == EACCES ? STATUS_DENIED : STATUS_DOWN;
 }
 
-static void remove_files(const struct server *s)
-{
-	static const char *const names[] = { "roost.conf", "control", "master.pid", "errors", "empty" };
-	char path[128];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", s->dir, names[i]);
-		if (unlink(path) != 0)
-			rmdir(path);
-	}
-	rmdir(s->dir);
-}
-
 void server_end(struct server *s)
 {
 	if (s->pid > 0)
@@ -198,7 +270,9 @@ void server_end(struct server *s)
 		else
 			pause_ms(TRY_MS);
 	}
-	if (s->dir[0])
-		remove_files(s);
-	s->dir[0] = '\0';
+	if (s->dir_fd < 0)
+		return;
+	remove_files(s->dir_fd, s->dir);
+	close(s->dir_fd);
+	s->dir_fd = -1;
 }

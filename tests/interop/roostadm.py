@@ -2,8 +2,10 @@
 # sanitize: also run against the sanitized build
 """roostadm's mail commands beside Debian's doveadm on the same Maildir: the same command to both, answers and exit codes compared; then
 what changes mail, with the server running and stopped, and interrupted."""
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -434,6 +436,24 @@ def test_reports(both):
     assert both.ours("mailbox", "delete", "Old").returncode == 0
 
 
+def test_left_behind(both):
+    """What a roostadm that was killed left goes with the next one that needs a server of its own; not what is in use."""
+    place = "/run" if ROOT else "/tmp"
+    stale, used, fresh = (f"{place}/roostadm-{os.urandom(3).hex()}" for _ in range(3))
+    for folder in (stale, used, fresh):
+        os.mkdir(folder)
+        open(f"{folder}/roost.conf", "w").close()
+    for folder in (stale, used):
+        os.utime(folder, (1600000000, 1600000000))
+    lock = os.open(used, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert both.ours("mailbox", "list").returncode == 0
+    assert [os.path.exists(x) for x in (stale, used, fresh)] == [False, True, True]
+    os.close(lock)
+    for folder in (used, fresh):
+        shutil.rmtree(folder)
+
+
 def main():
     with Site(users={ANNA: "secret", BOB: "secret"}) as site:
         os.environ["TZ"] = "Europe/Berlin"
@@ -451,6 +471,7 @@ def main():
                     test(both)
                 site.stop()
                 note_uidls(both)
+                test_left_behind(both)
         test_index(both)
         assert both.ours("verify").returncode == 0
         print("roostadm: well")
