@@ -1,8 +1,9 @@
 /*
  * roostadm verify: is what the index has what the folder says? And survey: what the folder says by itself.
  *
- * What other programs do meanwhile is no damage. So the folder is adopted as usual first, and what looks wrong then is
- * only told when it still does after another such look.
+ * What other programs and sessions do meanwhile is no damage. So the folder is adopted as usual first and everything is
+ * compared, in slices; what looks wrong then is only told when it still does after another such look, and that, as it
+ * concerns few messages, is compared at once.
  */
 #include "made.h"
 #include "owing.h"
@@ -20,8 +21,11 @@ struct verifying {
 	uint64_t since;          /* clock_ms: this pass was begun */
 	bool second;             /* the pass that tells */
 	bool doubts;             /* the first one found something */
+	struct set suspects;     /* own: of which messages */
+	bool damaged;            /* or that the index cannot be read */
 	struct arena *ar;        /* own: of the scan */
 	struct store_scan scan;
+	struct store_identity id;
 	bool scanned;
 	size_t at;               /* in the scan */
 	uint32_t uid;            /* next to be looked at in the index */
@@ -38,6 +42,8 @@ static void found(struct acct_verify *job, uint32_t uid, const char *what)
 	struct verifying *r = job->priv;
 
 	r->doubts = true;
+	if (!r->second && uid)
+		set_add(&r->suspects, uid);
 	if (r->second) {
 		job->found(job->ctx, uid, what);
 		job->differences++;
@@ -90,26 +96,30 @@ static void compare_identity(struct acct_verify *job, const struct rec *rec, con
 		found(job, 0, "UIDs were given that the folder does not know of");
 }
 
-struct comparing {
-	struct acct_verify *job;
-	const struct store_identity *id;
-};
+/* What the scan has of this UID; r->at goes there. NULL: nothing. */
+static const struct store_msg *scanned(struct verifying *r, uint32_t uid)
+{
+	while (r->at < r->scan.n && r->scan.msg[r->at].uid && r->scan.msg[r->at].uid < uid)
+		r->at++;
+	return r->at < r->scan.n && r->scan.msg[r->at].uid == uid ? &r->scan.msg[r->at] : NULL;
+}
 
 /* Two lists that ascend by UID. What came after the index was read has no UID yet, or a higher one. */
-static enum err compare_run(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
+static enum err compare_slice(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
 {
-	struct comparing *c = arg;
-	struct verifying *r = c->job->priv;
+	struct acct_verify *job = arg;
+	struct verifying *r = job->priv;
+	uint64_t end = clock_us() + SLICE_US;
 	struct idx_walk *w;
 	struct idx_msg m;
 	enum err e = idx_walk_begin(x, rec->b.id, false, &w);
 
 	if (e)
 		return e;
-	compare_identity(c->job, rec, c->id);
-	set_clear(&r->uids);
-	e = idx_walk_to(w, 1, &m, NULL);
-	for (r->at = 0; e == ERR_OK || (e == ERR_NOTFOUND && r->at < r->scan.n);) {
+	if (r->uid == 1 && r->at == 0)
+		compare_identity(job, rec, &r->id);
+	e = idx_walk_to(w, r->uid, &m, NULL);
+	while ((e == ERR_OK || (e == ERR_NOTFOUND && r->at < r->scan.n)) && clock_us() < end) {
 		const struct store_msg *s = r->at < r->scan.n ? &r->scan.msg[r->at] : NULL;
 
 		if (s && (!s->uid || s->uid >= rec->b.uidnext)) {
@@ -117,41 +127,81 @@ static enum err compare_run(struct idx_txn *x, struct rec *rec, void *arg, struc
 			continue;
 		}
 		if (e == ERR_OK && (!s || m.uid < s->uid))
-			compare_missing(c->job, &m);
+			compare_missing(job, &m);
 		else if (e == ERR_OK && m.uid == s->uid)
-			compare_one(c->job, s, &m);
+			compare_one(job, s, &m);
 		else
-			found(c->job, s->uid, "not in the index");
+			found(job, s->uid, "not in the index");
 		if (s && (e != ERR_OK || s->uid <= m.uid))
 			r->at++;
 		if (e == ERR_OK && (!s || m.uid <= s->uid)) {
 			set_add(&r->uids, m.uid);
-			e = idx_walk_to(w, m.uid + 1, &m, NULL);
+			r->uid = m.uid + 1;
+			e = idx_walk_to(w, r->uid, &m, NULL);
 		}
 	}
 	idx_walk_end(&w);
+	r->compared = e == ERR_NOTFOUND && r->at == r->scan.n;
 	return e == ERR_NOTFOUND ? ERR_OK : e;
 }
 
+/* The same of those that looked wrong, right after the scan. */
+static enum err compare_suspects(struct idx_txn *x, struct rec *rec, void *arg, struct errtext *t)
+{
+	struct acct_verify *job = arg;
+	struct verifying *r = job->priv;
+	enum err e = ERR_OK;
+
+	compare_identity(job, rec, &r->id);
+	for (uint32_t uid = 0; !e && (uid = set_next(&r->suspects, uid + 1));) {
+		const struct store_msg *s = scanned(r, uid);
+		struct idx_msg m;
+
+		e = idx_msg_get(x, rec->b.id, uid, &m);
+		if (!e)
+			set_add(&r->uids, uid);
+		if (!e && s)
+			compare_one(job, s, &m);
+		else if (!e)
+			compare_missing(job, &m);
+		else if (e == ERR_NOTFOUND && s && uid < rec->b.uidnext)
+			found(job, uid, "not in the index");
+		e = e == ERR_NOTFOUND ? ERR_OK : e;
+	}
+	r->compared = true;
+	return e;
+}
+
+static enum err look(struct verifying *r, struct errtext *t)
+{
+	struct store_box *sb;
+	enum err e = mailbox_store(r->mb, &sb, t);
+
+	arena_reset(r->ar);
+	set_clear(&r->uids);
+	r->at = 0;
+	r->uid = 1;
+	if (!e)
+		e = sb->ops->identity(sb, &r->id, t);
+	if (!e)
+		e = sb->ops->scan(sb, r->ar, &r->scan, t);
+	r->scanned = !e;
+	return e;
+}
+
+/* A slice of it, until r->compared. */
 static enum err compare(struct acct_verify *job, struct errtext *t)
 {
 	struct verifying *r = job->priv;
-	struct store_identity id;
-	struct store_box *sb;
-	struct comparing c = { job, &id };
-	enum err e = mailbox_store(r->mb, &sb, t);
+	enum err e = r->scanned ? ERR_OK : look(r, t);
 
 	if (!e)
-		e = sb->ops->identity(sb, &id, t);
-	if (!e)
-		e = sb->ops->scan(sb, r->ar, &r->scan, t);
-	if (!e)
-		e = rec_read(r->mb, compare_run, &c, t);
-	arena_reset(r->ar);
+		e = rec_read(r->mb, r->second && !r->damaged ? compare_suspects : compare_slice, job, t);
 	if (e == ERR_CORRUPT) {
-		r->doubts = true;
+		r->damaged = true;
 		found(job, 0, "the index is damaged");
 		set_clear(&r->uids);
+		r->compared = true;
 		e = ERR_OK;
 	}
 	return e;
@@ -301,6 +351,7 @@ void acct_verify_free(struct acct_verify *job)
 	made_free(&r->made);
 	loaded_free(&r->load);
 	set_free(&r->uids);
+	set_free(&r->suspects);
 	arena_free(&r->ar);
 	free(r);
 	job->priv = NULL;
@@ -317,7 +368,9 @@ static enum step pass(struct acct *a, struct acct_verify *job)
 		job->err = compare(job, &job->text);
 		if (waits(job))
 			return STEP_WAITING;
-		r->compared = true;
+		if (job->err || !r->compared)
+			return STEP_SLICE;
+		arena_reset(r->ar);
 		r->next = 1;
 		job->done = 0;
 		job->goal = set_count(&r->uids);
@@ -327,7 +380,7 @@ static enum step pass(struct acct *a, struct acct_verify *job)
 	if (step != STEP_DONE || r->second || !r->doubts)
 		return step;
 	r->second = true;
-	r->drained = r->synced = r->compared = false;
+	r->drained = r->synced = r->scanned = r->compared = false;
 	r->since = clock_ms();
 	return STEP_SLICE;
 }
