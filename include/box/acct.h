@@ -254,6 +254,9 @@ struct acct_release {
 };
 enum step acct_release(struct acct *a, struct acct_release *job);
 void acct_release_free(struct acct_release *job);
+/* HIGHESTMODSEQ is at least this from now on. Of a mailbox that acct_status has just told of. ERR_INUSE: later again. */
+enum { ACCT_MODSEQ_MOST_BITS = 62 };
+enum err acct_raise_modseq(struct acct *a, const char *name, uint64_t least, struct errtext *t);
 
 /* --- adding --------------------------------------------------------------------- */
 

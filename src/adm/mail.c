@@ -82,14 +82,17 @@ static int usage(const struct run *r)
 /* Ours are taken, the command's go into the request. -1: usage. */
 static int read_options(struct run *r, struct adm *a, int argc, char **argv, struct given *g)
 {
-	static const struct option longs[] = { { "dry-run", no_argument, NULL, 1 }, { "check", no_argument, NULL, 'c' }, { 0 } };
+	static const struct option longs[] = { { "dry-run", no_argument, NULL, 1 },
+					       { "check", no_argument, NULL, 'c' },
+					       { "min-highest-modseq", required_argument, NULL, 'M' },
+					       { 0 } };
 	char *letters = mem_printf("+AF:u:S:%s", r->cmd->options);
 	int opt;
 
 	optind = 0;
 	while ((opt = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (opt == '?' || (opt == 1 && !(r->cmd->flags & MAILCMD_CHANGES)) ||
-		    (opt == 'c' && !strchr(r->cmd->options, 'c')))
+		    (strchr("cM", opt) && !strchr(r->cmd->options, opt)))
 			break;
 		if (opt == 'A')
 			g->all = true;

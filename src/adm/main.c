@@ -86,7 +86,6 @@ static bool print_refusal(const struct adm *a, int argc, char **argv)
 		{ "mailbox cache", "the index decides by itself what it keeps: see index and reindex" },
 		{ "mailbox cryptokey", "mail is not encrypted" },
 		{ "mailbox metadata", "mailboxes have none (RFC 5464 is not offered)" },
-		{ "mailbox update", "UIDs and modseqs follow from the folder: see reindex and release" },
 		{ "purge", "Maildir and mbox keep nothing that was expunged" },
 		{ "rebuild", "see reindex" },
 		{ "sync", "nothing is copied between servers: use import, or an IMAP client like mbsync" },

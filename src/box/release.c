@@ -151,3 +151,24 @@ enum step acct_release(struct acct *a, struct acct_release *job)
 		acct_release_free(job);
 	return step;
 }
+
+static enum err raise_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	const uint64_t *least = arg;
+
+	if (r->b.highestmodseq >= *least)
+		return ERR_OK;
+	r->b.highestmodseq = *least;
+	return idx_box_put(x, &r->b);
+}
+
+enum err acct_raise_modseq(struct acct *a, const char *name, uint64_t least, struct errtext *t)
+{
+	struct mailbox *mb = NULL;
+	enum err e = mailbox_open(a, name, &mb, t);
+
+	if (!e)
+		e = mailbox_update(mb, REC_NOTES, raise_run, &least, t);
+	mailbox_close(&mb);
+	return e;
+}

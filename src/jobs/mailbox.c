@@ -1,8 +1,9 @@
-/* mailbox list, status, create, delete, rename, subscribe, unsubscribe, path. */
+/* mailbox list, status, create, delete, rename, subscribe, unsubscribe, path, update. */
 #include "room.h"
 
 #include "base/guid.h"
 #include "base/must.h"
+#include "box/patience.h"
 #include "wire/imap_name.h"
 
 /* --- list ------------------------------------------------------------------------------ */
@@ -396,6 +397,69 @@ static enum step path_step(struct jobs *j)
 	return STEP_DONE;
 }
 
+/* --- update --------------------------------------------------------------------------------------- */
+
+struct updating {
+	uint64_t modseq; /* at least */
+	struct acct_status status;
+	bool known;
+	uint64_t since;  /* clock_ms: this mailbox was begun */
+};
+
+static void updating_drop(void *state)
+{
+	struct updating *u = state;
+
+	acct_status_free(&u->status);
+}
+
+static enum err update_start(struct jobs *j, struct errtext *t)
+{
+	struct updating *u = job_state(j, sizeof(*u), updating_drop);
+
+	if (!u)
+		return ERR_MEMORY;
+	if (!j->option['M'] || (span_u64(span_str(j->option['M']), &u->modseq) && !(u->modseq >> ACCT_MODSEQ_MOST_BITS)))
+		return ERR_OK;
+	job_warn(j, STATUS_USAGE, "Invalid value for min-highest-modseq: %s", j->option['M']);
+	return err_say(t, ERR_CANNOT, "nothing was done");
+}
+
+static enum step update_one(struct jobs *j, struct updating *u, const char *name, enum err *e, struct errtext *t)
+{
+	enum step step = STEP_DONE;
+
+	u->status.name = name;
+	u->since = u->since ? u->since : clock_ms();
+	if (!u->known)
+		step = acct_status(j->cfg.acct, &u->status);
+	if (step != STEP_DONE)
+		return step;
+	u->known = true;
+	*t = u->status.text;
+	*e = u->status.err;
+	if (!*e && !j->dry)
+		*e = acct_raise_modseq(j->cfg.acct, name, u->modseq, t);
+	return box_patient(*e, u->since) ? STEP_WAITING : STEP_DONE;
+}
+
+static enum step update_step(struct jobs *j)
+{
+	struct updating *u = j->state;
+	struct errtext t = { "" };
+	const char *name = argument(j, j->at);
+	enum err e = ERR_OK;
+	enum step step = name ? update_one(j, u, name, &e, &t) : STEP_DONE;
+
+	if (step != STEP_DONE)
+		return step;
+	if (e)
+		job_fail(j, e, &t, "Cannot update %.*s", (int)j->arg[j->at].n, j->arg[j->at].p);
+	acct_status_free(&u->status);
+	*u = (struct updating){ .modseq = u->modseq };
+	return ++j->at < j->args ? STEP_SLICE : STEP_DONE;
+}
+
 const struct job_row job_rows_mailbox[] = {
 	{ .name = "mailbox create", .start = names_start, .step = create_step },
 	{ .name = "mailbox delete", .start = names_start, .step = delete_step },
@@ -405,5 +469,6 @@ const struct job_row job_rows_mailbox[] = {
 	{ .name = "mailbox status", .start = status_start, .mailbox = status_mailbox, .last = status_last },
 	{ .name = "mailbox subscribe", .start = names_start, .step = subscribe_step },
 	{ .name = "mailbox unsubscribe", .start = names_start, .step = subscribe_step },
+	{ .name = "mailbox update", .start = update_start, .step = update_step },
 	{ 0 },
 };

@@ -114,7 +114,7 @@ static enum step expunge_mailbox(struct jobs *j)
 	if (!b)
 		return job_short(j);
 	if (!batch_next(b, JOB_BATCH)) {
-		if (j->option['d'])
+		if (j->option['d'] || j->option['m'])
 			delete_empty(j);
 		return STEP_DONE;
 	}

@@ -258,6 +258,10 @@ def folder(both, name, fields="uid flags", query=("all",)):
     return r.stdout.decode().splitlines()[1:]
 
 
+def modseq(both):
+    return int(both.ours("mailbox", "status", "highestmodseq", "INBOX").stdout.split(b"=")[1])
+
+
 def test_changes(both):
     """On ours, then looked at with both."""
     before = folder(both, "INBOX")
@@ -292,6 +296,15 @@ def test_changes(both):
         assert r.returncode == 0, (words, r)
     both.same("mailbox", "list")
     both.same("mailbox", "delete", "A&B")
+    both.same("mailbox", "update", "--min-highest-modseq", "500", "nope")
+    both.same("mailbox", "update", "--min-highest-modseq", "many", "INBOX")
+    before = modseq(both)
+    for words in (("--min-highest-modseq", str(before + 5000), "INBOX"), ("--min-highest-modseq", "5", "INBOX"), ("INBOX",),
+                  ("--dry-run", "--min-highest-modseq", str(before + 10**6), "INBOX")):
+        r = both.ours("mailbox", "update", *words)
+        assert r.returncode == 0 and before + 5000 <= modseq(both) < before + 10**6, (words, r)
+    assert both.ours("reindex", "INBOX").returncode == 0 and modseq(both) >= before + 5000
+    assert both.ours("mailbox", "create", "Gone").returncode == 0 and both.ours("mailbox", "delete", "-Z", "Gone").returncode == 0
     full = both.ours("mailbox", "delete", "-e", "INBOX")
     assert full.returncode == 65, full
 
