@@ -213,6 +213,7 @@ struct view_store {
 enum err view_store(struct view *v, const struct set *uids, struct view_store *s, struct errtext *t);
 
 /* Removes those of uids (NULL: all) that carry \Deleted: facts with a to-do, then the disk, then STEP_DONE. */
+enum { VIEW_EXPUNGE_BATCH = 500 }; /* as many go from the index at once */
 struct view_expunge {
 	const struct set *uids;
 	bool unflagged;      /* also those without \Deleted */
@@ -224,7 +225,8 @@ struct view_expunge {
 enum step view_expunge(struct view *v, struct view_expunge *job);
 
 /*
- * COPY and MOVE. All or nothing for copies; MOVE removes from the source after the copies are durable.
+ * COPY and MOVE. All or nothing for copies; MOVE removes from the source after the copies are durable: given up it leaves
+ * nothing in both places when it is of no more than VIEW_EXPUNGE_BATCH messages.
  * source and dest: the two COPYUID sets, same order (ascending).
  */
 struct view_copy {

@@ -86,6 +86,7 @@ static bool print_refusal(const struct adm *a, int argc, char **argv)
 		{ "mailbox cache", "the index decides by itself what it keeps: see index and reindex" },
 		{ "mailbox cryptokey", "mail is not encrypted" },
 		{ "mailbox metadata", "mailboxes have none (RFC 5464 is not offered)" },
+		{ "mailbox mutf7", "names are given in UTF-8; mailbox list -7 prints the other form" },
 		{ "purge", "Maildir and mbox keep nothing that was expunged" },
 		{ "rebuild", "see reindex" },
 		{ "sync", "nothing is copied between servers: use import, or an IMAP client like mbsync" },

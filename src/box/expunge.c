@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { REMOVE_BATCH = 500 };
-
 /* One message of a batch: what the disk needs. */
 struct leaving {
 	uint64_t seq;  /* of its to-do */
@@ -21,7 +19,7 @@ struct removal {
 	struct mailbox *mb;      /* a reference */
 	struct set left, batch, done;
 	bool flagged, begun, disk, touched;
-	struct leaving *msg;     /* own: REMOVE_BATCH */
+	struct leaving *msg;     /* own: VIEW_EXPUNGE_BATCH */
 	size_t n, at;
 	unsigned index;          /* which (shelf.opened) the to-dos are in */
 	uint64_t *seq;           /* own: to-dos of batches that a late store has noted only */
@@ -36,7 +34,7 @@ struct removal *removal_new(struct mailbox *mb, const struct set *uids, bool fla
 	mb->refs++;
 	r->flagged = flagged;
 	set_copy(&r->left, uids);
-	r->msg = mem_array(REMOVE_BATCH, sizeof(*r->msg));
+	r->msg = mem_array(VIEW_EXPUNGE_BATCH, sizeof(*r->msg));
 	return r;
 }
 
@@ -109,7 +107,7 @@ static enum err facts_run(struct idx_txn *x, struct rec *rec, void *arg, struct 
 
 	r->n = 0;
 	set_clear(&r->batch);
-	for (; !e && uid && r->n < REMOVE_BATCH; uid = set_next(&r->left, uid + 1))
+	for (; !e && uid && r->n < VIEW_EXPUNGE_BATCH; uid = set_next(&r->left, uid + 1))
 		e = leave(x, rec->b.id, uid, r);
 	if (e || !r->n)
 		return e;
@@ -130,7 +128,7 @@ static enum err facts(struct removal *r, struct errtext *t)
 
 	if (e)
 		return e;
-	last = r->n < REMOVE_BATCH ? UINT32_MAX : set_max(&r->batch);
+	last = r->n < VIEW_EXPUNGE_BATCH ? UINT32_MAX : set_max(&r->batch);
 	set_remove_range(&r->left, 1, last);
 	if (!r->n)
 		return ERR_OK;
@@ -164,7 +162,7 @@ static void put_off(struct removal *r)
 		if (!r->msg[i].removed)
 			continue;
 		if (r->seqs == r->seq_cap) {
-			r->seq_cap = r->seq_cap ? r->seq_cap * 2 : REMOVE_BATCH;
+			r->seq_cap = r->seq_cap ? r->seq_cap * 2 : VIEW_EXPUNGE_BATCH;
 			r->seq = mem_grow(r->seq, r->seq_cap, sizeof(*r->seq));
 		}
 		r->seq[r->seqs++] = r->msg[i].seq;

@@ -139,7 +139,7 @@ size_t job_keywords(const struct view_state *st, struct mail_flags flags, const 
 
 /* --- refile.c --- */
 
-enum { JOB_BATCH = 1000 }; /* messages that are moved, flagged or removed at once */
+enum { JOB_BATCH = VIEW_EXPUNGE_BATCH }; /* messages that are moved, flagged or removed at once */
 
 /* "\\Seen foo": system flags and keywords. */
 struct job_flags {

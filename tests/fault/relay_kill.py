@@ -15,7 +15,7 @@ from testsite import GID, ROOT, SANITIZED, UID, Site  # noqa: E402
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "4" if SANITIZED else "8"))
 USERS = ["anna@example.org", "bob@example.org"]
-MESSAGES = 1100 if SANITIZED else 2200  # more than are moved at once
+MESSAGES = 700 if SANITIZED else 1700  # more than are moved at once
 
 
 def text(i):
