@@ -274,14 +274,15 @@ void maildir_uidlist_unlock(struct maildir_box *b, struct dotlock *l)
 	dotlock_drop(l);
 }
 
-/* UIDs that lost or torn records may have held are never given again. */
+/* UIDs that lost or torn records may have held are never given again; at the end of all UIDs none is left. */
 static void list_skip_lost(struct list_state *u)
 {
 	uint64_t lost = u->lost + (u->seen > u->end ? u->seen - u->end : 0);
+	uint64_t next = u->head.next + lost / LIST_LOST_PER_UID + 1;
 
 	if (lost > 0) {
 		u->mend = true;
-		u->head.next += (uint32_t)(lost / LIST_LOST_PER_UID) + 1;
+		u->head.next = next < UINT32_MAX ? (uint32_t)next : UINT32_MAX;
 	}
 }
 

@@ -142,6 +142,17 @@ static void test_damaged_end(void **state)
 	assert_true(uid > 9 && uid < 20);
 }
 
+/* Nor do UIDs begin again where those that may have been given reach to the last. */
+static void test_damaged_at_the_last(void **state)
+{
+	struct span key = SPAN("new");
+	struct room *r = *state;
+	uint32_t uid = 0, next;
+
+	room_write(r, "dovecot-uidlist", "3 V5 N4294967290" GUID "\n1 :one\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n");
+	assert_int_equal(r->box->ops->number(r->box, &key, 1, true, &uid, &next, r->arena, &r->text), ERR_LIMIT);
+}
+
 static void test_damaged_header(void **state)
 {
 	struct room *r = *state;
@@ -257,7 +268,7 @@ int main(void)
 		ROOM_TEST(test_new_identity), ROOM_TEST(test_adopts),
 		ROOM_TEST(test_numbers_once), ROOM_TEST(test_others_write),
 		ROOM_TEST(test_version1),     ROOM_TEST(test_damaged_lines),
-		ROOM_TEST(test_damaged_end),  ROOM_TEST(test_damaged_header),
+		ROOM_TEST(test_damaged_end), ROOM_TEST(test_damaged_at_the_last), ROOM_TEST(test_damaged_header),
 		ROOM_TEST(test_locked),       ROOM_TEST(test_write_fails),
 		ROOM_TEST(test_compacts),     ROOM_TEST(test_uids_run_out),
 	};
