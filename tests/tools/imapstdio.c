@@ -170,6 +170,8 @@ static void set_option(struct tool *t, char *text)
 		t->settings.keyword_max = (unsigned)n;
 	else if (!strcmp(text, "inotify"))
 		t->blind = n == 0;
+	else if (!strcmp(text, "mbox_dotlock_change_timeout"))
+		t->ns.store.mbox.dotlock_change_timeout = (int)n;
 	else if (!strcmp(text, "separator"))
 		t->ns.separator = value[0];
 	else if (!strcmp(text, "prefix"))
