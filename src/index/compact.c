@@ -151,7 +151,7 @@ static int sign(struct copy *c)
 	    env_decode(body, &r))
 		return MDB_CORRUPTED;
 	r.txn = mdb_txn_id(c->to);
-	r.file = env_inode(fd);
+	r.file = env_file_id(fd, "");
 	buf_init(&out, REC_SCRATCH_MAX);
 	env_encode(&r, &out);
 	rc = out.failed ? ENOMEM : 0;

@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 static const uint64_t default_start = 64ull << 20;
 static const uint64_t default_max = 64ull << 30;
@@ -161,11 +162,18 @@ static enum err check_size(struct idx *i)
 	return ERR_OK;
 }
 
-uint64_t env_inode(int fd)
+/* With the time that it was made at: an inode is given to another file soon after it was freed. */
+uint64_t env_file_id(int fd, const char *name)
 {
-	struct stat st;
+	struct statx st;
+	uint64_t id[3];
 
-	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+	if (statx(fd, name, *name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
+		return 0;
+	id[0] = st.stx_ino;
+	id[1] = st.stx_mask & STATX_BTIME ? (uint64_t)st.stx_btime.tv_sec : 0;
+	id[2] = st.stx_mask & STATX_BTIME ? st.stx_btime.tv_nsec : 0;
+	return XXH3_64bits(id, sizeof(id));
 }
 
 bool env_named(const struct idx *i)
@@ -257,7 +265,7 @@ static int make_env(struct idx *i)
 		detach(i);
 	} else if (mdb_env_get_fd(i->env, &fd) == 0) {
 		fcntl(fd, F_SETFD, FD_CLOEXEC); /* LMDB 0.9.24 forgets this one */
-		i->file = env_inode(fd);
+		i->file = env_file_id(fd, "");
 		if (!size)
 			share_files(i, fd);
 	}
@@ -478,11 +486,10 @@ static enum err sync_alone(struct idx *i)
 /* With the door locked: the files that we had open before, and no others in their place. */
 static enum err reopen(struct idx *i)
 {
-	struct stat st;
 	bool fresh;
 
 	detach(i);
-	if (i->memory || fstatat(i->dirfd, env_file(i, ENV_DATA), &st, 0) < 0 || st.st_ino != i->file)
+	if (i->memory || env_file_id(i->dirfd, env_file(i, ENV_DATA)) != i->file)
 		return ERR_CORRUPT;
 	i->panicked = false;
 	i->grow = false;

@@ -98,7 +98,8 @@ bool env_compact(struct idx *i);
 /* False: somebody removed the file of the data, or while it is not open that of the guard. */
 bool env_named(const struct idx *i);
 
-uint64_t env_inode(int fd);
+/* Which file it is: another for a copy. fd and "", or a directory and a name in it. 0: cannot say. */
+uint64_t env_file_id(int fd, const char *name);
 
 /* LMDB calls a write that was cut short by a full disk EIO. */
 bool env_disk_full(struct idx *i);

@@ -33,7 +33,7 @@ struct env_rec {
 	uint32_t purges;   /* spaces waiting to be removed */
 	uint64_t txn;      /* that wrote it: the last one, or this is an old page */
 	uint64_t todos;    /* of all mailboxes, so that a lost one is noticed */
-	uint64_t file;     /* inode of the data file: a copy, as of a backup, is older than what clients were told */
+	uint64_t file;     /* env_file_id of the data file: a copy, as of a backup, is older than what clients were told */
 };
 
 struct box_rec {

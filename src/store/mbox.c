@@ -245,6 +245,9 @@ enum err mbox_control_make(struct mbox_box *b, struct errtext *t)
 
 	if (b->control_fd >= 0)
 		return ERR_OK;
+	e = root_control_make(b->r, t); /* perhaps we may by now */
+	if (e)
+		return e;
 	if (b->r->control_fd < 0)
 		return err_say(t, ERR_READONLY, "the mail is read-only");
 	path = mem_str(b->name);

@@ -283,6 +283,7 @@ def difference(want, found):
 class Trial:
     def __init__(self, site, form, numbers, sent):
         self.site, self.form, self.numbers, self.sent = site, form, numbers, sent
+        self.exchanged = False
         self.index, self.other = (f"{site.home(user)}/{FORMATS[form][1]}" for user in (ANNA, BERT))
 
     @staticmethod
@@ -320,13 +321,15 @@ class Trial:
         return client
 
     def whole(self):
-        """One that lost a file is in use until its process ends."""
-        if not all(os.path.exists(f"{index}/{name}") for index in (self.index, self.other) for name in ("data.mdb", "guard")):
+        """One that lost a file, or lies where another's was, is in use until its process ends."""
+        if self.exchanged or not all(os.path.exists(f"{index}/{name}") for index in (self.index, self.other) for name in ("data.mdb", "guard")):
             self.site.stop()
             self.site.start()
+        self.exchanged = False
 
     def run(self, kind, when, old, rng):
         self.whole()
+        self.exchanged = kind == "swapped"
         want = {user: patient_state(self.site, user) for user in (ANNA, BERT)}
         for user in want:
             want[user][0].pop("delivered", None)

@@ -32,8 +32,8 @@ def write(path, text):
     return path
 
 
-def run(site, *argv, ok=(0,)):
-    env = dict(os.environ, HOME=site.dir, TERM="xterm")
+def run(site, *argv, ok=(0,), **more):
+    env = dict(os.environ, HOME=site.dir, TERM="xterm", **more)
     done = subprocess.run(argv, env=env, cwd=site.dir, capture_output=True, text=True, timeout=120)
     assert done.returncode in ok, (argv, done.returncode, done.stdout[-3000:], done.stderr[-3000:])
     return done.stdout + done.stderr
@@ -155,10 +155,14 @@ user = {'nobody' if os.geteuid() == 0 else os.environ.get('USER', '')}
 read_all = false
 delete = false
 """)
-    run(site, "getmail", "--rcfile", rc)
-    run(site, "getmail", "--rcfile", rc)
+    # It sleeps for minutes when the child that writes a message ends before it waits for that.
+    write(site.dir + "/got/sitecustomize.py", "import os, time\nfork = os.fork\ndef slow():\n pid = fork()\n"
+          " pid or time.sleep(0.2)\n return pid\nos.fork = slow\n")
+    slow = {"PYTHONPATH": site.dir + "/got"}
+    run(site, "getmail", "--rcfile", rc, **slow)
+    run(site, "getmail", "--rcfile", rc, **slow)
     assert len(os.listdir(site.dir + "/got/new")) == MAILS
-    run(site, "getmail", "--rcfile", rc, "--delete", "--all")
+    run(site, "getmail", "--rcfile", rc, "--delete", "--all", **slow)
     assert uids(site.imap(USER)) == []
 
 
