@@ -97,23 +97,35 @@ static bool changed(struct room *r, struct span token)
 	return c;
 }
 
+/* Within a tick of the clock after a change; on a machine that has other things to do, at some try. */
+static struct store_scan scan_young(struct room *r)
+{
+	struct store_scan s;
+	int i = 0;
+
+	do {
+		room_write(r, arena_printf(r->arena, "new/%d.young", i), "x");
+		s = room_scan(r);
+	} while (s.settled && ++i < 100);
+	return s;
+}
+
 static void test_settled(void **state)
 {
 	struct room *r = *state;
 
 	assert_true(changed(r, SPAN("")));
 	assert_true(changed(r, SPAN("garbage")));
-	struct store_scan young = room_scan(r);
+	struct store_scan young = scan_young(r);
 	assert_false(young.settled);
 	assert_true(changed(r, young.token));
 	room_age(r);
 	struct store_scan s = room_scan(r);
 	assert_true(s.settled);
 	assert_false(changed(r, s.token));
-	room_write(r, "new/1.a", "x");
+	young = scan_young(r);
 	assert_true(changed(r, s.token));
-	assert_true(r->box->ops->scan(r->box, r->arena, &young, &r->text) == ERR_OK &&
-		    !young.settled);
+	assert_false(young.settled);
 }
 
 static void test_removed_meanwhile(void **state)
