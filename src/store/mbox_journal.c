@@ -8,7 +8,8 @@
  *
  * file: the mbox's bytes [from, to) become data. new, old, rest: XXH3 of data, of what it replaces, and of that part of the
  * latter which lies behind data's end. Order: the mbox, data and head are synced; where the file grows, what lies behind to is
- * written first; then the rest; it is cut where it shrinks; synced; the head becomes void, synced.
+ * written first; then the rest; where it shrinks it is synced and then cut, for a file system may well keep the new size and not
+ * what was written before; synced; the head becomes void, synced.
  * tail: bytes are being appended at from, the first n of which have the sum new.
  * ahead: XXH3 of up to 4 KiB before from, which no step changes: what does not fit is another file's journal and is put aside,
  * never applied.
@@ -342,12 +343,20 @@ static enum err finish(struct mbox_box *b, int fd)
 	return e ? e : journal_void(b, fd);
 }
 
+/* Data is written; the file ends behind it. */
+static enum err shrink(struct mbox_box *b, uint64_t new_end)
+{
+	enum err e = syncs(b) ? file_sync_data(b->fd) : ERR_OK;
+
+	return !e && ftruncate(b->fd, (off_t)new_end) < 0 ? err_from_errno(errno) : e;
+}
+
 static enum err note_apply(struct mbox_box *b, int fd, const struct note *n)
 {
 	enum err e = data_write(b, fd, n);
 
-	if (!e && n->n < n->to - n->from && ftruncate(b->fd, (off_t)(n->from + n->n)) < 0)
-		e = err_from_errno(errno);
+	if (!e && n->n < n->to - n->from)
+		e = shrink(b, n->from + n->n);
 	return e ? e : finish(b, fd);
 }
 
@@ -551,8 +560,8 @@ static enum err redo(struct recovery *r, struct errtext *t)
 		e = data_write(r->b, r->fd, n);
 	if (!e && n->to > new_end && r->size > n->to)
 		return foreign_move(r, new_end, n->to, t);
-	if (!e && n->to > new_end && ftruncate(r->b->fd, (off_t)new_end) < 0)
-		e = err_from_errno(errno);
+	if (!e && n->to > new_end)
+		e = shrink(r->b, new_end);
 	return e ? e : finish(r->b, r->fd);
 }
 
