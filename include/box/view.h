@@ -137,9 +137,9 @@ struct message_facts {
 /*
  * A walk over some UIDs of the view, ascending. Wanted facts that are not cached are made from the bytes and cached
  * (in batches, the last when the walk ends). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, an error that
- * view_err_passes for a message whose bytes are gone or cannot be read (facts hold seq, uid, flags; go on), others fatal; but
- * ERR_AGAIN says that it is still being unpacked: the next call goes on with that. Only facts that are made from the bytes
- * (all that is wanted but WANT_DATES) take that.
+ * view_err_passes for a message whose bytes are gone or cannot be read (facts hold seq, uid, flags; go on), others fatal
+ * (ERR_INUSE: the mailbox went, or is being read anew); but ERR_AGAIN says that it is still being unpacked: the next call
+ * goes on with that. Only facts that are made from the bytes (all that is wanted but WANT_DATES) take that.
  * The caller must call view_walk_pause before it returns to the event loop.
  */
 static inline bool view_err_passes(enum err e)

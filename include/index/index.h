@@ -38,6 +38,8 @@ struct idx_txn;
 
 struct idx_config {
 	const char *dir;    /* made (0700, or as mode says) when missing, not its parents; absolute */
+	/* The directory of the mail that it is a cache of: one made for another directory is discarded. NULL: nobody asks. */
+	const char *of;
 	bool flat;          /* dir is somebody else's: our files are called roost.index and the like */
 	mode_t mode;        /* of files, 0: 0600; for others than the owner where several users share the environment */
 	bool memory;        /* INDEX=MEMORY: nameless files below dir (NULL: /dev/shm, else /tmp), gone with the process */

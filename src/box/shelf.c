@@ -17,20 +17,30 @@ static bool unusable(enum err e)
 
 static enum err open_shared(struct shelf *s, bool *rebuilt_r, struct errtext *t)
 {
-	struct idx_config there = { .dir = s->ns->index_dir, .flat = s->ns->index_flat, .mode = s->ns->index_mode,
-				    .cache_max = s->acct->config->index_cache_max };
+	struct idx_config there = { .dir = s->ns->index_dir, .of = s->ns->store.root, .flat = s->ns->index_flat,
+				    .mode = s->ns->index_mode, .cache_max = s->acct->config->index_cache_max };
 
 	s->dir = there.dir;
 	return idx_open(&there, &s->idx, rebuilt_r, t);
+}
+
+static const char *inbox_root(const struct acct_config *c)
+{
+	size_t i = 0;
+
+	while (!c->ns[i].inbox)
+		i++;
+	return c->ns[i].store.root;
 }
 
 /* The index where it belongs, else where one can be. */
 static enum err open_own(struct shelf *s, bool *rebuilt_r, struct errtext *t)
 {
 	const struct acct_config *c = s->acct->config;
-	struct idx_config there = { .dir = c->index_dir, .memory = c->index_memory, .flat = c->index_flat,
+	const char *root = inbox_root(c);
+	struct idx_config there = { .dir = c->index_dir, .of = root, .memory = c->index_memory, .flat = c->index_flat,
 				    .cache_max = c->index_cache_max };
-	struct idx_config instead = { .dir = c->index_fallback, .cache_max = c->index_cache_max };
+	struct idx_config instead = { .dir = c->index_fallback, .of = root, .cache_max = c->index_cache_max };
 	enum err e = idx_open(&there, &s->idx, rebuilt_r, t);
 
 	s->dir = c->index_memory ? NULL : c->index_dir;

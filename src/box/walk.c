@@ -422,6 +422,8 @@ enum err view_walk_next(struct view_walk *w, struct message_facts *f_r, struct e
 		if (!e)
 			e = one(w, uid, &f, t);
 	}
+	if (e == ERR_NOTFOUND) /* of the mailbox: no end of the walk */
+		e = err_say(t, ERR_INUSE, "The mailbox is gone, or is being read anew");
 	if (e == ERR_OK || view_err_passes(e)) {
 		w->at = uid + 1;
 		*f_r = f;

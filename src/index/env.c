@@ -9,6 +9,7 @@
  * - slots of dead readers keep old pages: mdb_reader_check at open, when full, and every minute;
  * - a failed write of its head (MDB_PANIC): closed and reopened: env_mend;
  * - a file never shrinks: written anew at the last closing, when it pays: compact.c;
+ * - it takes whatever lies in its place: the environment's record says which file it is in and whose mail it is of;
  * - damage kills: the guard counts, idx_open sets the environment aside.
  */
 #include "config.h"
@@ -174,6 +175,16 @@ uint64_t env_file_id(int fd, const char *name)
 	id[1] = st.stx_mask & STATX_BTIME ? (uint64_t)st.stx_btime.tv_sec : 0;
 	id[2] = st.stx_mask & STATX_BTIME ? st.stx_btime.tv_nsec : 0;
 	return XXH3_64bits(id, sizeof(id));
+}
+
+/* By whatever name. */
+static uint64_t directory_id(const char *path)
+{
+	char *itself = mem_printf("%s/.", path);
+	uint64_t id = env_file_id(AT_FDCWD, itself);
+
+	free(itself);
+	return id;
 }
 
 bool env_named(const struct idx *i)
@@ -430,6 +441,7 @@ static enum err open_once(const struct idx_config *config, struct idx **i_r, boo
 	enum err e;
 
 	i->dirfd = -1;
+	i->of = config->of ? directory_id(config->of) : 0;
 	i->memory = config->memory;
 	i->flat = config->flat && !config->memory;
 	i->mode = config->mode ? config->mode : 0600;

@@ -27,7 +27,8 @@ struct idx {
 	bool panicked;         /* LMDB gave up: reopen before the next transaction */
 	bool gone;             /* destroyed */
 	uint64_t looked_us;    /* clock_us when the file was last seen to be there */
-	uint64_t file;         /* inode of the data file */
+	uint64_t file;         /* env_file_id of the data file */
+	uint64_t of;           /* and of the directory of the mail; 0: nobody asks */
 	uint64_t reserved;     /* bytes of the data file that have disk blocks */
 	struct idx_txn *spare; /* own; kept for the next transaction */
 };

@@ -15,7 +15,7 @@ enum rec_kind { REC_BOX, REC_NAME, REC_MAP, REC_MSG, REC_LOG, REC_CACHE, REC_TOD
 
 enum {
 	REC_FRAME = 5, /* checksum and version in front of every body */
-	REC_VERSION = 4,
+	REC_VERSION = 5,
 };
 
 struct rec_key {

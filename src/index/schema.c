@@ -13,14 +13,16 @@
  *	    17    4  spaces waiting to be removed
  *	    21    8  to-dos of all mailboxes
  *	    29    8  number of the LMDB transaction that wrote this: always the last one
- *	    37    8  inode of the file
+ *	    37    8  which file it is in
+ *	    45    8  of which directory of mail; 0: not known
  */
 void env_encode(const struct env_rec *r, struct buf *out)
 {
-	char *p = rec_begin(out, 40);
+	char *p = rec_begin(out, 48);
 
 	if (p)
-		put64(put64(put64(put32(put64(put32(p, r->next_id), r->next_seq), r->purges), r->todos), r->txn), r->file);
+		put64(put64(put64(put64(put32(put64(put32(p, r->next_id), r->next_seq), r->purges), r->todos), r->txn), r->file),
+		      r->of);
 }
 
 enum err env_decode(struct span body, struct env_rec *r_r)
@@ -34,6 +36,7 @@ enum err env_decode(struct span body, struct env_rec *r_r)
 	e.todos = rd_64(&r);
 	e.txn = rd_64(&r);
 	e.file = rd_64(&r);
+	e.of = rd_64(&r);
 	if (rd_end(&r) || e.next_id == 0 || e.next_seq == 0)
 		return ERR_CORRUPT;
 	*r_r = e;

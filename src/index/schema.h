@@ -34,6 +34,7 @@ struct env_rec {
 	uint64_t txn;      /* that wrote it: the last one, or this is an old page */
 	uint64_t todos;    /* of all mailboxes, so that a lost one is noticed */
 	uint64_t file;     /* env_file_id of the data file: a copy, as of a backup, is older than what clients were told */
+	uint64_t of;       /* and of the directory of the mail: another's may lie in this place; 0: not known */
 };
 
 struct box_rec {

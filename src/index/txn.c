@@ -90,6 +90,11 @@ static void txn_free(struct idx_txn *x)
 
 /* --- the environment's own record ------------------------------------------------------ */
 
+static bool of_another(const struct idx_txn *x)
+{
+	return x->env.of && x->i->of && x->env.of != x->i->of;
+}
+
 enum err env_get(struct idx_txn *x, struct env_rec **r_r)
 {
 	struct rec_key key = rec_key32(0);
@@ -100,7 +105,7 @@ enum err env_get(struct idx_txn *x, struct env_rec **r_r)
 		e = kv_open(x, REC_BOX, &key, &body, NULL);
 		if (!e)
 			e = env_decode(body, &x->env);
-		if (!e && (x->env.txn + x->write != mdb_txn_id(x->t) || x->env.file != x->i->file))
+		if (!e && (x->env.txn + x->write != mdb_txn_id(x->t) || x->env.file != x->i->file || of_another(x)))
 			e = ERR_CORRUPT;
 		if (e)
 			return txn_fail(x, e == ERR_NOTFOUND ? ERR_CORRUPT : e);
@@ -116,6 +121,7 @@ static enum err put_env(struct idx_txn *x)
 
 	x->env.txn = mdb_txn_id(x->t);
 	x->env.file = x->i->file;
+	x->env.of = x->i->of ? x->i->of : x->env.of;
 	env_encode(&x->env, &x->scratch);
 	return kv_put_scratch(x, REC_BOX, &key, false, NULL);
 }

@@ -6,7 +6,7 @@
 #include "base/mutf7.h"
 #include "wire/imap_name.h"
 
-enum { BOX_ARENA = 64 << 20, NAME_MAX_TEXT = 4096 };
+enum { BOX_ARENA = 64 << 20, NAME_MAX_TEXT = 4096, REOPENED_MOST = 3 };
 
 /* --- names -------------------------------------------------------------------------------- */
 
@@ -166,14 +166,19 @@ enum err job_choose_query(struct jobs *j, const struct span *word, size_t n, boo
 
 /* --- one mailbox ------------------------------------------------------------------------------ */
 
+static void box_drop(struct jobs *j)
+{
+	query_end(&j->run);
+	view_close(&j->v);
+	set_clear(&j->uids);
+}
+
 void job_box_close(struct jobs *j)
 {
 	if (j->box_arena)
 		arena_reset(j->box_arena);
 	j->box_state = NULL;
-	query_end(&j->run);
-	view_close(&j->v);
-	set_clear(&j->uids);
+	box_drop(j);
 	j->phase = BOX_NONE;
 }
 
@@ -266,6 +271,7 @@ static enum step one_step(struct jobs *j)
 			j->box_arena = arena_new(BOX_ARENA);
 		j->name = job_name_out(j->box_arena, j->folder[j->at].name);
 		j->phase = BOX_BEFORE;
+		j->reopened = 0;
 	}
 	if (j->phase == BOX_BEFORE) {
 		step = j->row->before ? j->row->before(j) : STEP_DONE;
@@ -277,7 +283,14 @@ static enum step one_step(struct jobs *j)
 		j->phase = BOX_OPENING;
 	}
 	step = j->phase == BOX_OPENING ? open_step(j, &e, &t) : search_step(j, &e, &t);
-	if (e && e != ERR_NOTFOUND)
+	if (e == ERR_NOTFOUND && acct_exists(j->acct, j->folder[j->at].name, NULL) != ERR_OK)
+		return step; /* it went since it was listed */
+	if (e == ERR_NOTFOUND && j->reopened++ < REOPENED_MOST) { /* it is another's record that went: the index is made anew */
+		box_drop(j);
+		j->phase = BOX_OPENING;
+		return STEP_SLICE;
+	}
+	if (e)
 		job_fail(j, e, &t, "Mailbox %s", j->name);
 	return step;
 }

@@ -52,6 +52,7 @@ struct jobs {
 	size_t query_n;
 	bool writes;             /* views may change flags */
 	enum { BOX_NONE, BOX_BEFORE, BOX_OPENING, BOX_SEARCHING, BOX_READY } phase;
+	unsigned reopened;       /* how often the one under way was, because it was there and was not */
 	struct view *v;          /* own */
 	struct query_run *run;   /* own */
 	struct arena *box_arena; /* own: of the mailbox under way */

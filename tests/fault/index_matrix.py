@@ -84,6 +84,9 @@ class Damage:
     def version_3(self):
         self.seal(3)
 
+    def version_4(self):
+        self.seal(4)
+
     def version_unknown(self):
         self.seal(200)
 
@@ -132,8 +135,8 @@ class Damage:
 
 # Whether those connected notice nothing: else a process may die of a file that changes beneath it.
 KINDS = {"gone": True, "guard_gone": True, "data_gone": True, "swapped": True, "of_another": True, "older": True, "version_1": True,
-         "version_2": True, "version_3": True, "version_unknown": True, "rebuilt": True, "bits": False, "pages": False, "heads": False, "empty": False,
-         "cut": False, "ragged": False, "foreign": False}
+         "version_2": True, "version_3": True, "version_4": True, "version_unknown": True, "rebuilt": True, "bits": False, "pages": False, "heads": False,
+         "empty": False, "cut": False, "ragged": False, "foreign": False}
 WHILES = ["stopped", "connected", "delivering"]
 
 
@@ -283,7 +286,6 @@ def difference(want, found):
 class Trial:
     def __init__(self, site, form, numbers, sent):
         self.site, self.form, self.numbers, self.sent = site, form, numbers, sent
-        self.exchanged = False
         self.index, self.other = (f"{site.home(user)}/{FORMATS[form][1]}" for user in (ANNA, BERT))
 
     @staticmethod
@@ -321,15 +323,13 @@ class Trial:
         return client
 
     def whole(self):
-        """One that lost a file, or lies where another's was, is in use until its process ends."""
-        if self.exchanged or not all(os.path.exists(f"{index}/{name}") for index in (self.index, self.other) for name in ("data.mdb", "guard")):
+        """One that lost a file is in use until its process ends."""
+        if not all(os.path.exists(f"{index}/{name}") for index in (self.index, self.other) for name in ("data.mdb", "guard")):
             self.site.stop()
             self.site.start()
-        self.exchanged = False
 
     def run(self, kind, when, old, rng):
         self.whole()
-        self.exchanged = kind == "swapped"
         want = {user: patient_state(self.site, user) for user in (ANNA, BERT)}
         for user in want:
             want[user][0].pop("delivered", None)

@@ -393,6 +393,41 @@ static struct idx *filled(struct fix *f)
 	return i;
 }
 
+static bool visit_as(struct fix *f, const char *of)
+{
+	f->config.of = of;
+	return visit(f);
+}
+
+/* Its place is taken by the index of other mail, of which nothing may be told. */
+static void of_other_mail(void **state)
+{
+	struct fix *f = *state;
+
+	assert_true(visit_as(f, "/usr"));
+	assert_false(visit_as(f, "/usr"));
+	assert_false(visit_as(f, "/usr/bin/.."));
+	assert_false(visit_as(f, NULL));
+	assert_false(visit_as(f, "/not there"));
+	assert_true(visit_as(f, "/etc"));
+	assert_false(visit_as(f, "/etc"));
+	assert_true(visit_as(f, "/usr"));
+}
+
+/* The mail came after its index. */
+static void of_mail_that_came_later(void **state)
+{
+	struct fix *f = *state;
+
+	struct idx *i;
+
+	assert_true(visit_as(f, "/not there"));
+	f->config.of = "/usr";
+	i = filled(f);
+	idx_close(&i);
+	assert_true(visit_as(f, "/etc"));
+}
+
 static void reopened_whole(struct fix *f)
 {
 	struct idx *i;
@@ -704,6 +739,8 @@ int main(void)
 		T(rests),
 		T(wakes_up),
 		T(directory_goes),
+		T(of_other_mail),
+		T(of_mail_that_came_later),
 		T(overtaken_reader),
 		T(compacted_at_the_last_closing),
 		T(killed_compacting),
