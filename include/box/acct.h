@@ -175,8 +175,8 @@ enum err acct_subscribe(struct acct *a, const char *name, bool on, struct errtex
 
 /* Does a mailbox of this name exist and can it be selected? ERR_OK, ERR_NOTFOUND, ERR_CANNOT (not a possible name). */
 enum err acct_exists(struct acct *a, const char *name, struct errtext *t);
-/* Where it lies, for people. ERR_CANNOT: nowhere that has a name. */
-enum acct_path_kind { ACCT_PATH_MAIL, ACCT_PATH_INDEX };
+/* Where it lies, for people; or would, if there were such a mailbox. ERR_CANNOT: nowhere that has a name. */
+enum acct_path_kind { ACCT_PATH_MAIL, ACCT_PATH_CONTROL, ACCT_PATH_INDEX };
 enum err acct_path(struct acct *a, const char *name, enum acct_path_kind kind, struct arena *ar, const char **path_r,
 		   struct errtext *t);
 

@@ -197,6 +197,8 @@ struct store_folder {
 	uint64_t id;      /* stays the same when it is renamed; no other has it, sooner or later. 0: not known */
 };
 
+enum store_path { STORE_PATH_MAIL, STORE_PATH_CONTROL };
+
 struct store_ops {
 	const char *driver;    /* "maildir" */
 	char separator;        /* between levels of a storage name */
@@ -379,8 +381,11 @@ struct store_ops {
 	 * names lead elsewhere now. Who watches by name asks again afterwards.
 	 */
 	size_t (*watch)(struct store_box *b, const char *paths[4]);
-	/* May be NULL. The directory or file that the messages are in, for people: in the arena; NULL at its limit. */
-	const char *(*path)(struct store_box *b, struct arena *a);
+	/*
+	 * May be NULL, for people. Where the messages of a mailbox lie (a directory or a file), or its list of UIDs, its
+	 * keywords and what is ours; or would lie, if it were there. In the arena; NULL at its limit, or not a possible name.
+	 */
+	const char *(*path)(struct store *s, const char *name, enum store_path what, struct arena *a);
 	/*
 	 * May be NULL, then so is token. How many changes of names this handle itself made in them
 	 * since it was opened: a file that came or went counts one, a renamed one two.

@@ -33,8 +33,11 @@ struct server {
 	int dir_fd;          /* own; -1: none was made */
 };
 
-/* false: told. */
-bool server_path(const struct adm *a, char *out, size_t n);
+struct conf;
+
+/* Those below say STATUS_OK, or have told why not. */
+int adm_conf(const struct adm *a, struct conf **c_r); /* the configuration; the caller frees it */
+int server_path(const struct adm *a, char *out, size_t n);
 int server_connect(const char *path); /* -1: errno */
 /* Finds the running server, or starts one without listeners, which ends with us. STATUS_OK or told. */
 int server_find(const struct adm *a, struct server *s_r);

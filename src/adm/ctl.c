@@ -158,8 +158,9 @@ int ctl_run(const struct adm *a, int argc, char **argv)
 		fprintf(stderr, "%s %s %s\n", a->program, commands[command].name, commands[command].arguments);
 		return STATUS_USAGE;
 	}
-	if (!server_path(a, path, sizeof(path)))
-		return STATUS_CONFIG;
+	status = server_path(a, path, sizeof(path));
+	if (status != STATUS_OK)
+		return status;
 	fd = server_connect(path);
 	if (fd < 0) {
 		int why = errno;

@@ -27,25 +27,35 @@ enum { CONF_TEXT_MAX = 1 << 20, START_TRIES = 1000, TRY_MS = 20, END_TRIES = 150
 
 static const char dir_prefix[] = "roostadm-";
 
-bool server_path(const struct adm *a, char *out, size_t n)
+int adm_conf(const struct adm *a, struct conf **c_r)
 {
 	struct buf errors, warnings;
-	struct conf *c = NULL;
-	bool ok = true;
+	int status = STATUS_OK;
 
-	if (a->socket)
-		return (size_t)snprintf(out, n, "%s", a->socket) < n;
 	buf_init(&errors, CONF_TEXT_MAX);
 	buf_init(&warnings, CONF_TEXT_MAX);
-	ok = conf_load(a->conf, CONF_LOAD_NO_CONTENT, &c, &errors, &warnings) == ERR_OK;
-	if (ok)
-		snprintf(out, n, "%s/control", conf_str(c, CONF_BASE_DIR));
-	else
+	if (conf_load(a->conf, CONF_LOAD_NO_CONTENT, c_r, &errors, &warnings) != ERR_OK) {
 		fwrite(errors.p, 1, errors.n, stderr);
-	conf_free(&c);
+		/* Which of its files, the text says; doveadm, too, tells that it is not there from that it is wrong. */
+		status = access(a->conf, R_OK) == 0 ? STATUS_CONFIG : STATUS_TEMP;
+	}
 	buf_free(&errors);
 	buf_free(&warnings);
-	return ok;
+	return status;
+}
+
+int server_path(const struct adm *a, char *out, size_t n)
+{
+	struct conf *c = NULL;
+	int status;
+
+	if (a->socket)
+		return (size_t)snprintf(out, n, "%s", a->socket) < n ? STATUS_OK : STATUS_USAGE;
+	status = adm_conf(a, &c);
+	if (status == STATUS_OK)
+		snprintf(out, n, "%s/control", conf_str(c, CONF_BASE_DIR));
+	conf_free(&c);
+	return status;
 }
 
 int server_connect(const char *path)
@@ -244,11 +254,12 @@ static int start(const struct adm *a, struct server *s)
 
 int server_find(const struct adm *a, struct server *s_r)
 {
-	int fd;
+	int fd, status;
 
 	*s_r = (struct server){ .dir_fd = -1 };
-	if (!server_path(a, s_r->path, sizeof(s_r->path)))
-		return STATUS_CONFIG;
+	status = server_path(a, s_r->path, sizeof(s_r->path));
+	if (status != STATUS_OK)
+		return status;
 	fd = server_connect(s_r->path);
 	if (fd >= 0) {
 		close(fd);

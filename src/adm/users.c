@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "conf/conf.h"
-#include "conf/load.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONF_TEXT_MAX = 1 << 20, USERS_MAX = 10 << 20 };
+enum { USERS_MAX = 10 << 20 };
 
 static void add(struct users *u, struct span name)
 {
@@ -135,19 +134,12 @@ static void tidy(struct users *u, const char *mask)
 
 static int find_listed(const struct adm *a, const char *mask, struct users *u)
 {
-	struct buf errors, warnings;
 	struct conf *c = NULL;
-	int status = STATUS_CONFIG;
+	int status = adm_conf(a, &c);
 
-	buf_init(&errors, CONF_TEXT_MAX);
-	buf_init(&warnings, CONF_TEXT_MAX);
-	if (conf_load(a->conf, CONF_LOAD_NO_CONTENT, &c, &errors, &warnings) == ERR_OK)
-		status = list_all(a, c, u) ? STATUS_OK : STATUS_TEMP;
-	else
-		fwrite(errors.p, 1, errors.n, stderr);
+	if (status == STATUS_OK && !list_all(a, c, u))
+		status = STATUS_TEMP;
 	conf_free(&c);
-	buf_free(&errors);
-	buf_free(&warnings);
 	if (status == STATUS_OK)
 		tidy(u, mask);
 	return status;

@@ -19,22 +19,20 @@ enum err acct_path(struct acct *a, const char *name, enum acct_path_kind kind, s
 		   struct errtext *t)
 {
 	const char *path = NULL;
-	struct store_box *sb;
-	struct mailbox *mb;
-	enum err e = mailbox_open(a, name, &mb, t);
+	struct name n;
+	enum err e = name_resolve(a, name, &n, t);
 
 	if (e)
 		return e;
 	if (kind == ACCT_PATH_INDEX)
-		path = mb->space->shelf->dir ? arena_str(ar, mb->space->shelf->dir) : NULL;
-	else if (!(e = mailbox_store(mb, &sb, t)) && sb->ops->path)
-		path = sb->ops->path(sb, ar);
-	mailbox_close(&mb);
-	if (!e && !path)
+		path = n.space->shelf->dir ? arena_str(ar, n.space->shelf->dir) : NULL;
+	else if (n.space->ns->ops->path)
+		path = n.space->ns->ops->path(n.space->store, n.storage,
+					      kind == ACCT_PATH_CONTROL ? STORE_PATH_CONTROL : STORE_PATH_MAIL, ar);
+	if (!path)
 		return err_say(t, ERR_CANNOT, "It has no path");
-	if (!e)
-		*path_r = path;
-	return e;
+	*path_r = path;
+	return ERR_OK;
 }
 
 static enum err writable(const struct name *n, struct errtext *t)

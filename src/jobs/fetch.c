@@ -349,11 +349,14 @@ static enum err next_message(struct jobs *j, struct fetching *g, struct errtext 
 
 static enum step fetch_mailbox(struct jobs *j)
 {
+	const struct fetch *ft = j->state;
 	struct fetching *g = j->box_state ? j->box_state : fetching_new(j);
 	struct errtext t = { "" };
 	enum step step = STEP_DONE;
 	enum err e = g ? ERR_OK : ERR_MEMORY;
 
+	if (!ft->fields)
+		return STEP_DONE;
 	if (!e && !g->walk)
 		e = fetching_begin(j, g, &t);
 	if (g && !g->walk && box_patient(e, g->since))

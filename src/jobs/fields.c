@@ -270,7 +270,7 @@ enum err fields_read(struct jobs *j, struct span words, struct fetch *ft, struct
 	while (!e && span_split(&words, ' ', &word))
 		if (word.n)
 			e = add_field(j, ft, word, t);
-	return e || ft->fields ? e : err_say(t, ERR_SYNTAX, "Missing fetch field");
+	return e;
 }
 
 void fields_columns(struct jobs *j, const struct fetch *ft)

@@ -26,6 +26,17 @@ const char *job_name_in(struct arena *a, struct span utf8)
 	return convert(a, utf8, mutf7_from_utf8);
 }
 
+const char *job_name(struct jobs *j, struct span utf8)
+{
+	const char *name = utf8.n ? job_name_in(j->arena, utf8) : NULL;
+
+	if (!utf8.n)
+		job_warn(j, STATUS_USAGE, "Invalid mailbox name: Name is empty");
+	else if (!name)
+		job_warn(j, STATUS_USAGE, "Invalid mailbox name: Not valid UTF-8: %.*s", (int)utf8.n, utf8.p);
+	return name;
+}
+
 /* What is no modified UTF-7 is shown as it is. */
 const char *job_name_out(struct arena *a, const char *mutf7)
 {
@@ -76,12 +87,12 @@ static enum err list(struct jobs *j, struct errtext *t)
 /* Names that are not there are told of; the others are seen to. */
 static enum err need_name(struct jobs *j, struct span utf8, struct errtext *t)
 {
-	const char *name = job_name_in(j->arena, utf8);
+	const char *name = job_name(j, utf8);
 	enum err e = ERR_OK;
 
-	if (name && has_folder(j, name))
+	if (!name || has_folder(j, name))
 		return ERR_OK;
-	e = name ? add_hidden(j, name, t) : ERR_NOTFOUND;
+	e = add_hidden(j, name, t);
 	if (e == ERR_NOTFOUND || e == ERR_CANNOT) {
 		job_warn(j, STATUS_NOTFOUND, "Mailbox doesn't exist: %.*s", (int)utf8.n, utf8.p);
 		return ERR_OK;

@@ -90,7 +90,11 @@ enum err job_location(struct jobs *j, const char *text, struct errtext *t)
 
 	if (!l || !arena_cleanup(j->arena, location_drop, l))
 		return ERR_MEMORY;
+	if (!*text)
+		return err_say(t, ERR_SYNTAX, "The location is empty");
 	e = j->cfg.location(j->cfg.ctx, text, j->arena, &l->config, t);
+	if (e == ERR_CANNOT)
+		e = ERR_SYNTAX;
 	if (!e)
 		e = acct_open(&l->config, &l->acct, t);
 	if (!e)

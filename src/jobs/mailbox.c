@@ -208,14 +208,9 @@ static enum step status_last(struct jobs *j)
 
 /* --- what is done to names -------------------------------------------------------------------- */
 
-/* The argument as box knows it; NULL: told. */
 static const char *argument(struct jobs *j, size_t i)
 {
-	const char *name = job_name_in(j->arena, j->arg[i]);
-
-	if (!name)
-		job_warn(j, STATUS_USAGE, "Mailbox name not valid UTF-8: %.*s", (int)j->arg[i].n, j->arg[i].p);
-	return name;
+	return job_name(j, j->arg[i]);
 }
 
 static void subscribe(struct jobs *j, const char *name, bool on)
@@ -335,9 +330,9 @@ static enum err rename_start(struct jobs *j, struct errtext *t)
 
 	if (!job)
 		return ERR_MEMORY;
-	job->from = job_name_in(j->arena, j->arg[0]);
-	job->to = job_name_in(j->arena, j->arg[1]);
-	return job->from && job->to ? ERR_OK : err_say(t, ERR_CANNOT, "Mailbox name not valid UTF-8");
+	job->from = argument(j, 0);
+	job->to = argument(j, 1);
+	return job->from && job->to ? ERR_OK : err_say(t, ERR_CANNOT, "nothing was done");
 }
 
 static enum step rename_step(struct jobs *j)
@@ -375,7 +370,10 @@ static enum step path_step(struct jobs *j)
 	static const struct {
 		const char *type;
 		enum acct_path_kind kind;
-	} kinds[] = { { "mailbox", ACCT_PATH_MAIL }, { "dir", ACCT_PATH_MAIL }, { "index", ACCT_PATH_INDEX } };
+	} kinds[] = { { "mailbox", ACCT_PATH_MAIL },
+		      { "dir", ACCT_PATH_MAIL },
+		      { "control", ACCT_PATH_CONTROL },
+		      { "index", ACCT_PATH_INDEX } };
 	const char *type = j->option['t'] ? j->option['t'] : "mailbox", *name = argument(j, 0), *path = NULL;
 	struct errtext t = { "" };
 	size_t i = 0;
@@ -383,7 +381,7 @@ static enum step path_step(struct jobs *j)
 	while (i < ARRAY_LEN(kinds) && strcmp(kinds[i].type, type) != 0)
 		i++;
 	if (i == ARRAY_LEN(kinds))
-		job_warn(j, STATUS_USAGE, "Unknown path type: %s (mailbox, dir, index)", type);
+		job_warn(j, STATUS_USAGE, "Unknown path type: %s (mailbox, dir, control, index)", type);
 	if (i == ARRAY_LEN(kinds) || !name)
 		return STEP_DONE;
 	enum err e = acct_path(j->cfg.acct, name, kinds[i].kind, j->arena, &path, &t);

@@ -9,6 +9,8 @@
 
 enum { TEXT_MAX = 64 << 10, WORDS_MAX = 4096 };
 
+#define SECONDS_MAX UINT64_C(253402300799) /* the year 9999 ends */
+
 /* Of a key or a list, in the place it is parsed for. */
 enum truth { NO, MAYBE, YES };
 
@@ -133,7 +135,7 @@ bool jobs_date(struct span text, int64_t now, int64_t *when_r, bool *exact_r)
 	uint64_t n;
 
 	*exact_r = true;
-	if (text.n == 10 && span_u64(text, &n))
+	if (span_u64(text, &n) && n <= SECONDS_MAX)
 		*when_r = (int64_t)n;
 	else if (interval(text, &n))
 		*when_r = now - (int64_t)n;
@@ -226,7 +228,7 @@ static enum err parse_set(struct parse *p, struct span text, bool uid, struct qu
 	q->kind = Q_UIDS;
 	if (!arena_cleanup(p->a, free_uids, &q->uids))
 		return ERR_MEMORY;
-	if (!imap_set_parse(text, star, &numbers))
+	if (text.n && !imap_set_parse(text, star, &numbers))
 		return err_say(p->t, ERR_SYNTAX, "Invalid %s: %.*s", uid ? "UID set" : "sequence set", (int)text.n, text.p);
 	if (v && !uid)
 		view_seqs_to_uids(v, &numbers, &q->uids);

@@ -139,7 +139,8 @@ enum err job_flags_read(struct jobs *j, struct span text, struct job_flags *f_r,
 		const char *name;
 		uint8_t flag;
 	} system[] = { { "\\Answered", MAIL_ANSWERED }, { "\\Deleted", MAIL_DELETED }, { "\\Draft", MAIL_DRAFT },
-		       { "\\Flagged", MAIL_FLAGGED },	{ "\\Seen", MAIL_SEEN } };
+		       { "\\Flagged", MAIL_FLAGGED },	{ "\\Seen", MAIL_SEEN },
+		       { "\\Recent", 0 } }; /* comes with what fetch prints; nobody sets it */
 	struct span w;
 
 	*f_r = (struct job_flags){ .keyword = arena_array(j->arena, MAIL_KEYWORDS_MAX, sizeof(*f_r->keyword)) };
@@ -224,12 +225,14 @@ static enum err copy_start(struct jobs *j, struct errtext *t)
 	r->move = j->writes = strcmp(j->cmd->name, "move") == 0;
 	if (skip == 3 && !span_eq_str(j->arg[2], j->cfg.user))
 		return err_say(t, ERR_CANNOT, "Another user's messages are out of reach of this command");
-	r->dest = job_name_in(j->arena, j->arg[0]);
+	r->dest = job_name(j, j->arg[0]);
+	if (!r->dest)
+		return err_say(t, ERR_CANNOT, "nothing was done");
 	if (j->dry)
 		job_found_columns(j);
 	e = job_choose_query(j, j->arg + skip, j->args - skip, r->move, t);
 	if (!e)
-		e = r->dest ? acct_exists(j->cfg.acct, r->dest, t) : ERR_NOTFOUND;
+		e = acct_exists(j->cfg.acct, r->dest, t);
 	if (e == ERR_NOTFOUND)
 		return err_say(t, e, "Can't open mailbox '%s': Mailbox doesn't exist: %s", j->arg[0].p, j->arg[0].p);
 	return e;

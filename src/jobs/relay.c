@@ -285,9 +285,11 @@ static enum err take_start(struct jobs *j, struct errtext *t)
 	s->ar = arena_new(RECORD_ARENA);
 	if (j->option['p'])
 		return job_parent(j, j->arg[0], &s->parent, &s->separator, t);
-	name = job_name_in(j->arena, j->arg[0]);
-	s->dest = name ? span_dup(span_str(name)) : NULL;
-	e = name ? acct_exists(j->cfg.acct, name, t) : ERR_NOTFOUND;
+	name = job_name(j, j->arg[0]);
+	if (!name)
+		return err_say(t, ERR_CANNOT, "nothing was done");
+	s->dest = span_dup(span_str(name));
+	e = acct_exists(j->cfg.acct, name, t);
 	if (e == ERR_NOTFOUND)
 		return err_say(t, e, "Can't open mailbox '%s': Mailbox doesn't exist: %s", j->arg[0].p, j->arg[0].p);
 	return e;

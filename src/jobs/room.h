@@ -110,6 +110,8 @@ enum step job_mailboxes(struct jobs *j); /* the step of commands that have none 
 void job_box_close(struct jobs *j);
 /* Client names of box are modified UTF-7; people's are UTF-8. NULL: not possible. */
 const char *job_name_in(struct arena *a, struct span utf8);
+/* A name that was given, in j->arena. NULL: told. */
+const char *job_name(struct jobs *j, struct span utf8);
 const char *job_name_out(struct arena *a, const char *mutf7);
 
 /* --- fetch.c --- */

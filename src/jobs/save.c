@@ -18,9 +18,11 @@ static void saving_drop(void *state)
 static enum err save_start(struct jobs *j, struct errtext *t)
 {
 	struct saving *s = job_state(j, sizeof(*s), saving_drop);
-	const char *given = j->option['m'] ? j->option['m'] : "INBOX", *name = job_name_in(j->arena, span_str(given));
-	enum err e = !s ? ERR_MEMORY : !name ? ERR_NOTFOUND : ERR_OK;
+	const char *given = j->option['m'] ? j->option['m'] : "INBOX", *name = job_name(j, span_str(given));
+	enum err e = s ? ERR_OK : ERR_MEMORY;
 
+	if (!name)
+		return err_say(t, ERR_CANNOT, "nothing was done");
 	if (!e && j->dry)
 		e = acct_exists(j->cfg.acct, name, t);
 	else if (!e)

@@ -476,15 +476,16 @@ static bool same_dir(const char *path, int fd)
 	       named.st_dev == held.st_dev;
 }
 
-static const char *box_root(const struct maildir_box *b)
+/* What dirname is below. */
+static const char *box_root(const struct maildir *m, const char *dirname)
 {
-	return *b->dirname ? b->m->boxes : b->m->inbox ? b->m->inbox : b->m->root;
+	return *dirname ? m->boxes : m->inbox ? m->inbox : m->root;
 }
 
 static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 {
 	struct maildir_box *b = maildir_box_of(sb);
-	const char *root = box_root(b);
+	const char *root = box_root(b->m, b->dirname);
 
 	if (!b->cur_path) {
 		b->cur_path = mem_printf("%s/%s%scur", root, b->dirname, *b->dirname ? "/" : "");
@@ -497,11 +498,15 @@ static size_t maildir_watch(struct store_box *sb, const char *paths[4])
 	return 2;
 }
 
-static const char *maildir_box_path(struct store_box *sb, struct arena *a)
+static const char *maildir_box_path(struct store *s, const char *name, enum store_path what, struct arena *a)
 {
-	const struct maildir_box *b = maildir_box_of(sb);
+	const struct maildir *m = maildir_of(s);
+	bool control = what == STORE_PATH_CONTROL && m->control;
+	char path[MAILDIR_PATH_MAX];
 
-	return arena_printf(a, "%s%s%s", box_root(b), *b->dirname ? "/" : "", b->dirname);
+	if (control ? !maildir_control_path(m, name, path) : !maildir_path(m, name, path))
+		return NULL;
+	return arena_printf(a, "%s%s%s", control ? m->control : box_root(m, path), *path ? "/" : "", path);
 }
 
 #define MAILDIR_SLOTS \

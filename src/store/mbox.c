@@ -356,9 +356,13 @@ static uint64_t mbox_dirs(struct store_box *sb)
 	return fstatat(b->dir_fd, b->base, &st, 0) < 0 ? 0 : st.st_ino;
 }
 
-static const char *mbox_path(struct store_box *sb, struct arena *a)
+static const char *mbox_path(struct store *s, const char *name, enum store_path what, struct arena *a)
 {
-	return arena_str(a, mbox_box_of(sb)->path);
+	const struct mbox_root *r = mbox_root_of(s);
+
+	if (what == STORE_PATH_CONTROL)
+		return arena_printf(a, "%s/" CONTROL_DIR "/%s", r->control ? r->control : r->root, name);
+	return mbox_is_inbox(r, name) ? arena_str(a, r->inbox) : arena_printf(a, "%s/%s", r->root, name);
 }
 
 const struct store_ops store_mbox = {

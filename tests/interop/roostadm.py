@@ -112,8 +112,10 @@ def test_names(both):
     both.same("mailbox", "status", "messages", "nope")
     both.same("mailbox", "status", "messages", "nope*")
     both.same("mailbox", "status", "messages bogus", "INBOX")
-    both.same("mailbox", "path", "INBOX")
-    both.same("mailbox", "path", "Work.Sub")
+    for name in ("INBOX", "Work.Sub", "Work", "nope"):
+        for what in ("mailbox", "dir", "control"):
+            both.same("mailbox", "path", "-t", what, name)
+    both.same("mailbox", "path", "-t", "bogus", "INBOX")
     both.same("mailbox", "delete", "nope")
     both.same("mailbox", "rename", "nope", "n2")
     for name in ("", "a//b", ".dot", "INBOX", "Work.Sub"):
@@ -178,6 +180,9 @@ uid 1 uid 1 or uid 2 uid 2
 or uid 1 uid 2
 since gestern
 larger much
+since 0
+before 1650000001 since 30
+before 99999999999
 """
 
 
@@ -186,6 +191,8 @@ def test_search(both):
         words = line.split()
         if line == "header subject":
             words.append("")
+        both.same("search", *words)
+    for words in (("uid", ""), ("mailbox", "INBOX", "uid", ""), ("not", "uid", ""), ("\\Recent",), ("\\Seen",), ("mailbox", "")):
         both.same("search", *words)
     guid = both.ours("mailbox", "status", "guid", "INBOX").stdout.decode().split("guid=")[1].strip()
     both.same("search", "mailbox-guid", guid, "uid", "2")
@@ -211,6 +218,8 @@ def test_fetch(both):
     both.same("-f", "table", "fetch", "uid flags size.virtual", "mailbox", "INBOX", order=True, shape=squeeze)
     assert both.ours("fetch", "uid", "mailbox", "nope").returncode == 68
     both.same("fetch", "bogus", "all", shape=lambda text: "")
+    for shape in ("flow", "pager", "tab", "table", "json"):
+        both.same("-f", shape, "fetch", "", "all", order=True)
 
 
 def completed(both, *words):
@@ -286,6 +295,12 @@ def test_changes(both):
     assert [line.split("\t")[0] for line in folder(both, "INBOX")] == ["1", "2", "5"]
     both.same("expunge", "mailbox", "nope", "all")
     both.same("flags", "add", "\\Bogus", "uid", "2")
+    both.same("flags", "add", "\\Recent", "uid", "2")
+    for words in (("mailbox", "subscribe", ""), ("mailbox", "delete", ""), ("mailbox", "rename", "", "x"), ("copy", "", "uid", "2"),
+                  ("mailbox", "rename", "Work.Sub", ""), ("save", "-m", "", "/dev/null")):
+        both.same(*words)
+    both.same("import", "bogus:/nowhere", "Restored", "all")
+    assert both.ours("import", "", "Restored", "all").returncode == 75
     for name in ("a(b", 'q"r', "a%b", "a]b", "\u00fc", "{3}"):
         both.same("flags", "add", name, "uid", "2")
     r = both.ours("copy", "nope", "mailbox", "INBOX", "all")
@@ -351,6 +366,10 @@ def test_users(both):
     assert r.returncode == 0 and r.stdout.startswith(b"bob@example.org "), r
     assert both.ours("mailbox", "list", user="nobody@example.org").returncode == 67
     assert both.ours("mailbox", "list", "-x").returncode == 64
+    for words in (("mailbox", "list"), ("mailbox", "list", "-A"), ("who",)):
+        for prog in (f"{both.site.prefix}/bin/roostadm", "doveadm"):
+            r = subprocess.run([prog, "-c", f"{both.site.dir}/no.conf", *words], capture_output=True, timeout=60)
+            assert r.returncode == 75, r
     os.symlink(f"{both.site.prefix}/bin/roostadm", f"{both.site.dir}/doveadm")
     argv = [f"{both.site.dir}/doveadm", "-c", f"{both.site.dir}/roost.conf", "search", "-u", ANNA, "mailbox", "nope", "all"]
     r = subprocess.run(argv, capture_output=True, timeout=60)

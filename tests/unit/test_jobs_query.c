@@ -143,10 +143,11 @@ static void test_dates(void **state)
 		{ "2weeks", NOW - 14 * 86400, true, true }, { "1w", NOW - 7 * 86400, true, true },
 		{ "12h", NOW - 12 * 3600, true, true },	 { "5mins", NOW - 300, true, true },
 		{ "10s", NOW - 10, true, true },	 { "2024-02-29", 1709164800, true, false },
-		{ "2023-02-29", 0, false, false },	 { "30", 0, false, false },
+		{ "2023-02-29", 0, false, false },	 { "30", 30, true, true },
 		{ "d", 0, false, false },		 { "1daysx", 0, false, false },
 		{ "99999999999d", 0, false, false },	 { "1-Foo-2020", 0, false, false },
-		{ "", 0, false, false },
+		{ "", 0, false, false },		 { "253402300799", 253402300799, true, true },
+		{ "253402300800", 0, false, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		int64_t when = 0;
