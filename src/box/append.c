@@ -75,25 +75,6 @@ static struct store_commit *current(struct append *p)
 	return &p->arrivals.commit[p->arrivals.n - 1];
 }
 
-static enum err keyword_bits(struct mailbox *mb, const char *const *names, size_t n, uint64_t *bits_r,
-			     struct errtext *t)
-{
-	uint64_t bits = 0;
-	unsigned bit;
-	enum err e = n ? mailbox_ready(mb, t) : ERR_OK;
-
-	for (size_t i = 0; !e && i < n; i++) {
-		e = mailbox_keyword_add(mb, names[i], &bit, t);
-		if (!e)
-			bits |= UINT64_C(1) << bit;
-		if (e == ERR_LIMIT)
-			e = ERR_OK; /* the message is worth more than its last keyword */
-	}
-	if (!e)
-		*bits_r = bits;
-	return e;
-}
-
 enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const char *const *keywords,
 		      size_t nkeywords, int64_t internaldate, struct errtext *t)
 {
@@ -106,7 +87,9 @@ enum err append_start(struct append *p, uint64_t size_hint, uint8_t flags, const
 	must(!p->open);
 	if (size_hint > LOAD_MAX)
 		return err_say(t, ERR_LIMIT, "The message is too large");
-	e = keyword_bits(mb, keywords, nkeywords, &f.keywords, t);
+	e = nkeywords ? mailbox_ready(mb, t) : ERR_OK;
+	if (!e)
+		e = mailbox_keywords_add(mb, keywords, nkeywords, &f.keywords, t);
 	if (!e)
 		e = mailbox_store(mb, &sb, t);
 	if (!e)

@@ -33,6 +33,7 @@ struct copying {
 	struct source *source;  /* own: SOURCES, of which [next, sources) are to be staged */
 	size_t sources, next;
 	struct arena *keys;     /* own: of the sources */
+	bool keywords;          /* the destination knows theirs */
 	bool bytes;             /* links are not possible */
 	struct object o;        /* whose bytes are on the way, */
 	bool staging;           /* into this, */
@@ -103,21 +104,60 @@ static enum err read_sources(struct view *v, struct copying *c, struct errtext *
 static enum err map_keywords(const struct mailbox *from, struct mailbox *to, uint64_t keywords, uint64_t *bits_r,
 			     struct errtext *t)
 {
-	uint64_t bits = from == to ? keywords : 0;
-	unsigned bit;
-	enum err e = ERR_OK;
+	const char *name[MAIL_KEYWORDS_MAX];
+	size_t n = 0;
 
-	for (unsigned i = 0; !e && from != to && i < MAIL_KEYWORDS_MAX; i++) {
-		if (!(keywords >> i & 1) || !from->keyword[i])
-			continue;
-		e = mailbox_keyword_add(to, from->keyword[i], &bit, t);
-		if (!e)
-			bits |= UINT64_C(1) << bit;
-		if (e == ERR_LIMIT)
-			e = ERR_OK; /* the message is worth more than its last keyword */
+	*bits_r = keywords;
+	if (from == to)
+		return ERR_OK;
+	for (unsigned i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		if ((keywords >> i & 1) && from->keyword[i])
+			name[n++] = from->keyword[i];
+	return mailbox_keywords_add(to, name, n, bits_r, t);
+}
+
+struct keywords_used {
+	const struct set *uids;
+	uint64_t of, found; /* which are looked for */
+};
+
+static enum err used_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
+{
+	struct keywords_used *k = arg;
+	struct idx_walk *w;
+	struct idx_msg m;
+	enum err e = idx_walk_begin(x, r->b.id, false, &w);
+
+	k->found = 0;
+	for (uint32_t uid = set_min(k->uids); !e && uid && k->found != k->of; uid = set_next(k->uids, uid + 1)) {
+		e = idx_walk_to(w, uid, &m, NULL);
+		if (!e && m.uid == uid)
+			k->found |= m.flags.keywords & k->of;
 	}
-	*bits_r = bits;
-	return e;
+	idx_walk_end(&w);
+	return e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
+/*
+ * What the copies bring that the destination does not know is made before the first of them: RFC 3501 6.4.7 wants flags
+ * preserved, and a COPY that is refused because they have no room leaves nothing.
+ */
+static enum err make_keywords(struct view *v, struct copying *c, struct errtext *t)
+{
+	const struct mailbox *from = v->mb;
+	struct keywords_used k = { .uids = &c->uids };
+	uint64_t bits;
+	enum err e;
+
+	for (unsigned i = 0; from != c->in.mb && i < MAIL_KEYWORDS_MAX; i++)
+		if (from->keyword[i] && mailbox_keyword(c->in.mb, from->keyword[i]) < 0)
+			k.of |= UINT64_C(1) << i;
+	if (!k.of)
+		return ERR_OK;
+	e = mailbox_ready(c->in.mb, t);
+	if (!e)
+		e = mailbox_read(v->mb, used_run, &k, t);
+	return e ? e : map_keywords(from, c->in.mb, k.found, &bits, t);
 }
 
 static enum err write_all(int fd, struct span s, struct errtext *t)
@@ -223,7 +263,11 @@ static enum err stage_one(struct view *v, struct copying *c, struct source *s, s
 
 	if (s->gone)
 		return err_say(t, ERR_EXPUNGED, "Some of the messages no longer exist");
-	e = map_keywords(v->mb, c->in.mb, s->m.flags.keywords, &keywords, t);
+	if (!c->keywords)
+		e = make_keywords(v, c, t);
+	c->keywords = !e;
+	if (!e)
+		e = map_keywords(v->mb, c->in.mb, s->m.flags.keywords, &keywords, t);
 	if (!e)
 		e = stage(v, c, s, &date, t);
 	if (e)

@@ -139,33 +139,15 @@ static enum err store_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	return e ? e : idx_box_put(x, &r->b);
 }
 
-/* Have all new names room? Else none is made: a STORE that is refused leaves no trace. */
-static enum err keywords_fit(const struct storing *c, struct errtext *t)
-{
-	const struct mailbox *mb = c->v->mb;
-	size_t room = 0;
-
-	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
-		room += !mb->keyword[i];
-	for (size_t i = 0; i < c->s->keywords_n; i++)
-		if (mailbox_keyword(mb, c->s->keywords[i]) < 0 && room-- == 0)
-			return err_say(t, ERR_LIMIT, "A mailbox can have %d keywords", MAIL_KEYWORDS_MAX);
-	return ERR_OK;
-}
-
 /* Names to bits that are to be set; what the mailbox does not know is made. */
 static enum err make_keywords(struct storing *c, struct errtext *t)
 {
-	enum err e = keywords_fit(c, t);
+	unsigned most = c->v->mb->acct->config->max_keyword_length;
 
-	for (size_t i = 0; !e && i < c->s->keywords_n; i++) {
-		unsigned bit = 0;
-
-		e = mailbox_keyword_add(c->v->mb, c->s->keywords[i], &bit, t);
-		if (!e)
-			c->given.keywords |= UINT64_C(1) << bit;
-	}
-	return e;
+	for (size_t i = 0; most && i < c->s->keywords_n; i++)
+		if (strlen(c->s->keywords[i]) > most)
+			return err_say(t, ERR_LIMIT, "Keyword name is too long");
+	return mailbox_keywords_add(c->v->mb, c->s->keywords, c->s->keywords_n, &c->given.keywords, t);
 }
 
 /* What the session itself did it need not hear again, if it knows all that was before. */

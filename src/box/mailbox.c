@@ -10,6 +10,8 @@
 
 #include <strings.h>
 
+enum { KEYWORD_MOST = 200 }; /* bytes of a name: what both stores take */
+
 struct mailbox *mailbox_find(struct acct *a, const struct space *s, const char *storage)
 {
 	for (struct mailbox *mb = a->boxes; mb; mb = mb->next)
@@ -254,10 +256,9 @@ static enum err take_record_keywords(struct idx_txn *x, struct rec *r, void *arg
 	return ERR_OK; /* rec_load has taken them */
 }
 
-enum err mailbox_keyword_add(struct mailbox *mb, const char *name, unsigned *bit_r, struct errtext *t)
+static enum err keyword_add(struct mailbox *mb, const char *name, unsigned *bit_r, struct errtext *t)
 {
 	struct keyword_new k = { .name = name };
-	unsigned most = mb->acct->config->max_keyword_length;
 	int bit = mailbox_keyword(mb, name);
 	struct store_box *sb;
 	enum err e;
@@ -266,7 +267,7 @@ enum err mailbox_keyword_add(struct mailbox *mb, const char *name, unsigned *bit
 		*bit_r = (unsigned)bit;
 		return ERR_OK;
 	}
-	if (!name[0] || strlen(name) > (most && most < 200 ? most : 200))
+	if (!name[0] || strlen(name) > KEYWORD_MOST)
 		return err_say(t, ERR_LIMIT, "Keyword name is too long");
 	if (mailbox_readonly(mb))
 		return err_say(t, ERR_READONLY, "Mailbox is read-only");
@@ -279,5 +280,35 @@ enum err mailbox_keyword_add(struct mailbox *mb, const char *name, unsigned *bit
 		e = mailbox_peek(mb, take_record_keywords, NULL, t);
 	if (!e)
 		*bit_r = k.bit;
+	return e;
+}
+
+/* Have all of them room? */
+static enum err keywords_fit(const struct mailbox *mb, const char *const *names, size_t n, struct errtext *t)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		room += !mb->keyword[i];
+	for (size_t i = 0; i < n; i++)
+		if (mailbox_keyword(mb, names[i]) < 0 && room-- == 0)
+			return err_say(t, ERR_LIMIT, "A mailbox can have %d keywords", MAIL_KEYWORDS_MAX);
+	return ERR_OK;
+}
+
+enum err mailbox_keywords_add(struct mailbox *mb, const char *const *names, size_t n, uint64_t *bits_r,
+			      struct errtext *t)
+{
+	enum err e = keywords_fit(mb, names, n, t);
+	uint64_t bits = 0;
+	unsigned bit = 0;
+
+	for (size_t i = 0; !e && i < n; i++) {
+		e = keyword_add(mb, names[i], &bit, t);
+		if (!e)
+			bits |= UINT64_C(1) << bit;
+	}
+	if (!e)
+		*bits_r = bits;
 	return e;
 }

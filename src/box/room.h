@@ -284,8 +284,12 @@ void mailbox_look_again(struct mailbox *mb); /* a message was not where it shoul
 void mailbox_look_at(struct mailbox *mb, uint64_t when); /* the same, clock_ms; 0: no need. The caller holds a reference */
 /* The bit of a keyword name (ASCII case-insensitive), or -1. */
 int mailbox_keyword(const struct mailbox *mb, const char *name);
-/* As mailbox_keyword, adding the name to the folder and the index: ERR_LIMIT, ERR_INUSE, ERR_CANNOT. */
-enum err mailbox_keyword_add(struct mailbox *mb, const char *name, unsigned *bit_r, struct errtext *t);
+/*
+ * The bits of keyword names; those that are new are added to the folder and the index. ERR_INUSE, ERR_CANNOT; ERR_LIMIT: not
+ * all of them have room, then none is added.
+ */
+enum err mailbox_keywords_add(struct mailbox *mb, const char *const *names, size_t n, uint64_t *bits_r,
+			      struct errtext *t);
 void mailbox_take_keywords(struct mailbox *mb, struct span names); /* as idx_box.keywords */
 
 /* --- rec.c ---------------------------------------------------------------------- */
