@@ -243,7 +243,10 @@ struct found {
 /* From a hint, if it makes sense. */
 bool maildir_found_hint(struct span key, struct span hint, struct found *f_r);
 void maildir_names_drop(struct maildir_box *b);
-/* A listing whose every absence is proven; ERR_INUSE when there is none to be had now. */
+/*
+ * Listings that prove every absence; ERR_INUSE when there are none to be had now. Within a tick of the clock one alone proves
+ * nothing, for it misses what is renamed just then: gone is what none of them met (maildir_names_has).
+ */
 enum err maildir_names_proof(struct maildir_box *b);
 bool maildir_names_has(const struct maildir_box *b, struct span base);
 static inline int maildir_dir_fd(const struct maildir_box *b, char dir)

@@ -26,10 +26,12 @@ enum {
 struct names {
 	struct keytab tab;
 	struct where {
+		uint32_t listing; /* that met it last */
 		char dir;
 		struct span rest;
 	} *at; /* own; by number in tab */
 	size_t cap;
+	uint32_t listing; /* the last */
 	struct pool pool;
 	struct stamp stamp;
 	bool proven;
@@ -56,23 +58,30 @@ static enum err names_take(void *arg, char dir, struct span base, struct span re
 	size_t k = keytab_find(&s->tab, base);
 	bool fresh;
 
-	if (k == SIZE_MAX)
+	if (k == SIZE_MAX) {
 		k = keytab_add(&s->tab, pool_copy(&s->pool, base), &fresh);
-	if (k >= s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 64;
-		s->at = mem_grow(s->at, s->cap, sizeof(*s->at));
+		if (k >= s->cap) {
+			s->cap = s->cap ? s->cap * 2 : 64;
+			s->at = mem_grow(s->at, s->cap, sizeof(*s->at));
+		}
+		s->at[k] = (struct where){ 0 };
 	}
 	/* new/ is read first: what cur/ has, and what is read later, holds. */
-	s->at[k] = (struct where){ dir, pool_copy(&s->pool, rest) };
+	if (!s->at[k].listing || !span_eq(s->at[k].rest, rest))
+		s->at[k].rest = pool_copy(&s->pool, rest);
+	s->at[k].dir = dir;
+	s->at[k].listing = s->listing;
 	return ERR_OK;
 }
 
 static enum err names_list(struct maildir_box *b)
 {
-	struct names *s = mem_alloc(sizeof(*s));
+	struct names *s = b->names ? b->names : mem_alloc(sizeof(*s));
 	struct stamp after;
 	enum err e = maildir_stamp(b, &s->stamp);
 
+	b->names = s;
+	s->listing++;
 	if (!e)
 		e = maildir_readdir(b, 'n', names_take, s);
 	if (!e)
@@ -80,14 +89,20 @@ static enum err names_list(struct maildir_box *b)
 	if (!e)
 		e = maildir_stamp(b, &after);
 	if (e) {
-		names_free(s);
+		maildir_names_drop(b);
 		return e;
 	}
 	s->proven =
 		maildir_stamp_same(&s->stamp, &after) && !s->stamp.cur_young && !s->stamp.new_young;
-	maildir_names_drop(b);
-	b->names = s;
 	return ERR_OK;
+}
+
+/* As the last listing met it. */
+static const struct where *names_at(const struct names *s, struct span base)
+{
+	size_t k = s ? keytab_find(&s->tab, base) : SIZE_MAX;
+
+	return k == SIZE_MAX || s->at[k].listing != s->listing ? NULL : &s->at[k];
 }
 
 static bool names_still_proven(struct maildir_box *b)
@@ -127,6 +142,7 @@ enum err maildir_names_proof(struct maildir_box *b)
 {
 	struct passes p = { 0 };
 
+	maildir_names_drop(b);
 	while (!names_still_proven(b)) {
 		enum err e = names_pass(b, &p);
 		if (e)
@@ -177,10 +193,10 @@ bool maildir_found_hint(struct span key, struct span hint, struct found *f_r)
 static bool find_in_names(const struct maildir_box *b, struct span key, const struct found *wrong,
 			  struct found *f)
 {
-	size_t k = b->names ? keytab_find(&b->names->tab, key) : SIZE_MAX;
+	const struct where *at = names_at(b->names, key);
 	struct found old = *wrong;
 
-	if (k == SIZE_MAX || !found_set(f, b->names->at[k].dir, key, b->names->at[k].rest))
+	if (!at || !found_set(f, at->dir, key, at->rest))
 		return false;
 	/* A table that says what has just proved wrong is no help. */
 	return old.dir != f->dir || old.base_n != key.n || strcmp(old.file, f->file) != 0;
@@ -194,7 +210,7 @@ static enum err find(struct maildir_box *b, struct span key, struct found *f)
 
 	if (find_in_names(b, key, &wrong, f))
 		return ERR_OK;
-	if (names_still_proven(b) && !maildir_names_has(b, key))
+	if (names_still_proven(b) && !names_at(b->names, key))
 		return ERR_EXPUNGED;
 	do {
 		enum err e = names_pass(b, &p);
