@@ -3,6 +3,7 @@ import asyncio
 import base64
 import random
 import re
+import time
 
 from model import Command, Model
 from wire import Lost, Wire, Wrong, as_set, numbers
@@ -110,7 +111,7 @@ class Client(Model):
             await self.connect()
         acts = [(w, name) for w, name, need, selected in ACTS
                 if (not need or need in self.capable) and (not selected or self.name) and not self.world.without(name)]
-        name = self.rng.choices([a[1] for a in acts], [a[0] for a in acts])[0] if self.name or self.rng.random() < 0.3 else "select"
+        name = self.rng.choices([a[1] for a in acts], [a[0] * self.world.often(a[1]) for a in acts])[0] if self.name or self.rng.random() < 0.3 else "select"
         await getattr(self, "do_" + name)()
 
     def lost(self):
@@ -142,15 +143,14 @@ class Client(Model):
     def flags(self, most=3):
         return self.rng.sample(SYSTEM + SHARED, self.rng.randint(0, most))
 
-    async def doom(self, uids, flag=False):
+    async def doom(self, uids, what, flag=False):
         """Before something that removes (or lets others): everybody must know which messages these are."""
         box = self.box
         unknown = uids - set(box.tokens)
         if unknown:
             await self.say(f"UID FETCH {as_set(unknown)} (ENVELOPE)", ("OK", "NO"))
         uids = {u for u in uids if u in box.tokens}
-        box.doomed |= uids
-        box.flagged |= uids if flag else set()
+        box.doom(uids, f"client {self.number} is about to say {what}", flag)
         self.truth.doomed_tokens[self.user, self.name] |= {box.tokens[u] for u in uids}
         return uids
 
@@ -241,7 +241,10 @@ class Client(Model):
 
     async def do_leave(self):
         self.keep()
-        await self.say("UNSELECT" if self.readonly or self.rng.random() < 0.8 else "UNSELECT")
+        if self.rng.random() < 0.8:
+            await self.say("UNSELECT")
+        else:
+            await self.expunge("CLOSE")
         self.forget()
 
     async def do_drop(self):
@@ -338,7 +341,7 @@ class Client(Model):
             raise Wrong(f"{len(tokens)} messages: {command.line}")
         for uid, token in zip(uids, tokens):
             box.token(uid, token)
-            box.acked[uid] = f"client {self.number}, {command.text[:60]!r}"
+            box.acknowledged(uid, f"client {self.number}, {command.text[:60]!r}")
             if uid % 3:
                 self.owned(box, [uid], set(flags) & set(self.keywords), True)
 
@@ -386,7 +389,7 @@ class Client(Model):
     async def do_replace(self):
         """One message for another, in one step (RFC 8508)."""
         which = [u for u in (self.complete(),) if u]
-        if self.readonly or not which or not await self.doom(set(which)):
+        if self.readonly or not which or not await self.doom(set(which), "REPLACE"):
             return
         name = self.mailbox()
         token, text = self.truth.message(f"c{self.number}")
@@ -401,25 +404,29 @@ class Client(Model):
         which, uids = self.some(True, 5)
         if self.readonly or not which:
             return
-        uids = await self.doom({u for u in uids if u}, flag=True)
+        uids = await self.doom({u for u in uids if u}, "STORE \\Deleted", flag=True)
         if uids and self.name:
             await self.say(f"UID STORE {as_set(uids)} +FLAGS (\\Deleted)", ("OK", "NO"))
 
     async def do_expunge(self):
         if not self.readonly:
-            await self.say("EXPUNGE")
+            await self.expunge("EXPUNGE")
 
     async def do_uid_expunge(self):
         which, uids = self.some(True)
         if which and not self.readonly:
-            await self.say(f"UID EXPUNGE {which}")
+            await self.expunge(f"UID EXPUNGE {which}")
+
+    async def expunge(self, text):
+        self.box.said.append((time.time(), f"client {self.number} says {text}"))
+        await self.say(text)
 
     async def do_copy(self, verb="COPY"):
         uid, name, box = self.at_once or self.rng.random() < 0.6, self.mailbox(), self.box
         which, uids = self.some(uid, 12)
         if not which or None in uids:
             return
-        uids = await self.doom(uids) if verb == "MOVE" else uids
+        uids = await self.doom(uids, f"MOVE to {name}") if verb == "MOVE" else uids
         if not uids:
             return
         self.allow(name, [box.tokens[u] for u in uids if u in box.tokens])
@@ -445,7 +452,7 @@ class Client(Model):
             if a in self.box.tokens:
                 target.token(b, self.box.tokens[a])
             if command.cond == "OK":
-                target.acked[b] = f"client {self.number}, {command.text[:60]!r}"
+                target.acknowledged(b, f"client {self.number}, {command.text[:60]!r}")
             self.box.copies.setdefault(a, []).append((target, b))
             if a in self.box.flagged:  # \Deleted comes along
                 target.born_flagged(b)

@@ -170,7 +170,7 @@ class Model:
     def removed(self, at, command):
         uid = self.msgs[at].uid
         if uid:
-            self.box.gone.add(uid)
+            self.box.removed(uid, command.tag)
             command.removed.add(uid)
             if self.saved is not None:
                 self.saved.discard(uid)
@@ -185,12 +185,13 @@ class Model:
             command.earlier |= set(numbers(words[3]))
             if command.earlier & {m.uid for m in self.msgs}:
                 raise Wrong("VANISHED (EARLIER) of what is there")
-            self.box.gone |= command.earlier & set(self.box.tokens)
+            for uid in command.earlier & set(self.box.tokens):
+                self.box.removed(uid, command.tag)
             return
         self.may_remove(command)
         for uid in numbers(words[2]):
             self.removed(self.place(uid), command)
-            self.box.gone.add(uid)
+            self.box.removed(uid, command.tag)
             command.removed.add(uid)
 
     def place(self, uid):
@@ -262,9 +263,11 @@ class Model:
         if not m.uid:
             return
         command.told[m.uid] = flags
+        self.box.told(m.uid, flags, command.tag)
         for keyword, here in self.own.get((self.box, m.uid), {}).items():
             if here is not None and here != (keyword in flags):
-                raise Wrong(f"UID {m.uid} of {self.box} has {sorted(flags)}; {keyword} was {'set' if here else 'removed'} and acknowledged")
+                raise Wrong(f"UID {m.uid} of {self.box} has {sorted(flags)}; {keyword} was {'set' if here else 'removed'} and acknowledged",
+                            self.box, [m.uid])
 
     def is_content(self, uid, items):
         for item in NEVER_CHANGES:

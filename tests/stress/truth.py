@@ -6,6 +6,7 @@ acknowledged that is not doomed must be found at the end.
 import collections
 import random
 import re
+import time
 
 from wire import Wrong
 
@@ -30,9 +31,38 @@ class Box:
         self.gone = set()     # uids that somebody was told to be gone
         self.dead = False     # the mailbox itself may go
         self.name = None      # of one that is never renamed
+        self.story = collections.defaultdict(list)  # uid: [(time, what happened)]
+        self.last = {}        # uid: the flags that somebody was told last
+        self.said = []        # [(time, a command that removes what is marked)]
 
     def __repr__(self):
         return f"{self.user}/{self.name or self.uidvalidity}"
+
+    def note(self, uid, text):
+        self.story[uid].append((time.time(), text))
+
+    def told(self, uid, flags, who):
+        """For the story alone."""
+        if self.last.get(uid) != flags:
+            self.last[uid] = flags
+            self.note(uid, f"{who} is told of {sorted(flags)}")
+
+    def removed(self, uid, who):
+        if uid not in self.gone:
+            self.gone.add(uid)
+            self.note(uid, f"{who} is told that it is gone")
+
+    def doom(self, uids, who, flag=False):
+        """Somebody is about to remove these, or, with flag, to mark them."""
+        self.doomed |= uids
+        if flag:
+            self.flagged |= uids
+        for uid in uids:
+            self.note(uid, who)
+
+    def acknowledged(self, uid, who):
+        self.acked[uid] = who
+        self.note(uid, f"acknowledged to {who}")
 
     def fact(self, uid, item, value):
         was = self.facts.setdefault((uid, item), value)
@@ -48,8 +78,7 @@ class Box:
         """A copy of what was marked is marked; so are those that were made of it before its maker was told that it is there."""
         if uid in self.flagged:
             return
-        self.flagged.add(uid)
-        self.doomed.add(uid)
+        self.doom({uid}, "it is the copy of one that was marked", flag=True)
         for box, copy in self.copies.get(uid, ()):
             box.born_flagged(copy)
 
@@ -58,18 +87,22 @@ class Box:
         kept = {uid for uid in self.untold if uid not in self.doomed and (uid in self.acked or self.tokens.get(uid) not in passing)}
         if kept and not self.dead:
             uid = min(kept)
-            raise Wrong(f"{self.untold[uid]} does not tell of UID {uid} of {self}, which nobody removed")
+            raise Wrong(f"{self.untold[uid]} does not tell of UID {uid} of {self}, which nobody removed", self, [uid])
         self.untold.clear()
 
-    def check(self, uids):
-        """At a checkpoint: what is there."""
-        lost = set(self.acked) - self.doomed - set(uids)
+    def check(self, state):
+        """At a checkpoint: what is there, uid: flags."""
+        lost = set(self.acked) - self.doomed - set(state)
         if lost and not self.dead:
             uid = min(lost)
-            raise Wrong(f"{len(lost)} acknowledged messages of {self} are lost: UID {uid}, message {self.tokens.get(uid)}, by {self.acked[uid]}")
-        back = self.gone & set(uids)
+            raise Wrong(f"{len(lost)} acknowledged messages of {self} are lost: UID {uid}, message {self.tokens.get(uid)}, by {self.acked[uid]}",
+                        self, lost)
+        back = self.gone & set(state)
         if back:
-            raise Wrong(f"UIDs {sorted(back)[:9]} of {self} were announced as gone and are there")
+            raise Wrong(f"UIDs {sorted(back)[:9]} of {self} were announced as gone and are there", self, back)
+        marked = {uid for uid, flags in state.items() if "\\Deleted" in flags} - self.flagged
+        if marked:
+            raise Wrong(f"UIDs {sorted(marked)[:9]} of {self} are marked as \\Deleted, which nobody asked for", self, marked)
 
 
 class Copy:
@@ -108,13 +141,14 @@ class Truth:
 
     def settle(self):
         """
-        Everybody is quiet: what became of the copies without a result. They took the mark along that their source had, and one
-        that was refused may have been seen before it was taken back.
+        Everybody is quiet, and it is known which messages are where: what became of the copies without a result. They took the
+        mark along that their source had (which may be such a copy, too), and one that was refused may have been seen before it
+        was taken back.
         """
-        for box in self.boxes.values():
-            for c in self.copies:
-                marked = c.tokens(c.uids & c.box.flagged) if c.may_be(box) else ()
-                for uid in [u for u, token in box.tokens.items() if token in marked]:
+        for c in self.copies:
+            marked = c.tokens(c.uids & c.box.flagged)
+            for box in self.boxes.values():
+                for uid in [u for u, token in box.tokens.items() if token in marked] if c.may_be(box) else ():
                     box.born_flagged(uid)
         for box in self.boxes.values():
             passing = [c.tokens(c.uids) | {None} for c in self.copies if c.may_be(box)]
@@ -153,18 +187,21 @@ class Truth:
             raise Wrong(f"UID {uid} of {box}: message {token} has other bytes: {data[:200]} ... {data[-100:]}")
 
 
-    def check(self, user, name, box, uids):
+    def check(self, user, name, box, state):
         """A mailbox at a checkpoint: nothing is lost, nothing is there too often, nothing was announced as gone that was not removed."""
-        box.check(uids)
-        here = collections.Counter(box.tokens[uid] for uid in uids if uid in box.tokens)
+        box.check(state)
+        if not box.name:
+            return  # what others did to it, to a name that now means another, is not counted
+        here = collections.Counter(box.tokens[uid] for uid in state if uid in box.tokens)
         lost = self.adopted[user, name] - set(here) - self.doomed_tokens[user, name]
         if lost:
-            raise Wrong(f"{len(lost)} delivered messages of {box} are lost: {sorted(lost)[:9]}; "
-                        f"their UIDs were {[u for u, t in box.tokens.items() if t in lost]}")
+            uids = sorted(u for u, t in box.tokens.items() if t in lost)
+            raise Wrong(f"{len(lost)} delivered messages of {box} are lost: {sorted(lost)[:9]}; their UIDs were {uids}", box, uids)
         for token, count in here.items():
             if count > self.allowed[user, name, token]:
-                raise Wrong(f"message {token} is {count} times in {box}: UIDs {sorted(u for u in uids if box.tokens.get(u) == token)}")
+                uids = sorted(u for u in state if box.tokens.get(u) == token)
+                raise Wrong(f"message {token} is {count} times in {box}: UIDs {uids}", box, uids)
         for uid in box.gone - box.doomed:
             token = box.tokens.get(uid)
             if token in self.adopted[user, name] and token not in self.copied_tokens[user, name]:
-                raise Wrong(f"UID {uid} of {box} (message {token}) was announced as gone; nobody removed it")
+                raise Wrong(f"UID {uid} of {box} (message {token}) was announced as gone; nobody removed it", box, [uid])

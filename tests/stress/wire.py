@@ -12,7 +12,11 @@ import imapresponse  # noqa: E402
 
 
 class Wrong(Exception):
-    """The server said what the model rules out."""
+    """The server said what the model rules out; of which messages of which mailbox, where that is known."""
+
+    def __init__(self, text, box=None, uids=()):
+        super().__init__(text)
+        self.box, self.uids = box, sorted(uids)
 
 
 class Lost(Exception):

@@ -15,6 +15,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "lib"))
 from acts import STABLE  # noqa: E402
+from history import History  # noqa: E402
 from truth import Truth  # noqa: E402
 from wire import Lost, Wrong  # noqa: E402
 
@@ -75,8 +76,8 @@ def on_disk(folder):
 class Outsider:
     """Another program in a Maildir, which keeps Dovecot's rules: a file is never written to twice, letters it does not know stay."""
 
-    def __init__(self, truth, user, root, seed, owner):
-        self.truth, self.user, self.root, self.owner = truth, user, root, owner
+    def __init__(self, truth, history, user, root, seed, owner):
+        self.truth, self.by_hand, self.user, self.root, self.owner = truth, history.by_hand, user, root, owner
         self.rng, self.count, self.changes = random.Random(f"{seed}/outsider/{user}"), 0, 0
 
     def act(self):
@@ -102,14 +103,18 @@ class Outsider:
         self.truth.allowed[self.user, name, token] += 1
         os.rename(f"{folder}/tmp/{file}", f"{folder}/{to}/{file}{flags}")
         self.truth.adopted[self.user, name].add(token)
+        self.by_hand(self.user, file, f"an outsider delivered it to {name}")
         self.changes += 1
 
     def flag(self, name, folder, file):
         base, _, flags = file.partition(":2,")
         kept = "".join(c for c in flags if c not in "DFRS")
-        os.rename(f"{folder}/cur/{file}", f"{folder}/cur/{base}:2,{''.join(sorted(self.rng.sample('DFRS', self.rng.randint(0, 3))))}{kept}")
+        new = f"{base}:2,{''.join(sorted(self.rng.sample('DFRS', self.rng.randint(0, 3))))}{kept}"
+        self.by_hand(self.user, file, f"an outsider renames {file} to {new} in {name}")
+        os.rename(f"{folder}/cur/{file}", f"{folder}/cur/{new}")
 
     def see(self, name, folder, file):
+        self.by_hand(self.user, file, f"an outsider takes {file} out of new/ of {name}")
         os.rename(f"{folder}/new/{file}", f"{folder}/cur/{file.partition(':2,')[0]}:2,")
 
     def remove(self, name, folder, file):
@@ -120,8 +125,9 @@ class Outsider:
         boxes = [b for b in self.truth.boxes.values() if b.user == self.user and b.name == name]
         if uid is None or len(boxes) != 1:
             return
-        boxes[0].doomed.add(uid)
+        boxes[0].doom({uid}, "an outsider is about to remove its file")
         self.truth.doomed_tokens[self.user, name].add(token)
+        self.by_hand(self.user, file, f"an outsider removes {file} from {name}")
         os.unlink(f"{folder}/cur/{file}")
 
 
@@ -153,10 +159,14 @@ class World:
     def without(self, act):
         return act in self.args.without
 
+    def often(self, act):
+        return 8 if act in self.args.more else 1
+
     def set_up(self, owner):
         for user in self.users:
             make_maildir(self.root(user), owner)
-        self.outsiders = [Outsider(self.truth, u, self.root(u), self.args.seed, owner) for u in self.users]
+        self.history = History({u: self.root(u) for u in self.users})
+        self.outsiders = [Outsider(self.truth, self.history, u, self.root(u), self.args.seed, owner) for u in self.users]
         for outsider in self.outsiders:
             for name in STABLE:
                 for _ in range(self.args.fill):
@@ -174,10 +184,13 @@ class World:
             self.killed = time.monotonic()
             self.kills += 1
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.rng.choice(pids), signal.SIGKILL)
+                pid = self.rng.choice(pids)
+                self.history.deed(f"worker {pid} is killed")
+                os.kill(pid, signal.SIGKILL)
 
     def delete_index(self):
         path = self.index(self.rng.choice(self.users))
+        self.history.deed(f"{path} is deleted")
         self.indexes += 1
         shutil.rmtree(path, ignore_errors=True)
 
