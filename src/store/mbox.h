@@ -48,10 +48,11 @@ struct mbox_msg {
 	uint64_t keywords;
 	uint32_t from_n;   /* From_ line, with LF */
 	uint32_t head_n;   /* header with the empty line */
-	uint32_t visible_n; /* of those, what clients see */
+	uint32_t visible_n; /* of those, what clients see, but for cut_n */
 	uint32_t uid;      /* believed; 0: none */
 	uint8_t flags;     /* enum mail_flag */
 	uint8_t gap_n;     /* bytes behind the body that belong to no message */
+	uint8_t cut_n;     /* of the header's empty line, where that alone parts the message from the next: clients do not see it */
 	uint8_t guid[16];  /* of what clients see: the same for a copy, wherever it lies */
 };
 

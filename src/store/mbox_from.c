@@ -4,164 +4,162 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORDS_MAX = 64 };
-
 static const char days[] = "SunMonTueWedThuFriSat";
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-/* 0 and up; -1: none of them. */
-static int name_index(struct span word, const char *names)
+/* --- what a date is made of: each takes its part from the front of *s, if that is there ---------------- */
+
+static bool take_char(struct span *s, char c)
 {
-	if (word.n && word.p[word.n - 1] == ',')
-		word.n--;
-	if (word.n != 3)
-		return -1;
-	for (int i = 0; names[3 * i]; i++)
-		if (span_ieq(word, span_of(names + 3 * i, 3)))
-			return i;
-	return -1;
+	if (!s->n || s->p[0] != c)
+		return false;
+	*s = span_from(*s, 1);
+	return true;
 }
 
-static bool number_in(struct span word, uint32_t from, uint32_t to, int *v_r)
+static bool take_number(struct span *s, size_t least, size_t most, int *v_r)
 {
+	size_t n = 0;
 	uint32_t v;
 
-	if (word.n > 4 || !span_u32(word, &v) || v < from || v > to)
+	while (n < s->n && n < most && ascii_isdigit(s->p[n]))
+		n++;
+	if (n < least || !span_u32(span_cut(*s, 0, n), &v))
 		return false;
 	*v_r = (int)v;
+	*s = span_from(*s, n);
+	return true;
+}
+
+static bool take_month(struct span *s, int *v_r)
+{
+	struct span word = span_cut(*s, 0, 3);
+	int i = 0;
+
+	while (i < 12 && !span_ieq(word, span_of(months + 3 * i, 3)))
+		i++;
+	if (i == 12 && !span_eq_str(word, "???"))
+		return false;
+	*v_r = i % 12;
+	*s = span_from(*s, 3);
+	return true;
+}
+
+/* One that is out of bounds is counted on from the month's beginning; 0 is the first. */
+static bool take_day(struct span *s, struct tm *tm)
+{
+	if (!take_number(s, 1, 2, &tm->tm_mday))
+		return false;
+	tm->tm_mday += tm->tm_mday == 0;
 	return true;
 }
 
 /* "12:12" or "12:12:12" */
-static bool clock_parse(struct span word, struct tm *tm)
+static bool take_clock(struct span *s, struct tm *tm)
 {
-	struct span rest = word, part;
-	int *field[] = { &tm->tm_hour, &tm->tm_min, &tm->tm_sec };
-	const uint32_t most[] = { 23, 59, 60 };
-	int n = 0;
-
-	while (n < 3 && span_split(&rest, ':', &part)) {
-		if (part.n < 1 || part.n > 2 || !number_in(part, 0, most[n], field[n]))
-			return false;
-		n++;
-	}
-	return n >= 2 && rest.n == 0 && word.p[word.n - 1] != ':';
+	return take_number(s, 2, 2, &tm->tm_hour) && take_char(s, ':') && take_number(s, 2, 2, &tm->tm_min) &&
+	       (!take_char(s, ':') || take_number(s, 2, 2, &tm->tm_sec));
 }
 
-/* "+0100"; false for a zone by name. */
-static bool offset_parse(struct span word, int64_t *seconds_r)
+static bool take_year(struct span *s, struct tm *tm)
 {
-	uint32_t v;
-
-	if (word.n != 5 || (word.p[0] != '+' && word.p[0] != '-') ||
-	    !span_u32(span_from(word, 1), &v) || v % 100 > 59)
+	if (!take_number(s, 4, 4, &tm->tm_year))
 		return false;
-	*seconds_r = (int64_t)(v / 100 * 3600 + v % 100 * 60);
-	if (word.p[0] == '-')
-		*seconds_r = -*seconds_r;
+	tm->tm_year -= 1900;
 	return true;
 }
 
-static bool zone_name(struct span word)
-{
-	for (size_t i = 0; i < word.n; i++)
-		if (word.p[i] < 'A' || word.p[i] > 'Z')
-			return false;
-	return word.n >= 1 && word.n <= 5;
-}
-
-struct date {
-	struct tm tm;
-	bool has_offset;
-	int64_t offset;
+struct zone {
+	bool known;
+	int64_t seconds;
 };
 
-/* Words that may be a zone, from w[i] on; the index behind them. At most two ("MET DST"). */
-static size_t zone_skip(const struct span *w, size_t n, size_t i, struct date *d)
+/* " +0100"; false: what follows is none. */
+static bool take_zone(struct span *s, struct zone *z)
 {
-	if (i < n && offset_parse(w[i], &d->offset)) {
-		d->has_offset = true;
-		return i + 1;
-	}
-	for (int k = 0; k < 2 && i < n && zone_name(w[i]); k++)
-		i++;
-	return i;
-}
+	struct span rest = *s;
+	int hours, minutes;
+	bool east;
 
-/* Month and day, or day and month. */
-static bool day_month(struct span a, struct span b, struct tm *tm)
-{
-	tm->tm_mon = name_index(a, months);
-	if (tm->tm_mon >= 0)
-		return number_in(b, 1, 31, &tm->tm_mday);
-	tm->tm_mon = name_index(b, months);
-	return tm->tm_mon >= 0 && number_in(a, 1, 31, &tm->tm_mday);
-}
-
-static bool year_parse(struct span word, struct tm *tm)
-{
-	int year;
-
-	if (word.n != 4 || !number_in(word, 1900, 9999, &year))
+	if (!take_char(&rest, ' '))
 		return false;
-	tm->tm_year = year - 1900;
+	east = take_char(&rest, '+');
+	if ((!east && !take_char(&rest, '-')) || !take_number(&rest, 2, 2, &hours) || !take_number(&rest, 2, 2, &minutes))
+		return false;
+	*z = (struct zone){ true, (east ? 1 : -1) * (hours * 3600 + minutes * 60) };
+	*s = rest;
 	return true;
 }
 
-/* w[0] is a day of the week. */
-static bool date_parse(const struct span *w, size_t n, struct date *d)
-{
-	size_t i = 3;
+/* --- the whole -------------------------------------------------------------------------------------------- */
 
-	*d = (struct date){ .tm = { .tm_isdst = -1 } };
-	if (n < 5 || name_index(w[0], days) < 0 || !day_month(w[1], w[2], &d->tm))
-		return false;
-	if (year_parse(w[i], &d->tm)) { /* RFC 5322's order */
-		if (!clock_parse(w[i + 1], &d->tm))
-			return false;
-		i += 2;
-	} else {
-		if (!clock_parse(w[i], &d->tm))
-			return false;
-		i = zone_skip(w, n, i + 1, d);
-		if (i >= n || !year_parse(w[i], &d->tm))
-			return false;
-		i++;
-	}
-	i = zone_skip(w, n, i, d);
-	return i == n || (i + 3 == n && span_eq_str(w[i], "remote") && span_eq_str(w[i + 1], "from"));
+static bool exists(const struct tm *tm)
+{
+	struct tm now = *tm;
+
+	now.tm_sec -= now.tm_sec == 60;
+	(void)timegm(&now);
+	return now.tm_mday == tm->tm_mday && now.tm_hour == tm->tm_hour && now.tm_min == tm->tm_min && tm->tm_sec <= 60;
 }
 
-static size_t words(struct span rest, struct span *w)
+/* Behind the day of the week: "Jan  5 12:12:12 1996", a word before the year, a zone behind it, and anything. */
+static bool asctime_date(struct span s, struct tm *tm, struct zone *z)
 {
 	struct span word;
-	size_t n = 0;
 
-	while (n < WORDS_MAX && span_split(&rest, ' ', &word))
-		if (word.n)
-			w[n++] = word;
-	return n;
+	if (!take_month(&s, &tm->tm_mon) || !take_char(&s, ' '))
+		return false;
+	take_char(&s, ' ');
+	if (!take_day(&s, tm) || !take_char(&s, ' ') || !take_clock(&s, tm))
+		return false;
+	word = s;
+	take_zone(&word, z);
+	if (!take_char(&s, ' ') || (!take_year(&s, tm) && (!span_split(&s, ' ', &word) || !take_year(&s, tm))))
+		return false;
+	return !take_zone(&s, z) || exists(tm);
+}
+
+/* Behind the day of the week and its comma: " 5 Jan 1996 12:12:12". */
+static bool rfc_date(struct span s, struct tm *tm, struct zone *z)
+{
+	s = span_from(s, 1);
+	if (!take_day(&s, tm) || !take_char(&s, ' ') || !take_month(&s, &tm->tm_mon) || !take_char(&s, ' ') ||
+	    !take_year(&s, tm))
+		return false;
+	s = span_from(s, 1);
+	return take_clock(&s, tm) && (!take_zone(&s, z) || exists(tm));
+}
+
+/* Blanks of a sender stand in quotes. */
+static struct span behind_sender(struct span s)
+{
+	size_t i = 0;
+
+	if (s.n && s.p[0] == '"')
+		for (i = 1; i < s.n && s.p[i] != '"'; i++)
+			i += s.p[i] == '\\';
+	while (i < s.n && s.p[i] != ' ')
+		i++;
+	s = span_from(s, i + 1);
+	while (take_char(&s, ' '))
+		;
+	return s;
 }
 
 bool mbox_from_parse(struct span line, int64_t *time_r)
 {
-	struct span w[WORDS_MAX];
-	struct date d;
-	size_t n;
+	struct tm tm = { .tm_isdst = -1 };
+	struct zone zone = { false, 0 };
+	struct span date;
 
-	if (line.n && line.p[line.n - 1] == '\r')
-		line.n--;
 	if (line.n > MBOX_FROM_MAX || !span_starts(line, SPAN("From ")))
 		return false;
-	n = words(span_from(line, 5), w);
-	for (size_t i = 0; i + 5 <= n; i++) {
-		if (!date_parse(w + i, n - i, &d))
-			continue;
-		if (time_r)
-			*time_r = d.has_offset ? timegm(&d.tm) - d.offset : mktime(&d.tm);
-		return true;
-	}
-	return false;
+	date = span_from(behind_sender(span_from(line, 5)), 4); /* the day of the week is anything */
+	if (!asctime_date(date, &tm, &zone) && !rfc_date(date, &tm, &zone))
+		return false;
+	if (time_r)
+		*time_r = zone.known ? timegm(&tm) - zone.seconds : mktime(&tm);
+	return true;
 }
 
 /* By a letter that is rare enough in mail: several times as fast as looking for the whole. */
@@ -187,7 +185,7 @@ void mbox_from_put(struct buf *out, struct span sender, int64_t when)
 	for (size_t i = 0; i < sender.n; i++) {
 		unsigned char c = (unsigned char)sender.p[i];
 
-		buf_add_char(out, c <= ' ' || c == 127 ? '-' : (char)c);
+		buf_add_char(out, c <= ' ' || c == 127 || c == '"' ? '-' : (char)c);
 	}
 	localtime_r(&t, &tm);
 	buf_printf(out, " %.3s %.3s %2d %02d:%02d:%02d %d\n", days + 3 * tm.tm_wday,

@@ -116,11 +116,20 @@ static void take_base(struct mbox_head *h, struct span value, bool pseudo)
 	h->names = value;
 }
 
-static void take_field(struct mbox_head *h, enum field f, struct span value)
+/* The first counts, and one blank before it at most, as in Dovecot: where a message ends hangs on it. */
+static void take_length(struct mbox_head *h, struct span value)
 {
+	value = span_from(value, value.n && value.p[0] == ' ');
+	if (h->content_length == UINT64_MAX && value.n && ascii_isdigit(value.p[0]) &&
+	    !span_u64(span_trim(value), &h->content_length))
+		h->content_length = UINT64_MAX;
+}
+
+static void take_field(struct mbox_head *h, enum field f, struct span raw)
+{
+	struct span value = span_trim(raw);
 	uint32_t uid;
 
-	value = span_trim(value);
 	switch (f) {
 	case F_BASE:
 	case F_IMAP:
@@ -142,8 +151,7 @@ static void take_field(struct mbox_head *h, enum field f, struct span value)
 		h->keywords = value;
 		break;
 	case F_LENGTH:
-		if (!span_u64(value, &h->content_length))
-			h->content_length = UINT64_MAX;
+		take_length(h, raw);
 		break;
 	case F_NONE:
 		break;

@@ -94,7 +94,7 @@ static size_t line_end(struct span s)
 	return s.n > 1 && s.p[0] == '\r' && s.p[1] == '\n' ? 2 : 0;
 }
 
-/* Content-Length is believed where the file ends behind it, or a line end and a From_ line follow. */
+/* Content-Length is believed where a line end follows, and then the file's end or a From_ line. */
 static enum err length_holds(struct mbox_parser *p, uint64_t end, uint8_t *gap_r, bool *holds_r)
 {
 	uint32_t from;
@@ -105,15 +105,15 @@ static enum err length_holds(struct mbox_parser *p, uint64_t end, uint8_t *gap_r
 	*gap_r = 0;
 	if (end > p->size)
 		return ERR_OK;
-	e = window_at(&p->w, end, 2, &s);
+	e = window_at(&p->w, end - 1, 3, &s); /* a message has some header before its body */
 	if (e)
 		return e;
-	*gap_r = (uint8_t)line_end(s);
-	*holds_r = end + *gap_r == p->size;
-	if (*holds_r)
+	*gap_r = (uint8_t)(span_starts(s, SPAN("\r\n")) ? 0 : line_end(span_from(s, 1)));
+	*holds_r = *gap_r && end + *gap_r == p->size;
+	if (*holds_r || !*gap_r)
 		return ERR_OK;
-	e = *gap_r ? from_at(p, end + *gap_r, &from, NULL) : ERR_OK;
-	*holds_r = !e && *gap_r && from > 0;
+	e = from_at(p, end + *gap_r, &from, NULL);
+	*holds_r = !e && from > 0;
 	if (!*holds_r)
 		*gap_r = 0;
 	return e;
@@ -147,20 +147,18 @@ static enum err read_body(struct mbox_parser *p, struct mbox_msg *m, uint64_t fr
 	return e;
 }
 
-/* A body that the file's end ends: the empty line there is not its own. */
+/* A body that the file's end ends: as before a From_ line, the last line end is not its own. */
 static enum err body_last(struct mbox_parser *p, struct mbox_msg *m, uint64_t body)
 {
-	uint64_t n = p->size - body, look = n < 4 ? n : 4;
+	uint64_t n = p->size - body, look = n < 2 ? n : 2;
 	struct span s;
 	enum err e = window_at(&p->w, p->size - look, (size_t)look, &s);
 
 	m->body_n = n;
 	if (e || !n)
 		return e;
-	if (span_ends(s, SPAN("\r\n\r\n")) || (n == 2 && span_eq_str(s, "\r\n")))
-		m->gap_n = 2;
-	else if (span_ends(s, SPAN("\n\n")) || (n == 1 && s.p[0] == '\n'))
-		m->gap_n = 1;
+	if (span_ends(s, SPAN("\n")))
+		m->gap_n = span_ends(s, SPAN("\r\n")) ? 2 : 1;
 	m->body_n -= m->gap_n;
 	return ERR_OK;
 }
@@ -168,7 +166,7 @@ static enum err body_last(struct mbox_parser *p, struct mbox_msg *m, uint64_t bo
 /* The LF before the From_ line at lf + 1 is no message's, nor a CR before it. */
 static void body_before(struct mbox_parser *p, struct mbox_msg *m, uint64_t body, uint64_t lf)
 {
-	if (lf < body) /* the empty line of the header itself */
+	if (lf < body) /* the header's own */
 		return;
 	m->gap_n = 1;
 	if (lf > body && lf > p->w.off && p->w.p[lf - 1 - p->w.off] == '\r')
@@ -385,8 +383,6 @@ enum err mbox_parse(struct mbox_parser *p, uint64_t at, bool first, struct mbox_
 	head_tells(p, &h, first, m);
 	buf_clear(&p->visible);
 	mbox_head_visible(text, &h, h.size > h.end, &p->visible);
-	XXH3_128bits_reset(p->sum);
-	XXH3_128bits_update(p->sum, p->visible.p, p->visible.n);
 	body = mbox_msg_body(m);
 	if (h.content_length <= p->size - body)
 		e = length_holds(p, body + h.content_length, &m->gap_n, &holds);
@@ -394,6 +390,12 @@ enum err mbox_parse(struct mbox_parser *p, uint64_t at, bool first, struct mbox_
 		m->body_n = h.content_length;
 	else if (!e)
 		e = body_search(p, m, body);
+	if (!m->body_n && !m->gap_n && h.size > h.end) {
+		m->cut_n = (uint8_t)(h.size - h.end);
+		m->vsize -= 2;
+	}
+	XXH3_128bits_reset(p->sum);
+	XXH3_128bits_update(p->sum, p->visible.p, p->visible.n - m->cut_n);
 	if (!e)
 		e = read_body(p, m, body, body + m->body_n);
 	m->vsize += m->body_n;

@@ -3,7 +3,7 @@
  *
  * The UIDs are taken first, in the base at the file's beginning; then the journal notes where the file ended; then the
  * messages are appended, each with its X-UID, synced, and the note is void again. Hidden lines that the sender wrote are left
- * out. A Content-Length is written when the body holds something that would pass for a From_ line, and for large bodies.
+ * out. A Content-Length is written when the body holds a line that some program could take for a From_ line, and for large bodies.
  */
 #include "file.h"
 #include "mbox_from.h"
@@ -21,6 +21,7 @@
 enum {
 	PIECE = 256 << 10,
 	LENGTH_FROM = 1024,      /* bytes of body that get a Content-Length */
+	OVERLAP = sizeof("\nFrom ") - 2, /* bytes */
 };
 
 /* --- staging --------------------------------------------------------------------------------- */
@@ -102,7 +103,7 @@ static enum err flush(struct appending *a)
 	return ERR_OK;
 }
 
-/* The staged body: does it hold a line that passes for a From_ line, and how does it end? */
+/* The staged body: does it hold a line that begins as a From_ line does, and how does it end? */
 struct body {
 	int fd;
 	uint64_t from, size;
@@ -130,22 +131,14 @@ static enum err body_look(struct body *y, struct buf *piece)
 	enum err e = ERR_OK;
 
 	while (!e && at < y->size) {
-		struct span rest, line;
-		size_t i;
-
 		e = piece_read(y, at, piece);
-		rest = buf_span(piece);
-		while (!e && !y->quotes_from && (i = mbox_from_search(rest)) != SIZE_MAX) {
-			rest = span_from(rest, i + 1);
-			line = span_cut(rest, 0, span_find(rest, '\n'));
-			y->quotes_from = mbox_from_parse(line, NULL);
-		}
 		if (e)
 			break;
+		y->quotes_from |= mbox_from_search(buf_span(piece)) != SIZE_MAX;
 		y->last = piece->p[piece->n - 1];
 		at += piece->n;
 		if (at < y->size) /* a line may lie across the border */
-			at -= piece->n > MBOX_FROM_MAX ? MBOX_FROM_MAX : 0;
+			at -= piece->n > OVERLAP ? OVERLAP : 0;
 	}
 	return e;
 }
@@ -298,13 +291,19 @@ static enum err message_append(struct appending *a, struct store_commit *c, stru
 
 /* --- the batch -------------------------------------------------------------------------------------- */
 
-/* A last message that nothing yet parts from the next. */
-static void end_last(struct appending *a)
+/*
+ * A last message that nothing yet parts from the next. Where a line end does there shall be no empty line more: that line end
+ * would become the message's, and its size another.
+ */
+static enum err end_last(struct appending *a)
 {
-	const struct mbox_map *map = &a->b->map;
+	char last = '\n';
 
-	if (map->n ? map->msg[map->n - 1].gap_n == 0 : map->pseudo && map->first.gap_n == 0)
+	if (a->at && pread(a->b->fd, &last, 1, (off_t)a->at - 1) < 0)
+		return err_from_errno(errno);
+	if (last != '\n')
 		buf_add_char(&a->out, '\n');
+	return ERR_OK;
 }
 
 static enum err file_make(struct mbox_box *b, struct errtext *t)
@@ -358,13 +357,12 @@ static enum err append_all(struct appending *a, struct store_commit *c, size_t n
 	uint64_t start = a->at;
 	struct mbox_stamp written;
 	struct buf head, piece;
-	enum err e = ERR_OK;
+	enum err e = end_last(a);
 
 	buf_init(&head, MBOX_HEAD_MAX);
 	buf_init(&piece, PIECE);
 	a->sum = XXH3_createState();
 	must(a->sum);
-	end_last(a);
 	for (size_t i = 0; !e && i < n; i++)
 		e = message_append(a, &c[i], &head, &piece, arena);
 	if (!e)

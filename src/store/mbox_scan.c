@@ -137,7 +137,7 @@ static enum err give(struct mbox_box *b, size_t from, struct arena *a, struct st
 						    .hint = span_str(hint),
 						    .uid = m->uid,
 						    .flags = { m->flags, m->keywords },
-						    .size = m->visible_n + m->body_n,
+						    .size = m->visible_n - m->cut_n + m->body_n,
 						    .vsize = m->vsize };
 		memcpy(msg[n++].guid, m->guid, sizeof(m->guid));
 	}
@@ -308,7 +308,7 @@ static enum err object_make(struct mbox_box *b, const struct mbox_msg *m, struct
 	e = mbox_head_load(b, m, &head, t);
 	if (!e) {
 		mbox_head_parse(buf_span(&head), &h);
-		mbox_head_visible(buf_span(&head), &h, h.size > h.end, &visible);
+		mbox_head_visible(buf_span(&head), &h, h.size > h.end && !m->cut_n, &visible);
 		*o_r = (struct store_object){ .fd = -1, .length = visible.n + m->body_n, .mtime = m->date };
 		o_r->ctime = fstat(b->fd, &st) == 0 ? st.st_ctime : m->date;
 		o_r->fd = o_r->length > MEMORY_MAX ? mbox_scratch(b) : memfd_create("message", MFD_CLOEXEC);

@@ -18,9 +18,9 @@ static void test_others_files(void **state)
 	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\n\nno blank line behind");
 	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\n" FROM2 "Subject: in the body, says the length\n\ntext\n");
 	assert_string_equal(message(r, &s.msg[3]), "Subject: 4\n\na lie\n");
-	assert_string_equal(message(r, &s.msg[4]), "Subject: 5, no end of header\n\n");
+	assert_string_equal(message(r, &s.msg[4]), "Subject: 5, no end of header\n");
 	assert_string_equal(message(r, &s.msg[5]), "Subject: 6\n\n");
-	assert_string_equal(message(r, &s.msg[6]), "Subject: 7\n\nlast\n");
+	assert_string_equal(message(r, &s.msg[6]), "Subject: 7\n\nlast");
 	for (size_t i = 0; i < s.n; i++)
 		assert_int_equal(s.msg[i].uid, i + 1);
 }
@@ -37,7 +37,7 @@ static void test_crlf_file(void **state)
 	assert_int_equal(s.n, 2);
 	assert_string_equal(message(r, &s.msg[0]), "Subject: 1\r\n\r\nbody\r\n");
 	assert_int_equal(s.msg[0].vsize, strlen("Subject: 1\r\n\r\nbody\r\n"));
-	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\r\n\r\nlast\r\n");
+	assert_string_equal(message(r, &s.msg[1]), "Subject: 2\r\n\r\nlast");
 }
 
 static void test_not_an_mbox(void **state)
@@ -341,7 +341,7 @@ static void test_replaced_and_cut(void **state)
 	assert_int_equal(rename(aside, r->inbox), 0);
 	s = scan(r);
 	assert_true(s.n == 3 && s.msg[1].uid == 2);
-	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\nthree\n");
+	assert_string_equal(message(r, &s.msg[2]), "Subject: 3\n\nthree");
 	assert_int_equal(truncate(r->inbox, second - text), 0);
 	s = scan(r);
 	assert_true(s.n == 1 && s.msg[0].uid == 1);
