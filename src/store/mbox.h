@@ -52,7 +52,7 @@ struct mbox_msg {
 	uint32_t uid;      /* believed; 0: none */
 	uint8_t flags;     /* enum mail_flag */
 	uint8_t gap_n;     /* bytes behind the body that belong to no message */
-	uint8_t cut_n;     /* of the header's empty line, where that alone parts the message from the next: clients do not see it */
+	uint8_t cut_n;     /* of the empty line behind the header, which is all that parts it from the next: not shown */
 	uint8_t guid[16];  /* of what clients see: the same for a copy, wherever it lies */
 };
 
@@ -145,6 +145,12 @@ struct mbox_box {
 static inline struct mbox_root *mbox_root_of(struct store *s)
 {
 	return (struct mbox_root *)s;
+}
+
+/* Where dovecot-uidvalidity lies, as in Dovecot; only when control_fd is there. */
+static inline int mbox_validity_dir(const struct mbox_root *r)
+{
+	return r->control ? r->control_root_fd : r->control_fd;
 }
 
 static inline struct mbox_box *mbox_box_of(struct store_box *b)

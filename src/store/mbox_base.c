@@ -69,7 +69,7 @@ enum err mbox_base_claim(struct mbox_box *b, bool use, uint32_t *validity_r, uin
 	*validity_r = noted->validity;
 	*last_r = seen ? b->seen.last : noted->last;
 	if (!*validity_r || (spent && !seen)) {
-		u.dir_fd = b->r->control_fd;
+		u.dir_fd = mbox_validity_dir(b->r);
 		*last_r = 0;
 		e = uidvalidity_claim(&u, noted->validity, validity_r, t);
 		if (!e)

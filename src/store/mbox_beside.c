@@ -184,7 +184,9 @@ static enum err beside_save(struct mbox_box *b, struct errtext *t)
 
 static enum err validity_new(struct mbox_box *b, const uint8_t (*sums)[16], size_t n, bool kept, struct errtext *t)
 {
-	struct uidvalidity u = { .dir_fd = b->r->control_fd, .mode = b->r->file_mode, .sync = b->r->sync != STORE_SYNC_NEVER };
+	struct uidvalidity u = { .dir_fd = mbox_validity_dir(b->r),
+				 .mode = b->r->file_mode,
+				 .sync = b->r->sync != STORE_SYNC_NEVER };
 	uint64_t hash = XXH64(sums, n * sizeof(*sums), XXH64(b->path, strlen(b->path), 0));
 
 	b->beside.next = 1;

@@ -3,7 +3,8 @@
  *
  * The UIDs are taken first, in the base at the file's beginning; then the journal notes where the file ended; then the
  * messages are appended, each with its X-UID, synced, and the note is void again. Hidden lines that the sender wrote are left
- * out. A Content-Length is written when the body holds a line that some program could take for a From_ line, and for large bodies.
+ * out. A Content-Length is written when the body holds a line that some program could take for a From_ line, and for large
+ * bodies.
  */
 #include "file.h"
 #include "mbox_from.h"

@@ -290,7 +290,9 @@ static const char *index_place(struct arena *ar, const struct conf_location *loc
 		return loc->index;
 	if (*flat_r)
 		return loc->path;
-	return arena_printf(ar, "%s/%sroost.index", loc->path, loc->driver == CONF_DRIVER_MBOX ? ".imap/" : "");
+	if (loc->driver == CONF_DRIVER_MBOX)
+		return arena_printf(ar, "%s/.imap/roost.index", loc->control ? loc->control : loc->path);
+	return arena_printf(ar, "%s/roost.index", loc->path);
 }
 
 /* One environment for all who use the root: for whom the directory is, the index is. */
