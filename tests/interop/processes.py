@@ -82,7 +82,7 @@ def test_admin(site):
     kicked = site.adm("kick", USER)
     assert kicked.returncode == 0, kicked
     try:
-        wait_for(lambda: imap.noop()[0] != "OK", 10)
+        wait_for(lambda: imap.noop()[0] != "OK")
     except (imaplib.IMAP4.abort, OSError):
         pass
     wait_for(lambda: USER not in site.adm("who").stdout)
@@ -96,7 +96,7 @@ def test_reload(site):
     imap.select("INBOX")
     site.write_conf("login_greeting = Second generation.\n")
     assert site.adm("reload").returncode == 0
-    wait_for(lambda: b"Second generation." in site.imap(USER, login=False).welcome, 10)
+    wait_for(lambda: b"Second generation." in site.imap(USER, login=False).welcome)
     assert imap.noop()[0] == "OK"
     site.write_conf("login_greting = broken\n")
     told = site.adm("reload")
@@ -107,7 +107,7 @@ def test_reload(site):
     assert imap.noop()[0] == "OK" and can_login(site)
     site.write_conf("")
     os.kill(site.proc.pid, signal.SIGHUP)
-    wait_for(lambda: b"Second generation." not in site.imap(USER, login=False).welcome, 10)
+    wait_for(lambda: b"Second generation." not in site.imap(USER, login=False).welcome)
     imap.logout()
 
 

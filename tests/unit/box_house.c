@@ -103,17 +103,27 @@ void house_work(struct house *h)
 		;
 }
 
+static void set_times(struct house *h, int64_t to)
+{
+	struct timespec both[2] = { { to, 0 }, { to, 0 } };
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/new", h->mail);
+	assert_int_equal(utimensat(AT_FDCWD, path, both, 0), 0);
+	snprintf(path, sizeof(path), "%s/cur", h->mail);
+	assert_int_equal(utimensat(AT_FDCWD, path, both, 0), 0);
+}
+
 void house_settle(struct house *h)
 {
 	static int64_t back = 100000; /* never the same time twice */
-	struct timespec old[2] = { { clock_wall() - back, 0 }, { clock_wall() - back, 0 } };
-	char path[200];
 
-	back--;
-	snprintf(path, sizeof(path), "%s/new", h->mail);
-	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
-	snprintf(path, sizeof(path), "%s/cur", h->mail);
-	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	set_times(h, clock_wall() - back--);
+}
+
+void house_stir(struct house *h)
+{
+	set_times(h, clock_wall() + 8);
 }
 
 /* --- adding ------------------------------------------------------------------------- */

@@ -36,6 +36,8 @@ void house_close(struct house *h);
 void house_work(struct house *h); /* until nothing is owed */
 /* As if the last change of the Maildir's INBOX had been a day ago: a scan can then trust what it sees. */
 void house_settle(struct house *h);
+/* As if it was changed this very moment, however slow the machine: a scan proves nothing until it is settled. */
+void house_stir(struct house *h);
 void remove_tree(const char *path);
 
 /* Appends (number: for the UID) one message; text as it comes. */

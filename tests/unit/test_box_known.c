@@ -125,7 +125,7 @@ static void refresh(struct view *v)
 /* Until all has come to rest. */
 static void rest(void)
 {
-	for (int i = 0; i < 200 && acct_busy(h.a); i++) {
+	for (int i = 0; i < 2000 && acct_busy(h.a); i++) {
 		usleep(10000);
 		house_work(&h);
 	}

@@ -203,6 +203,7 @@ static void test_removal_in_motion(void **state)
 	v = house_view(&h, "INBOX", false);
 	snprintf(path, sizeof(path), "%s/1000000001.M1P1.host:2,", cur_dir);
 	assert_int_equal(unlink(path), 0);
+	house_stir(&h);
 	view_look(v);
 	view_quiet(&h, v);
 	assert_int_equal(view_state(v)->exists, 1);

@@ -217,7 +217,7 @@ static void test_idle(void **state)
 	struct harness h;
 
 	harness_init(&h);
-	h.settings.idle_notify_ms = 60;
+	h.settings.idle_notify_ms = 0;
 	h.settings.idle_check_ms = 40;
 	harness_open(&h, 0);
 	harness_say(&h, 0, "SELECT INBOX");
@@ -226,6 +226,14 @@ static void test_idle(void **state)
 	assert_string_equal(imap_session_state(h.client[0].s), "IDLE");
 	fake_add(h.acct, "INBOX", one, 0);
 	assert_string_equal(harness_expect(&h, 0, "RECENT\r\n"), "* 1 EXISTS\r\n* 1 RECENT\r\n"); /* by polling */
+	harness_free(&h);
+
+	harness_init(&h);
+	h.settings.idle_notify_ms = 60;
+	harness_open(&h, 0);
+	harness_say(&h, 0, "SELECT INBOX");
+	harness_send(&h, 0, "a IDLE\r\n");
+	harness_expect(&h, 0, "+ idling\r\n");
 	assert_string_equal(harness_expect(&h, 0, "here\r\n"), "* OK Still here\r\n");
 	harness_send(&h, 0, "DO");
 	harness_run(&h, 5);

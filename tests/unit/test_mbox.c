@@ -399,20 +399,24 @@ static void test_locked_by_others(void **state)
 	struct mroom *r = *state;
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct store_scan s;
-	int fd, lock;
+	int fd, lock, locked[2];
 	pid_t pid;
+	char c;
 
 	write_file(r, O_TRUNC, FROM "Subject: 1\n\none\n\n");
 	s = scan(r);
 	fd = open(r->inbox, O_RDWR);
+	assert_int_equal(pipe(locked), 0);
 	pid = fork();
 	if (pid == 0) {
 		/* A classic lock of another process. */
-		fcntl(fd, F_SETLK, &l);
-		sleep(20);
-		_exit(0);
+		if (fcntl(fd, F_SETLK, &l) == 0 && write(locked[1], "", 1) == 1)
+			pause();
+		_exit(1);
 	}
-	usleep(100000);
+	close(locked[1]);
+	assert_int_equal(read(locked[0], &c, 1), 1);
+	close(locked[0]);
 	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_INUSE);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);

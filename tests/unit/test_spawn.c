@@ -74,7 +74,7 @@ static void test_spawn(void **state)
 		s.log_fd[i] = log[1];
 	assert_int_equal(proc_spawn(&s, &pid, &chan, &why), ERR_OK);
 	assert_true(is_cloexec(chan));
-	for (int i = 0; i < 5000 && read(chan, line, sizeof(line) - 1) < 0; i++)
+	for (int i = 0; i < 20000 && read(chan, line, sizeof(line) - 1) < 0; i++)
 		usleep(1000);
 	assert_string_equal(line, "imap-login 7 2 roost/imap-login [joe 192.0.2.1] conf two");
 	assert_int_equal(read(log[0], byte, 3), 3);
