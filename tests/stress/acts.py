@@ -28,7 +28,9 @@ ACTS = ((8, "store", "", True), (6, "store_own", "", True), (4, "if_unchanged", 
         (2, "status", "", False), (1, "list", "", False), (4, "idle", "IDLE", True), (4, "select", "", False), (1, "leave", "UNSELECT", True),
         (3, "changed", "CONDSTORE", True), (3, "folder", "", False), (1, "subscribe", "", False), (1, "compress", "COMPRESS=DEFLATE", False),
         (3, "pipeline", "", True), (2, "partial", "PARTIAL", True), (2, "context", "CONTEXT=SEARCH", True), (1, "notify", "NOTIFY", True),
-        (1, "drop", "", False), (1, "small_talk", "", False))
+        (1, "drop", "", False), (1, "cut", "", True), (1, "small_talk", "", False))
+NEEDS = {name: need for _, name, need, _ in ACTS}
+CUT = ("append", "append_many", "replace", "copy", "copy", "copy", "move", "move", "store", "store_own", "delete", "expunge", "uid_expunge")
 
 
 class Anything:
@@ -53,6 +55,7 @@ class Client(Model):
         self.tag, self.generation, self.wire, self.busy = 0, 0, None, False
         self.enabled, self.capable, self.commands = set(), set(), 0
         self.watched, self.told_of, self.at_once = (), {}, False
+        self.cutting = False
         self.forget()
 
     # --- the connection
@@ -60,6 +63,7 @@ class Client(Model):
     async def connect(self):
         self.wire = Wire(*await self.world.connect(self.user, self.rng.random() < 0.5), self.world.log_of(self.number))
         self.enabled, self.busy_contexts = set(), {}
+        self.cutting = False
         self.watched, self.told_of, self.at_once = (), {}, False  # NOTIFY: mailboxes; what STATUS said of them; EXPUNGE at any time
         self.generation = self.world.next_generation()
         self.forget()
@@ -96,6 +100,8 @@ class Client(Model):
         command = self.command(data[:4000].decode("latin-1"))
         self.commands += 1
         await self.wire.send(command.tag.encode() + b" " + data)
+        if self.cutting and command.name != "FETCH":
+            await self.wire.cut()
         if await self.answer([command]):
             raise Wrong(f"a continuation for {command.text[:200]}")
         self.must_be(command, ok)
@@ -252,6 +258,13 @@ class Client(Model):
             self.wire.trace.append(b"-- logs out")
             await self.wire.send(b"bye LOGOUT")
         self.lost()
+
+    async def do_cut(self):
+        """A command whose answer is never seen: the connection ends before, and nobody knows how far it came."""
+        act = self.rng.choice([act for act in CUT if not self.world.without(act) and NEEDS[act] in {"", *self.capable}])
+        self.cutting = self.wire.may_cut()
+        await getattr(self, "do_" + act)()
+        self.cutting = False
 
     # --- flags
 
@@ -818,5 +831,5 @@ class Client(Model):
                 raise Wrong(f"{command.text}: {found}")
 
     def may_end(self):
-        """The selected mailbox was removed by another."""
-        return self.name not in STABLE
+        """The selected mailbox was removed by another, or it is this client that ends it."""
+        return self.name not in STABLE or self.cutting

@@ -6,6 +6,7 @@ ever had. Where inotify is not to be had the files' part is missing.
 """
 import bisect
 import collections
+import contextlib
 import ctypes
 import os
 import re
@@ -15,15 +16,15 @@ import time
 
 CREATE, DELETE, MOVED_FROM, MOVED_TO, OVERFLOW = 0x100, 0x200, 0x40, 0x80, 0x4000
 EVENT = struct.Struct("iIII")
-KINDS = {CREATE: "appears", DELETE: "goes", MOVED_FROM: "is moved away", MOVED_TO: "is moved here", OVERFLOW: "events were lost"}
+KINDS = {CREATE: "appears", DELETE: "goes", MOVED_FROM: "is moved away", MOVED_TO: "is moved here"}
 
 
 class Files(threading.Thread):
     """The files of all users' mailboxes, also of mailboxes that are made later."""
 
-    def __init__(self, roots):
+    def __init__(self, roots, deed):
         super().__init__(daemon=True)
-        self.roots, self.places = roots, {}           # user: directory; watch: (user, directory)
+        self.roots, self.places, self.deed = roots, {}, deed  # user: directory; watch: (user, directory)
         self.events = collections.defaultdict(list)   # (user, base name): [(time, text)]
         self.tokens = {}                              # base name: which message
         self.libc = ctypes.CDLL(None, use_errno=True)
@@ -46,8 +47,9 @@ class Files(threading.Thread):
         name = os.path.basename(path)
         for place in (path,) if name in ("cur", "new") else (f"{path}/new", f"{path}/cur") if name[0] == "." else ():
             self.watch(user, place)
-            for file in os.listdir(place) if os.path.isdir(place) else ():
-                self.see(user, place, file, "is there")
+            with contextlib.suppress(OSError):
+                for file in os.listdir(place):
+                    self.see(user, place, file, "is there")
 
     def run(self):
         while True:
@@ -61,7 +63,9 @@ class Files(threading.Thread):
     def event(self, number, mask, name):
         user, place = self.places.get(number, ("", ""))
         kind = next((text for bit, text in KINDS.items() if mask & bit), None)
-        if place == self.roots.get(user):
+        if mask & OVERFLOW:
+            self.deed("so much happens that inotify does not tell all of it")
+        elif place == self.roots.get(user):
             if mask & (CREATE | MOVED_TO):
                 self.folder(user, f"{place}/{name}")
         elif kind:
@@ -87,7 +91,8 @@ class Files(threading.Thread):
 
 class History:
     def __init__(self, roots):
-        self.files, self.deeds, self.start = Files(roots), [], time.time()
+        self.deeds, self.start = [], time.time()
+        self.files = Files(roots, self.deed)
 
     def deed(self, text):
         """What bears upon everything: something was killed, or deleted."""
@@ -95,6 +100,12 @@ class History:
 
     def by_hand(self, user, file, text):
         self.files.events[user, file.partition(":2,")[0]].append((time.time(), text))
+
+    def write(self, path):
+        """All that happened to files."""
+        lines = [(at, f"{user} {base}: {text}") for (user, base), events in list(self.files.events.items()) for at, text in events]
+        with open(path, "w") as f:
+            f.writelines(f"{at:.6f} {text}\n" for at, text in sorted(lines + self.deeds))
 
     def of(self, box, uid, boxes):
         """The lines about one message: what is known of it, of its copies in the other mailboxes of the user, and of their files."""

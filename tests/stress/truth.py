@@ -143,12 +143,12 @@ class Truth:
         """
         Everybody is quiet, and it is known which messages are where: what became of the copies without a result. They took the
         mark along that their source had (which may be such a copy, too), and one that was refused may have been seen before it
-        was taken back.
+        was taken back. What was acknowledged is none of them.
         """
         for c in self.copies:
             marked = c.tokens(c.uids & c.box.flagged)
-            for box in self.boxes.values():
-                for uid in [u for u, token in box.tokens.items() if token in marked] if c.may_be(box) else ():
+            for box in filter(c.may_be, self.boxes.values()):
+                for uid in [u for u, token in box.tokens.items() if token in marked and u not in box.acked]:
                     box.born_flagged(uid)
         for box in self.boxes.values():
             passing = [c.tokens(c.uids) | {None} for c in self.copies if c.may_be(box)]

@@ -115,6 +115,20 @@ class Wire:
         except OSError as e:
             raise Lost(str(e)) from e
 
+    def may_cut(self):
+        return self.writer.can_write_eof()  # not with TLS
+
+    async def cut(self):
+        """Nothing more is said, and what is answered not heard; at its end the server is done with it."""
+        self.trace.append(b"-- cut")
+        try:
+            self.writer.write_eof()
+            while await asyncio.wait_for(self.reader.read(1 << 18), 60):
+                pass
+        except OSError as e:
+            raise Lost(str(e)) from e
+        raise Lost("cut off")
+
     def compress(self):
         self.inflate, self.deflate = zlib.decompressobj(-15), zlib.compressobj(wbits=-15)
         if self.got:

@@ -149,7 +149,9 @@ class World:
 
     def found(self, failed):
         """A run is over: what it kept is of use only when it found something."""
-        if self.log and not failed:
+        if self.log and failed:
+            self.history.write(f"{self.log}/files")
+        elif self.log:
             shutil.rmtree(self.log, ignore_errors=True)
 
     def next_generation(self):
