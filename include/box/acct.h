@@ -196,6 +196,22 @@ struct acct_status {
 enum step acct_status(struct acct *a, struct acct_status *job);
 void acct_status_free(struct acct_status *job);
 
+/*
+ * Gives a mailbox another UIDVALIDITY, or GUID, or raises its UIDNEXT: roostadm mailbox update. A step. Its messages keep their
+ * UIDs; with another UIDVALIDITY it is another mailbox to clients, and sessions that have it open end.
+ */
+struct acct_identify {
+	const char *name;     /* borrowed until done */
+	uint32_t uidvalidity; /* 0: stays */
+	uint32_t uidnext;     /* at least; 0: stays */
+	const uint8_t *guid;  /* borrowed until done; NULL: stays */
+	enum err err;         /* out */
+	struct errtext text;
+	void *priv;
+};
+enum step acct_identify(struct acct *a, struct acct_identify *job);
+void acct_identify_free(struct acct_identify *job);
+
 /* Throws away what the index knows of a mailbox (NULL: all) and builds it anew from the folder: roostadm reindex. */
 struct acct_reindex {
 	const char *name;

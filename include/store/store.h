@@ -154,6 +154,13 @@ struct store_identity {
 	const char *note;
 };
 
+/* What identity shall tell from now on. 0, NULL: as it is. */
+struct store_identify {
+	uint32_t uidvalidity;
+	uint32_t uidnext; /* at least */
+	const uint8_t *guid;
+};
+
 /* Where the bytes are: a descriptor that the caller owns (and closes), and a range. */
 struct store_object {
 	int fd;
@@ -266,6 +273,12 @@ struct store_ops {
 	 * written and is locked.
 	 */
 	enum err (*identity)(struct store_box *b, struct store_identity *id_r, struct errtext *t);
+
+	/*
+	 * May be NULL. The messages keep their UIDs, and uidnext is never lowered. Durable when it returns. ERR_INUSE;
+	 * ERR_LIMIT: the folder cannot carry such a number.
+	 */
+	enum err (*identify)(struct store_box *b, const struct store_identify *want, struct errtext *t);
 
 	/*
 	 * The keyword names, index = bit; NULL-name slots are free. And one more: the bit it got,

@@ -85,6 +85,9 @@ static int read_options(struct run *r, struct adm *a, int argc, char **argv, str
 	static const struct option longs[] = { { "dry-run", no_argument, NULL, 1 },
 					       { "check", no_argument, NULL, 'c' },
 					       { "min-highest-modseq", required_argument, NULL, 'M' },
+					       { "uid-validity", required_argument, NULL, 'V' },
+					       { "min-next-uid", required_argument, NULL, 'N' },
+					       { "mailbox-guid", required_argument, NULL, 'G' },
 					       { 0 } };
 	char *letters = mem_printf("+AF:u:S:%s", r->cmd->options);
 	int opt;
@@ -92,7 +95,7 @@ static int read_options(struct run *r, struct adm *a, int argc, char **argv, str
 	optind = 0;
 	while ((opt = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (opt == '?' || (opt == 1 && !(r->cmd->flags & MAILCMD_CHANGES)) ||
-		    (strchr("cM", opt) && !strchr(r->cmd->options, opt)))
+		    (strchr("cMVNG", opt) && !strchr(r->cmd->options, opt)))
 			break;
 		if (opt == 'A')
 			g->all = true;

@@ -21,6 +21,7 @@ src_box_libbox_a_SOURCES = \
 	src/box/folders.c \
 	src/box/forest.h src/box/forest.c \
 	include/box/heed.h src/box/heed.c \
+	src/box/identify.c \
 	src/box/intern.h src/box/intern.c \
 	src/box/known.c \
 	src/box/made.h src/box/made.c \

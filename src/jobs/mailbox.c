@@ -227,18 +227,74 @@ static enum err names_start(struct jobs *j, struct errtext *t)
 	return ERR_OK;
 }
 
+/* In any case, as doveadm has it. False: told; 16 zero bytes are none. */
+static bool read_guid(struct jobs *j, const char *text, uint8_t guid[16], const uint8_t **guid_r)
+{
+	static const uint8_t none[16];
+	char lower[GUID_TEXT + 1];
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n && i < GUID_TEXT; i++)
+		lower[i] = ascii_lower(text[i]);
+	if (n != GUID_TEXT || !guid_read(span_of(lower, n), guid)) {
+		job_warn(j, STATUS_USAGE, "Invalid GUID: %s", text);
+		return false;
+	}
+	*guid_r = memcmp(guid, none, sizeof(none)) != 0 ? guid : NULL;
+	return true;
+}
+
+struct creating {
+	uint8_t guid[16];
+	struct acct_identify identify; /* its name: the mailbox is made, and gets its GUID */
+};
+
+static void creating_drop(void *state)
+{
+	struct creating *c = state;
+
+	acct_identify_free(&c->identify);
+}
+
+static enum err create_start(struct jobs *j, struct errtext *t)
+{
+	struct creating *c = job_state(j, sizeof(*c), creating_drop);
+
+	if (!c)
+		return ERR_MEMORY;
+	if (j->option['g'] && j->args > 1)
+		job_warn(j, STATUS_USAGE, "A GUID is one mailbox's");
+	if (j->status == STATUS_OK && (!j->option['g'] || read_guid(j, j->option['g'], c->guid, &c->identify.guid)))
+		return ERR_OK;
+	return err_say(t, ERR_CANNOT, "nothing was done");
+}
+
+static enum err create_one(struct jobs *j, const char *name, struct errtext *t)
+{
+	enum err e;
+
+	if (!j->dry)
+		return acct_create(j->cfg.acct, name, NULL, t);
+	e = acct_exists(j->cfg.acct, name, t);
+	return e == ERR_OK ? err_say(t, ERR_EXISTS, "Mailbox already exists") : e == ERR_NOTFOUND ? ERR_OK : e;
+}
+
 static enum step create_step(struct jobs *j)
 {
+	struct creating *c = j->state;
 	struct errtext t = { "" };
-	const char *name = argument(j, j->at);
-	enum err e = ERR_OK;
+	const char *name = c->identify.name ? c->identify.name : argument(j, j->at);
+	enum step step = STEP_DONE;
+	enum err e = name && !c->identify.name ? create_one(j, name, &t) : ERR_OK;
 
-	if (name && j->dry) {
-		e = acct_exists(j->cfg.acct, name, &t);
-		e = e == ERR_OK ? err_say(&t, ERR_EXISTS, "Mailbox already exists") : e == ERR_NOTFOUND ? ERR_OK : e;
-	} else if (name) {
-		e = acct_create(j->cfg.acct, name, NULL, &t);
+	if (name && !e && !j->dry && c->identify.guid) {
+		c->identify.name = name;
+		step = acct_identify(j->cfg.acct, &c->identify);
+		e = c->identify.err;
+		t = c->identify.text;
 	}
+	if (step != STEP_DONE)
+		return step;
 	/* A name that cannot be is wrong usage, as in Dovecot. */
 	if (e)
 		job_fail(j, e == ERR_CANNOT ? ERR_SYNTAX : e, &t, "Can't create mailbox %.*s", (int)j->arg[j->at].n,
@@ -397,10 +453,20 @@ static enum step path_step(struct jobs *j)
 
 /* --- update --------------------------------------------------------------------------------------- */
 
+/* What is asked for all mailboxes of the command. */
+struct updates {
+	uint64_t modseq;      /* at least */
+	uint32_t uidvalidity; /* 0: stays */
+	uint32_t uidnext;     /* at least */
+	const uint8_t *guid;  /* of bytes; NULL: stays */
+	uint8_t bytes[16];
+};
+
 struct updating {
-	uint64_t modseq; /* at least */
+	struct updates want;
 	struct acct_status status;
-	bool known;
+	struct acct_identify identify;
+	bool known, identified;
 	uint64_t since;  /* clock_ms: this mailbox was begun */
 };
 
@@ -409,18 +475,75 @@ static void updating_drop(void *state)
 	struct updating *u = state;
 
 	acct_status_free(&u->status);
+	acct_identify_free(&u->identify);
+}
+
+static bool read_number(struct jobs *j, char letter, const char *what, uint32_t *n_r)
+{
+	const char *text = j->option[(unsigned char)letter];
+
+	if (!text || span_u32(span_str(text), n_r))
+		return true;
+	job_warn(j, STATUS_USAGE, "Invalid value for %s: %s", what, text);
+	return false;
+}
+
+static bool read_modseq(struct jobs *j, uint64_t *n_r)
+{
+	const char *text = j->option['M'];
+
+	if (!text || (span_u64(span_str(text), n_r) && !(*n_r >> ACCT_MODSEQ_MOST_BITS)))
+		return true;
+	job_warn(j, STATUS_USAGE, "Invalid value for min-highest-modseq: %s", text);
+	return false;
 }
 
 static enum err update_start(struct jobs *j, struct errtext *t)
 {
 	struct updating *u = job_state(j, sizeof(*u), updating_drop);
+	struct updates *w = u ? &u->want : NULL;
 
 	if (!u)
 		return ERR_MEMORY;
-	if (!j->option['M'] || (span_u64(span_str(j->option['M']), &u->modseq) && !(u->modseq >> ACCT_MODSEQ_MOST_BITS)))
+	if (j->option['G'] && j->args > 1)
+		job_warn(j, STATUS_USAGE, "A GUID is one mailbox's");
+	if (j->status == STATUS_OK && read_modseq(j, &w->modseq) && read_number(j, 'V', "uid-validity", &w->uidvalidity) &&
+	    read_number(j, 'N', "min-next-uid", &w->uidnext) &&
+	    (!j->option['G'] || read_guid(j, j->option['G'], w->bytes, &w->guid)))
 		return ERR_OK;
-	job_warn(j, STATUS_USAGE, "Invalid value for min-highest-modseq: %s", j->option['M']);
 	return err_say(t, ERR_CANNOT, "nothing was done");
+}
+
+/* Whoever still has something under that number takes these messages for those. It is what was asked for, but said. */
+static void warn_lower(struct jobs *j, const struct updating *u, const char *name)
+{
+	if (u->want.uidvalidity && u->want.uidvalidity < u->status.uidvalidity)
+		job_warn(j, STATUS_OK,
+			 "Mailbox %s: UIDVALIDITY goes back from %u to %u: clients that knew it may take messages for others",
+			 job_name_out(j->arena, name), u->status.uidvalidity, u->want.uidvalidity);
+}
+
+/* STEP_DONE: the folder has the numbers, or err says why not. */
+static enum step update_identity(struct jobs *j, struct updating *u, const char *name)
+{
+	const struct updates *w = &u->want;
+	bool any = (w->uidvalidity && w->uidvalidity != u->status.uidvalidity) || w->uidnext > u->status.uidnext || w->guid;
+
+	if (!any || u->identified || u->status.err)
+		return STEP_DONE;
+	if (!u->identify.name)
+		warn_lower(j, u, name);
+	u->identify.name = name;
+	u->identify.uidvalidity = w->uidvalidity;
+	u->identify.uidnext = w->uidnext;
+	u->identify.guid = w->guid;
+	enum step step = j->dry ? STEP_DONE : acct_identify(j->cfg.acct, &u->identify);
+	u->identified = step == STEP_DONE;
+	if (step == STEP_DONE && u->identify.err) {
+		u->status.err = u->identify.err;
+		u->status.text = u->identify.text;
+	}
+	return step;
 }
 
 static enum step update_one(struct jobs *j, struct updating *u, const char *name, enum err *e, struct errtext *t)
@@ -433,11 +556,16 @@ static enum step update_one(struct jobs *j, struct updating *u, const char *name
 		step = acct_status(j->cfg.acct, &u->status);
 	if (step != STEP_DONE)
 		return step;
+	if (!u->known)
+		u->since = clock_ms();
 	u->known = true;
+	step = update_identity(j, u, name);
+	if (step != STEP_DONE)
+		return step;
 	*t = u->status.text;
 	*e = u->status.err;
 	if (!*e && !j->dry)
-		*e = acct_raise_modseq(j->cfg.acct, name, u->modseq, t);
+		*e = acct_raise_modseq(j->cfg.acct, name, u->want.modseq, t);
 	return box_patient(*e, u->since) ? STEP_WAITING : STEP_DONE;
 }
 
@@ -453,13 +581,16 @@ static enum step update_step(struct jobs *j)
 		return step;
 	if (e)
 		job_fail(j, e, &t, "Cannot update %.*s", (int)j->arg[j->at].n, j->arg[j->at].p);
-	acct_status_free(&u->status);
-	*u = (struct updating){ .modseq = u->modseq };
+	struct updates want = u->want;
+	updating_drop(u);
+	*u = (struct updating){ .want = want };
+	if (want.guid)
+		u->want.guid = u->want.bytes;
 	return ++j->at < j->args ? STEP_SLICE : STEP_DONE;
 }
 
 const struct job_row job_rows_mailbox[] = {
-	{ .name = "mailbox create", .start = names_start, .step = create_step },
+	{ .name = "mailbox create", .start = create_start, .step = create_step },
 	{ .name = "mailbox delete", .start = names_start, .step = delete_step },
 	{ .name = "mailbox list", .start = list_start, .step = list_step },
 	{ .name = "mailbox path", .start = path_start, .step = path_step },

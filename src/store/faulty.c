@@ -182,6 +182,13 @@ static enum err faulty_identity(struct store_box *b, struct store_identity *id_r
 	return e ? e : ops_of(b)->identity(inner_of(b), id_r, t);
 }
 
+static enum err faulty_identify(struct store_box *b, const struct store_identify *want, struct errtext *t)
+{
+	enum err e = box_step(b, t);
+
+	return e ? e : ops_of(b)->identify(inner_of(b), want, t);
+}
+
 static enum err faulty_keywords(struct store_box *b, struct arena *a, const char **names,
 				struct errtext *t)
 {
@@ -426,6 +433,7 @@ static const struct store_ops store_faulty_table = {
 	.box_open = faulty_box_open,
 	.box_close = faulty_box_close,
 	.identity = faulty_identity,
+	.identify = faulty_identify,
 	.keywords = faulty_keywords,
 	.keyword_add = faulty_keyword_add,
 	.changed = faulty_changed,

@@ -167,13 +167,28 @@ enum err maildir_root_control_make(struct maildir *m, struct errtext *t)
 	return file_root(m->control, true, m->dir_mode, &m->control_fd, t);
 }
 
-enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r, struct errtext *t)
+static enum err uidvalidity_begin(struct maildir *m, struct uidvalidity *u, struct errtext *t)
 {
-	struct uidvalidity u = { .mode = m->file_mode, .sync = m->sync != STORE_SYNC_NEVER };
 	enum err e = maildir_root_control_make(m, t);
 
-	u.dir_fd = m->control_fd;
+	*u = (struct uidvalidity){ m->control_fd, m->file_mode, m->sync != STORE_SYNC_NEVER };
+	return e;
+}
+
+enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r, struct errtext *t)
+{
+	struct uidvalidity u;
+	enum err e = uidvalidity_begin(m, &u, t);
+
 	return e ? e : uidvalidity_claim(&u, above, v_r, t);
+}
+
+enum err maildir_uidvalidity_given(struct maildir *m, uint32_t v, struct errtext *t)
+{
+	struct uidvalidity u;
+	enum err e = uidvalidity_begin(m, &u, t);
+
+	return e ? e : uidvalidity_given(&u, v, t);
 }
 
 static struct subs_file subs_of(const struct maildir *m)
@@ -520,6 +535,7 @@ static const char *maildir_box_path(struct store *s, const char *name, enum stor
 	.box_open = maildir_box_open, \
 	.box_close = maildir_box_close, \
 	.identity = maildir_identity, \
+	.identify = maildir_identify, \
 	.keywords = maildir_keywords, \
 	.keyword_add = maildir_keyword_add, \
 	.changed = maildir_changed, \

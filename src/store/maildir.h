@@ -160,6 +160,8 @@ enum err maildir_fs_rename(struct store *s, const char *from, const char *to, st
 enum err maildir_uidvalidity_claim(struct maildir *m, uint32_t above, uint32_t *v_r,
 				   struct errtext *t);
 
+enum err maildir_uidvalidity_given(struct maildir *m, uint32_t v, struct errtext *t);
+
 /* maildir_uidlist.c */
 typedef void list_visit(void *arg, const struct uidlist_record *r);
 /*
@@ -171,6 +173,7 @@ enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, 
 
 /* maildir_number.c */
 enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
+enum err maildir_identify(struct store_box *sb, const struct store_identify *want, struct errtext *t);
 enum err maildir_number(struct store_box *sb, struct span *keys, size_t n, bool synced, uint32_t *uids,
 			uint32_t *next_r, struct arena *a, struct errtext *t);
 enum err maildir_sync_numbers(struct store_box *sb, struct errtext *t);

@@ -394,6 +394,50 @@ enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, str
 	return ERR_OK;
 }
 
+/* A new header over the list as it is. */
+static enum err list_identify(struct maildir_box *b, const struct store_identify *want, struct errtext *t)
+{
+	struct uidlist_header *h = &b->list.head;
+	enum err e = maildir_uidlist_read(b, true, NULL, NULL, t);
+
+	if (e)
+		return e;
+	if (!list_usable(&b->list))
+		return err_say(t, ERR_INUSE, "%s/" LIST_NAME " is changing", b->name);
+	if (want->uidvalidity)
+		e = maildir_uidvalidity_given(b->m, want->uidvalidity, t);
+	if (e)
+		return e;
+	list_skip_lost(&b->list);
+	if (want->uidvalidity)
+		h->uidvalidity = want->uidvalidity;
+	if (want->uidnext > h->next)
+		h->next = want->uidnext;
+	if (want->guid)
+		memcpy(h->guid, want->guid, sizeof(h->guid));
+	return list_rewrite(b, SPAN(""), 0, false, t);
+}
+
+enum err maildir_identify(struct store_box *sb, const struct store_identify *want, struct errtext *t)
+{
+	struct maildir_box *b = maildir_box_of(sb);
+	struct dotlock lock = DOTLOCK_NONE;
+	struct store_identity id;
+	enum err e = maildir_identity(sb, &id, t);
+
+	if (!e && b->head.readonly)
+		e = err_say(t, ERR_READONLY, "%s is read-only", b->name);
+	if (!e && want->uidnext > UIDLIST_UID_MAX)
+		e = err_say(t, ERR_LIMIT, "%s: there are no such UIDs", b->name);
+	if (!e)
+		e = maildir_uidlist_lock(b, &lock, t);
+	if (e)
+		return e;
+	e = list_identify(b, want, t);
+	maildir_uidlist_unlock(b, &lock);
+	return e;
+}
+
 /* --- numbering --- */
 
 struct numbering {

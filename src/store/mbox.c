@@ -384,6 +384,7 @@ const struct store_ops store_mbox = {
 	.box_open = mbox_box_open,
 	.box_close = mbox_box_close,
 	.identity = mbox_identity,
+	.identify = mbox_identify,
 	.keywords = mbox_keywords,
 	.keyword_add = mbox_keyword_add,
 	.changed = mbox_changed,

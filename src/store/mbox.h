@@ -226,6 +226,7 @@ void mbox_unpacked_drop(struct mbox_box *b);
 struct mbox_want {
 	bool number;      /* messages without a UID get one */
 	uint32_t reserve; /* so many UIDs more than messages need: the last of the base is theirs */
+	uint32_t validity, last; /* of the base, the last at least; 0: as they are */
 	bool sync;        /* writes in place are synced; whatever else is written always is, but for mail_fsync=never */
 };
 enum err mbox_rewrite(struct mbox_box *b, const struct mbox_want *want, struct errtext *t);
@@ -241,6 +242,7 @@ void mbox_names(const struct mbox_box *b, const char *names[MAIL_KEYWORDS_MAX]);
  */
 enum err mbox_base_claim(struct mbox_box *b, bool use, uint32_t *validity_r, uint32_t *last_r, struct errtext *t);
 enum err mbox_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
+enum err mbox_identify(struct store_box *sb, const struct store_identify *want, struct errtext *t);
 /* The GUID of now is noted: it stays when the name changes. */
 enum err mbox_guid_keep(struct store_box *sb, struct errtext *t);
 enum err mbox_keywords(struct store_box *sb, struct arena *a, const char **names, struct errtext *t);

@@ -159,6 +159,61 @@ enum err mbox_guid_keep(struct store_box *sb, struct errtext *t)
 	return e || extra_base(b->extra)->validity ? e : base_note(b, id.uidvalidity, b->map.based ? SPENT : id.uidnext - 1, t);
 }
 
+/* What the file cannot carry, or not as yet, is noted. */
+static enum err identify_note(struct mbox_box *b, const struct store_identify *want, const struct store_identity *id,
+			      struct errtext *t)
+{
+	struct extra_base base = *extra_base(b->extra);
+	enum err e = mbox_control_make(b, t);
+
+	if (e)
+		return e;
+	memcpy(base.guid, want->guid ? want->guid : id->guid, sizeof(base.guid));
+	base.validity = want->uidvalidity ? want->uidvalidity : id->uidvalidity;
+	base.last = b->map.based ? SPENT : want->uidnext > id->uidnext ? want->uidnext - 1 : id->uidnext - 1;
+	extra_set_base(b->extra, &base);
+	return extra_save(b, t);
+}
+
+static enum err identify_locked(struct mbox_box *b, const struct store_identify *want, struct errtext *t)
+{
+	struct mbox_want file = { .number = true,
+				  .validity = want->uidvalidity,
+				  .last = want->uidnext ? want->uidnext - 1 : 0,
+				  .sync = b->r->sync != STORE_SYNC_NEVER };
+	struct uidvalidity u = { .mode = b->r->file_mode, .sync = file.sync };
+	struct store_identity id;
+	enum err e = identity_locked(b, &id, t);
+
+	if (!e && !b->map.based && b->map.n)
+		e = err_say(t, ERR_READONLY, "%s is read-only", b->name);
+	if (!e)
+		e = mbox_control_make(b, t);
+	u.dir_fd = b->r->control_fd;
+	if (!e && want->uidvalidity)
+		e = uidvalidity_given(&u, want->uidvalidity, t);
+	/* The GUID of a mailbox without a note is made from its UIDVALIDITY: it is noted before that changes. */
+	if (!e)
+		e = identify_note(b, want, &id, t);
+	return e || !b->map.based ? e : mbox_rewrite(b, &file, t);
+}
+
+enum err mbox_identify(struct store_box *sb, const struct store_identify *want, struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	enum err e = b->head.readonly ? err_say(t, ERR_READONLY, "%s is read-only", b->name) : ERR_OK;
+
+	if (!e && want->uidnext > MBOX_LAST_BELIEVED)
+		e = err_say(t, ERR_LIMIT, "%s: such UIDs are not believed in an mbox", b->name);
+	if (!e)
+		e = mbox_lock(b, F_WRLCK, t);
+	if (e)
+		return e;
+	e = identify_locked(b, want, t);
+	mbox_unlock(b);
+	return e;
+}
+
 /* --- keywords -------------------------------------------------------------------------------- */
 
 enum err mbox_keywords(struct store_box *sb, struct arena *a, const char **names, struct errtext *t)

@@ -193,7 +193,11 @@ static enum err plan_make(struct plan *p, struct errtext *t)
 	if (!e && p->want->number)
 		e = plan_numbers(p, t);
 	p->last += p->want->reserve;
-	p->based = !map->based || names_wait(p->b) || p->last != map->last;
+	if (p->want->validity)
+		p->validity = p->want->validity;
+	if (p->want->last > p->last)
+		p->last = p->want->last;
+	p->based = !map->based || names_wait(p->b) || p->last != map->last || p->validity != map->validity;
 	plan_first(p);
 	return e || !map->grown ? e : plan_look(p, t);
 }
@@ -444,7 +448,8 @@ static void added_done(struct mbox_box *b)
 
 static bool nothing_to_do(const struct mbox_box *b, const struct mbox_want *want)
 {
-	return !b->changes && !names_wait(b) && !(want->number && b->map.unnumbered) && !want->reserve;
+	return !b->changes && !names_wait(b) && !(want->number && b->map.unnumbered) && !want->reserve &&
+	       !want->validity && !want->last;
 }
 
 /* The map becomes that of the file as it has been written. */

@@ -330,6 +330,19 @@ static enum err mem_identity(struct store_box *b, struct store_identity *id_r, s
 	return mb->removed ? err_say(t, ERR_NOTFOUND, "%s was removed", mb->name) : ERR_OK;
 }
 
+static enum err mem_identify(struct store_box *b, const struct store_identify *want, struct errtext *t)
+{
+	struct mem_mailbox *mb = mailbox_of(b);
+
+	if (want->uidvalidity)
+		mb->uidvalidity = want->uidvalidity;
+	if (want->uidnext > mb->uidnext)
+		mb->uidnext = want->uidnext;
+	if (want->guid)
+		memcpy(mb->guid, want->guid, sizeof(mb->guid));
+	return mb->removed ? err_say(t, ERR_NOTFOUND, "%s was removed", mb->name) : ERR_OK;
+}
+
 static enum err mem_keywords(struct store_box *b, struct arena *a, const char **names,
 			     struct errtext *t)
 {
@@ -675,6 +688,7 @@ const struct store_ops store_memory = {
 	.box_open = mem_box_open,
 	.box_close = mem_box_close,
 	.identity = mem_identity,
+	.identify = mem_identify,
 	.keywords = mem_keywords,
 	.keyword_add = mem_keyword_add,
 	.changed = mem_changed,

@@ -148,3 +148,12 @@ enum err uidvalidity_claim(const struct uidvalidity *u, uint32_t above, uint32_t
 	*v_r = next;
 	return ERR_OK;
 }
+
+enum err uidvalidity_given(const struct uidvalidity *u, uint32_t v, struct errtext *t)
+{
+	uint32_t claimed;
+
+	if (v > INT32_MAX || v <= value_noted(u->dir_fd))
+		return ERR_OK;
+	return uidvalidity_claim(u, v - 1, &claimed, t);
+}

@@ -17,4 +17,7 @@ struct uidvalidity {
 /* One that no mailbox of this root had, greater than all and than above; durable when sync says so. */
 enum err uidvalidity_claim(const struct uidvalidity *u, uint32_t above, uint32_t *v_r, struct errtext *t);
 
+/* This value was given to one: those that are claimed from now on are greater. */
+enum err uidvalidity_given(const struct uidvalidity *u, uint32_t v, struct errtext *t);
+
 #endif

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
-enum { MOVED = 2, LATE = 5, OF_THIRD = DEEDS_TEXTS - 2, LAST = DEEDS_TEXTS - 1 };
+enum { MOVED = 2, LATE = 5, OF_THIRD = DEEDS_TEXTS - 2, LAST = DEEDS_TEXTS - 1, NEXT_UID = 1000 };
+
+static const uint8_t new_guid[16] = "a new identity.";
 
 const char *deeds_text(int i)
 {
@@ -109,9 +111,25 @@ static enum err rename_box(struct house *h, const char *from, const char *to)
 	return step == STEP_DONE ? job.err : ERR_INUSE;
 }
 
+static enum err identify_box(struct house *h, const char *name)
+{
+	struct acct_identify job = { .name = name, .uidnext = NEXT_UID, .guid = new_guid };
+	enum step step = STEP_SLICE;
+
+	for (int i = 0; i < 500 && step != STEP_DONE; i++) {
+		step = acct_identify(h->a, &job);
+		if (step == STEP_WAITING)
+			usleep(1000);
+	}
+	acct_identify_free(&job);
+	return step == STEP_DONE ? job.err : ERR_INUSE;
+}
+
 static void folders(struct house *h, struct deeds *k)
 {
 	struct errtext t;
+
+	k->identified = !identify_box(h, "Other");
 
 	if (!acct_create(h->a, "Third", NULL, &t))
 		add(h, k, "Third", OF_THIRD);
@@ -164,7 +182,7 @@ bool deeds_all_done(const struct deeds *k)
 	for (int i = 0; i < LAST; i++)
 		if (!k->added[i])
 			return false;
-	return k->flagged && k->keyword && k->written && k->expunged && k->copied && k->moved && k->renamed &&
+	return k->flagged && k->keyword && k->written && k->expunged && k->copied && k->moved && k->identified && k->renamed &&
 	       k->subscribed && k->deleted && k->away;
 }
 
@@ -223,7 +241,9 @@ static void check_other(struct house *h, struct view *v, struct view *away, cons
 	struct view *other = NULL;
 
 	if (try_view(h, "Other", false, &other))
-		claim(!k->copied && !k->moved, "a mailbox is lost");
+		claim(!k->copied && !k->moved && !k->identified, "a mailbox is lost");
+	claim(!k->identified || view_state(other)->uidnext >= NEXT_UID, "UIDNEXT went back from where it was set");
+	claim(!k->identified || memcmp(view_state(other)->guid, new_guid, 16) == 0, "a GUID is lost");
 	claim(!k->copied || uid_with(other, deeds_text(0)), "a copy is lost");
 	claim(!k->moved || uid_with(other, deeds_text(MOVED)), "a moved message is lost");
 	if (k->tried_move && k->added[MOVED])

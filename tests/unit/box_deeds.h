@@ -21,6 +21,7 @@ struct deeds {
 	bool renamed, tried_rename; /* Third to Fourth */
 	bool subscribed;            /* Third, if not renamed */
 	bool deleted;               /* Fifth */
+	bool identified;            /* Other: another GUID, a greater UIDNEXT */
 	bool away;                  /* INBOX to Archive: all but the last text */
 	uint32_t uidvalidity, uidnext; /* of INBOX, the last that were told */
 	uint64_t highestmodseq;
