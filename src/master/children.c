@@ -181,13 +181,16 @@ static void quit_orphans(struct master *m, const struct generation *g)
 			child_quit(c);
 }
 
-/* Who made one worker crash knows something of its copies: what is to come gets another layout of memory. */
-static void renew_workers(struct master *m)
+/*
+ * Who made one worker crash knows something of its copies: what is to come gets another layout of memory. So do those who
+ * logged in between the end of its channel and its own, for he may be among them.
+ */
+static void renew_workers(struct master *m, const struct child *crashed)
 {
 	struct child *c;
 	template_drop(m);
 	DL_FOREACH (m->children, c)
-		if (c->row == PROC_WORKER && c->worker == NULL)
+		if (c->row == PROC_WORKER && (c->worker == NULL || (crashed->lost != 0 && c->given >= crashed->lost)))
 			child_quit(c);
 }
 
@@ -199,7 +202,7 @@ static void child_ended(void *ctx, pid_t pid, int status)
 	loop_timer_stop(m->loop, &c->end);
 	log_end(c, status);
 	if (c->row == PROC_WORKER && template_crashed(status))
-		renew_workers(m);
+		renew_workers(m, c);
 	if (!c->quitting && !m->stopping)
 		backoff_note(m, c);
 	if (c->worker != NULL)
@@ -226,6 +229,7 @@ static void kill_mute(void *ctx)
 static void chan_closed(void *ctx, struct chan *ch, enum err why)
 {
 	struct child *c = ctx;
+	c->lost = loop_now(c->m->loop);
 	if (why == ERR_CLOSED) {
 		loop_timer_set(c->m->loop, &c->end, END_GRACE_MS, kill_mute, c);
 		return;

@@ -83,7 +83,9 @@ struct child {
 	struct loop_child *watch; /* own */
 	struct worker *worker;    /* borrowed; workers only, NULL for a spare */
 	struct master *m;
-	uint64_t started; /* loop_now */
+	uint64_t started; /* loop_now; so are the next two */
+	uint64_t given;   /* when a worker got whom it serves */
+	uint64_t lost;    /* when its channel was gone; 0: is not */
 	bool ready, quitting;
 	struct loop_timer end;    /* its channel is gone: it has so long to go */
 	struct child *prev, *next;

@@ -51,6 +51,7 @@ static struct worker *worker_new(struct master *m, enum worker_kind kind, const 
 	w->gid = o->gid;
 	w->key = mem_str(kind == WORKER_SINGLE ? t->user : o->pool_root);
 	c->worker = w;
+	c->given = loop_now(m->loop);
 	DL_APPEND(m->workers, w);
 	send_assign(m, c, kind, o, t);
 	children_fill(m);
