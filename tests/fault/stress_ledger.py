@@ -92,13 +92,19 @@ class Run:
             return e
         raise AssertionError(f"not told: {words}")
 
+    @staticmethod
+    async def marked(hand):
+        """A message in the INBOX."""
+        await hand.open("INBOX")
+        uid = await hand.append("INBOX")
+        await hand.client.do_noop()
+        await hand.mark(uid)
+        return uid
+
     async def moved_later(self):
         one, two, _ = self.hands
         await self.new("T000a")
-        await one.open("INBOX")
-        uid = await one.append("INBOX")
-        await one.client.do_noop()
-        await one.mark(uid)
+        uid = await self.marked(one)
         await one.copy(uid, "T000a", cut=True)
         await self.all.checkpoint()
         await two.open("T000a")
@@ -112,10 +118,7 @@ class Run:
         one, two, three = self.hands
         await self.new("T000b", "T000c")
         await three.open("T000b")
-        await one.open("INBOX")
-        uid = await one.append("INBOX")
-        await one.client.do_noop()
-        await one.mark(uid)
+        uid = await self.marked(one)
         await one.copy(uid, "T000c", cut=True)
         await two.open("T000c")
         await two.copy(1, "T000b", cut=True)
