@@ -408,9 +408,10 @@ struct store_ops {
 	uint64_t (*dirs)(struct store_box *b);
 	/*
 	 * A token of the folder as it is now, for a caller who knows that a scan would find nothing
-	 * new. ERR_INUSE: it changed so lately that another change may hide behind the same time.
+	 * new; before: the one until now, which was true until this box changed something. ERR_INUSE: it changed so
+	 * lately that another change may hide behind the same time.
 	 */
-	enum err (*token)(struct store_box *b, struct arena *a, struct span *token_r);
+	enum err (*token)(struct store_box *b, struct span before, struct arena *a, struct span *token_r);
 };
 
 /* The known drivers by name; NULL when unknown. "maildir-fs" is LAYOUT=fs of "maildir". */

@@ -200,7 +200,7 @@ bool mailbox_guard_young(struct mailbox *mb, struct store_box *sb)
 {
 	struct arena *ar = arena_new(REC_TEXT);
 	struct span token;
-	bool young = sb->ops->token && sb->ops->token(sb, ar, &token) == ERR_INUSE && mailbox_watch(mb);
+	bool young = sb->ops->token && sb->ops->token(sb, SPAN(""), ar, &token) == ERR_INUSE && mailbox_watch(mb);
 
 	arena_free(&ar);
 	return young;
@@ -227,25 +227,39 @@ bool mailbox_settles(const struct acct *a, uint64_t now, struct mailbox **mb_r)
 	return false;
 }
 
+struct rest {
+	struct mailbox *mb;
+	struct store_box *sb;
+	struct arena *arena;
+};
+
+/* What came after the token was taken is news. */
 static enum err token_run(struct idx_txn *x, struct rec *r, void *arg, struct errtext *t)
 {
-	r->b.token = *(struct span *)arg;
+	struct rest *s = arg;
+	struct span token;
+	enum err e = s->sb->ops->token(s->sb, r->b.token, s->arena, &token);
+
+	if (e || mailbox_foreign(s->mb) != s->mb->place->known)
+		return e;
+	r->b.token = token;
 	return idx_box_put(x, &r->b);
 }
 
 /* False: it is too early. */
 static bool settle(struct mailbox *mb)
 {
-	struct arena *ar = arena_new(REC_TEXT);
-	struct store_box *sb = NULL;
+	struct rest s = { .mb = mb };
 	struct span token;
-	enum err e = ERR_CANNOT;
+	enum err e;
 
-	if (mb->place->known != KNOWN_NOT && mb->id && !mb->sync && !mb->missing.n && !mailbox_store(mb, &sb, NULL))
-		e = sb->ops->token(sb, ar, &token);
+	if (mb->place->known == KNOWN_NOT || !mb->id || mb->sync || mb->missing.n || mailbox_store(mb, &s.sb, NULL))
+		return true;
+	s.arena = arena_new(REC_TEXT);
+	e = s.sb->ops->token(s.sb, SPAN(""), s.arena, &token); /* nothing is written only to find that it is too early */
 	if (!e && mailbox_foreign(mb) == mb->place->known)
-		(void)rec_update(mb, REC_NOTES, token_run, &token, NULL);
-	arena_free(&ar);
+		(void)rec_update(mb, REC_NOTES, token_run, &s, NULL);
+	arena_free(&s.arena);
 	return e != ERR_INUSE;
 }
 

@@ -395,9 +395,9 @@ static uint64_t faulty_dirs(struct store_box *b)
 	return ops_of(b)->dirs ? ops_of(b)->dirs(inner_of(b)) : 0;
 }
 
-static enum err faulty_token(struct store_box *b, struct arena *a, struct span *token_r)
+static enum err faulty_token(struct store_box *b, struct span before, struct arena *a, struct span *token_r)
 {
-	return ops_of(b)->token ? ops_of(b)->token(inner_of(b), a, token_r) : ERR_CANNOT;
+	return ops_of(b)->token ? ops_of(b)->token(inner_of(b), before, a, token_r) : ERR_CANNOT;
 }
 
 static size_t faulty_watch_list(struct store *s, const char *paths[4], bool (**cares_r)(const char *name, bool dir))

@@ -170,6 +170,11 @@ typedef void list_visit(void *arg, const struct uidlist_record *r);
  */
 enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, void *arg,
 			      struct errtext *t);
+/*
+ * Shows the records with this UID or a greater one, without reading what lies before them; changes nothing that is known of
+ * the list. ERR_CANNOT: it is damaged there; some may have been shown.
+ */
+enum err maildir_uidlist_tail(struct maildir_box *b, uint32_t uid, list_visit *fn, void *arg);
 
 /* maildir_number.c */
 enum err maildir_identity(struct store_box *sb, struct store_identity *id_r, struct errtext *t);
@@ -227,7 +232,7 @@ enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_
 enum err maildir_glance(struct store *s, const char *name, uint64_t seen, struct span token, bool *changed_r);
 enum err maildir_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r,
 		      struct errtext *t);
-enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r);
+enum err maildir_token(struct store_box *sb, struct span before, struct arena *a, struct span *token_r);
 enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena *a,
 			  struct store_scan *scan_r, struct errtext *t);
 /*

@@ -55,27 +55,41 @@ enum err maildir_readdir(struct maildir_box *b, char dir, readdir_visit *fn, voi
 /* --- tokens --- */
 
 /*
- * A token: "1" and struct stamp as it stands; never leaves this machine's index, and a token
+ * What new/ and the list held at a scan. Names in new/ that had a UID had one from low on, and what was listed later got
+ * next or more: so as long as cur/ stays as it was, the UIDs of all that can be met in new/ are in the list from low on,
+ * whoever wrote it anew meanwhile. A name that is only listed before is that of a message that was gone: should it come
+ * back, it gets a new UID, as in Dovecot.
+ */
+struct arrived {
+	uint32_t low, next; /* 0: not known */
+};
+
+/*
+ * A token: "2", struct stamp and struct arrived as they stand; never leaves this machine's index, and a token
  * that is not ours or of another layout only costs a scan.
  */
-static const char TOKEN_KIND = '1';
+static const char TOKEN_KIND = '2';
 
-static struct span token_make(struct arena *a, const struct stamp *s)
+enum { TOKEN_SIZE = 1 + sizeof(struct stamp) + sizeof(struct arrived) };
+
+static struct span token_make(struct arena *a, const struct stamp *s, const struct arrived *n)
 {
-	char *p = arena_alloc(a, 1 + sizeof(*s));
+	char *p = arena_alloc(a, TOKEN_SIZE);
 
 	if (!p)
 		return span_of(NULL, 0);
 	p[0] = TOKEN_KIND;
 	memcpy(p + 1, s, sizeof(*s));
-	return span_of(p, 1 + sizeof(*s));
+	memcpy(p + 1 + sizeof(*s), n, sizeof(*n));
+	return span_of(p, TOKEN_SIZE);
 }
 
-static bool token_read(struct span token, struct stamp *s_r)
+static bool token_read(struct span token, struct stamp *s_r, struct arrived *n_r)
 {
-	if (token.n != 1 + sizeof(*s_r) || token.p[0] != TOKEN_KIND)
+	if (token.n != TOKEN_SIZE || token.p[0] != TOKEN_KIND)
 		return false;
 	memcpy(s_r, token.p + 1, sizeof(*s_r));
+	memcpy(n_r, token.p + 1 + sizeof(*s_r), sizeof(*n_r));
 	return true;
 }
 
@@ -87,9 +101,10 @@ static bool cur_young(const struct maildir *m, const struct stamp *s)
 
 static bool token_stale(const struct maildir *m, struct span token, const struct stamp *now)
 {
+	struct arrived any;
 	struct stamp then;
 
-	return !token_read(token, &then) || cur_young(m, &then) || then.new_young ||
+	return !token_read(token, &then, &any) || cur_young(m, &then) || then.new_young ||
 	       !maildir_stamp_same(&then, now);
 }
 
@@ -116,9 +131,24 @@ enum err maildir_changed(struct store_box *sb, struct span token, bool *changed_
 	return ERR_OK;
 }
 
-enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token_r)
+static enum err met_one(void *arg, char dir, struct span base, struct span rest)
 {
-	struct stamp now;
+	return ERR_EXISTS;
+}
+
+/* Where no name is in new/, what will be there is listed behind the end, wherever the token so far began. */
+static void arrived_go_on(struct maildir_box *b, struct arrived *n)
+{
+	uint32_t next = b->list.head.next;
+
+	if (next > n->low && maildir_readdir(b, 'n', met_one, NULL) == ERR_OK)
+		n->low = n->next = next;
+}
+
+enum err maildir_token(struct store_box *sb, struct span before, struct arena *a, struct span *token_r)
+{
+	struct arrived arrived = { 0 };
+	struct stamp now, then;
 	struct maildir_box *b = maildir_box_of(sb);
 	enum err e = maildir_stamp(b, &now);
 
@@ -126,7 +156,9 @@ enum err maildir_token(struct store_box *sb, struct arena *a, struct span *token
 		return e;
 	if (cur_young(b->m, &now) || now.new_young)
 		return ERR_INUSE;
-	*token_r = token_make(a, &now);
+	if (token_read(before, &then, &arrived) && arrived.low)
+		arrived_go_on(b, &arrived);
+	*token_r = token_make(a, &now, &arrived);
 	return token_r->n ? ERR_OK : ERR_MEMORY;
 }
 
@@ -136,6 +168,7 @@ struct entry {
 	uint32_t uid;        /* 0: not listed */
 	uint32_t order;      /* POP3's */
 	char dir;            /* 0: no file met */
+	bool arrived;        /* met in new/, be it in cur/, too */
 	struct span rest;    /* in pool */
 	struct span uidl;    /* in pool */
 	struct span guid;    /* in pool: what the list says; empty: nothing */
@@ -157,6 +190,7 @@ struct pass {
 	struct twin *twin;    /* own; second files of one base name */
 	size_t twins;
 	struct stamp before, after;
+	struct arrived then;  /* of the token */
 };
 
 enum { PASS_TWINS_MAX = 1000, PASS_MESSAGES_MAX = 16 << 20 };
@@ -220,6 +254,7 @@ static enum err pass_found(void *arg, char dir, struct span base, struct span re
 	if (p->tab.n >= PASS_MESSAGES_MAX)
 		return ERR_LIMIT;
 	struct entry *e = pass_entry(p, base, &fresh);
+	e->arrived |= dir == 'n';
 	if (e->dir == dir && span_eq(e->rest, rest))
 		return ERR_OK;
 	if (e->dir)
@@ -375,9 +410,21 @@ static int by_arrival(const void *a, const void *b)
 				((const struct store_msg *)b)->key);
 }
 
+static struct arrived pass_arrived(const struct pass *p)
+{
+	struct arrived n = { .next = p->b->list.head.next };
+
+	n.low = n.next;
+	for (size_t k = 0; k < p->tab.n; k++)
+		if (p->entry[k].arrived && p->entry[k].uid && p->entry[k].uid < n.low)
+			n.low = p->entry[k].uid;
+	return n;
+}
+
 static enum err pass_give(struct pass *p, struct arena *a, struct store_scan *scan)
 {
 	struct store_msg *msg = arena_array(a, p->found ? p->found : 1, sizeof(*msg));
+	struct arrived arrived = pass_arrived(p);
 	size_t n = 0, numbered;
 
 	if (!msg)
@@ -397,7 +444,7 @@ static enum err pass_give(struct pass *p, struct arena *a, struct store_scan *sc
 	scan->n = n;
 	scan->settled = maildir_stamp_same(&p->before, &p->after) && !p->before.cur_young &&
 			!p->before.new_young;
-	scan->token = token_make(a, &p->before);
+	scan->token = token_make(a, &p->before, &arrived);
 	return scan->token.n ? ERR_OK : ERR_LIMIT;
 }
 
@@ -472,17 +519,25 @@ static void arrival_listed(void *arg, const struct uidlist_record *r)
 		p->entry[k].guid = pool_copy(&p->pool, v);
 }
 
-/* UIDs of what new/ holds, without a full read of the list when all of it was in play already. */
+/* Does what the token says hold for the list as it is? */
+static bool list_goes_on(const struct pass *p)
+{
+	return p->then.low && p->b->list.head.next >= p->then.next;
+}
+
+/* UIDs of what new/ holds, without a full read of the list when all of it was in play already, or the token tells enough. */
 static enum err arrivals_number(struct pass *p, struct errtext *t)
 {
 	struct list_state *u = &p->b->list;
-	enum err e = maildir_uidlist_read(p->b, false, NULL, NULL, t);
+	enum err e = maildir_uidlist_read(p->b, false, NULL, NULL, t), tail = ERR_CANNOT;
 	bool all = true;
 
 	p->disordered = true;
-	for (size_t k = 0; !e && all && k < p->tab.n; k++)
-		all = keymap_get(&u->in_play, p->tab.key[k], &p->entry[k].uid);
-	if (!e && !all && u->present)
+	for (size_t k = 0; !e && k < p->tab.n; k++)
+		all &= keymap_get(&u->in_play, p->tab.key[k], &p->entry[k].uid);
+	if (!e && !all && u->present && list_goes_on(p))
+		tail = maildir_uidlist_tail(p->b, p->then.low, arrival_listed, p);
+	if (!e && !all && u->present && tail)
 		e = maildir_uidlist_read(p->b, true, arrival_listed, p, t);
 	return e ? e : maildir_sync_numbers(&p->b->head, t);
 }
@@ -495,7 +550,7 @@ enum err maildir_scan_new(struct store_box *sb, struct span token, struct arena 
 	struct stamp then;
 	enum err e;
 
-	if (!token_read(token, &then) || cur_young(b->m, &then) || maildir_seen_news(b))
+	if (!token_read(token, &then, &p.then) || cur_young(b->m, &then) || maildir_seen_news(b))
 		return err_say(t, ERR_CANNOT, "the token proves nothing");
 	e = pass_read(&p, false, t);
 	if (!e && (then.cur_sec != p.after.cur_sec || then.cur_nsec != p.after.cur_nsec))

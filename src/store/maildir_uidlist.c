@@ -194,3 +194,91 @@ enum err maildir_uidlist_read(struct maildir_box *b, bool full, list_visit *fn, 
 	close(fd);
 	return e ? err_say(t, e, "%s/" LIST_NAME ": %s", b->name, err_name(e)) : ERR_OK;
 }
+
+/* --- the end of it --- */
+
+enum { LIST_STRETCH = 64 * 1024 }; /* read rather than parted further */
+
+/* The first record that begins behind off, at *start_r. ERR_CANNOT: damage. */
+static enum err list_record_behind(int fd, uint64_t off, int version, struct uidlist_record *r, uint64_t *start_r)
+{
+	char p[2 * (UIDLIST_LINE_MAX + 1)];
+	ssize_t n = pread(fd, p, sizeof(p), (off_t)off);
+	char *line = n > 0 ? memchr(p, '\n', (size_t)n) : NULL;
+	char *end = line++ ? memchr(line, '\n', (size_t)(p + n - line)) : NULL;
+
+	if (!end || !uidlist_parse_record(span_of(line, (size_t)(end - line)), version, r))
+		return ERR_CANNOT;
+	r->keys = r->base = SPAN("");
+	*start_r = off + (uint64_t)(line - p);
+	return ERR_OK;
+}
+
+/*
+ * Records ascend, so halves of the file are passed over. Those with this UID or a greater one begin at *from_r or later: it
+ * is itself the beginning of one.
+ */
+static enum err list_find(int fd, int version, uint64_t size, uint32_t uid, uint64_t *from_r)
+{
+	uint64_t from = *from_r, to = size, start;
+	struct uidlist_record r;
+
+	while (to > from && to - from > LIST_STRETCH) {
+		uint64_t half = from + (to - from) / 2;
+		enum err e = list_record_behind(fd, half, version, &r, &start);
+
+		if (e)
+			return e;
+		if (r.uid < uid)
+			from = start;
+		else
+			to = half + 1;
+	}
+	*from_r = from;
+	return ERR_OK;
+}
+
+static enum err list_show(int fd, int version, uint64_t from, uint32_t uid, list_visit *fn, void *arg)
+{
+	struct uidlist_record r = { .uid = 0 };
+	struct lines l;
+	struct span line;
+	uint32_t last = 0;
+	enum err e;
+
+	lines_init(&l, fd, from);
+	while (!(e = lines_next(&l, &line))) {
+		e = uidlist_parse_record(line, version, &r) && r.uid > last ? ERR_OK : ERR_CANNOT;
+		if (e)
+			break;
+		last = r.uid;
+		if (r.uid >= uid)
+			fn(arg, &r);
+	}
+	lines_free(&l);
+	return e == ERR_CLOSED ? ERR_OK : e;
+}
+
+enum err maildir_uidlist_tail(struct maildir_box *b, uint32_t uid, list_visit *fn, void *arg)
+{
+	char p[UIDLIST_LINE_MAX + 1];
+	struct uidlist_header h;
+	struct stat st;
+	uint64_t from;
+	int fd;
+	enum err e = b->control_fd < 0 ? ERR_NOTFOUND : file_open_read(b->control_fd, LIST_NAME, &fd, &st);
+
+	if (e)
+		return e;
+	ssize_t n = pread(fd, p, sizeof(p), 0);
+	char *lf = n > 0 ? memchr(p, '\n', (size_t)n) : NULL;
+	if (!lf || !uidlist_parse_header(span_of(p, (size_t)(lf - p)), &h))
+		e = ERR_CANNOT;
+	from = lf ? (uint64_t)(lf - p) + 1 : 0;
+	if (!e)
+		e = list_find(fd, h.version, (uint64_t)st.st_size, uid, &from);
+	if (!e)
+		e = list_show(fd, h.version, from, uid, fn, arg);
+	close(fd);
+	return e;
+}

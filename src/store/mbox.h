@@ -252,7 +252,7 @@ enum err mbox_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errt
 /* mbox_scan.c */
 char *mbox_hint(struct arena *a, uint64_t at, bool recent); /* NULL: no room */
 enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r);
-enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r);
+enum err mbox_token(struct store_box *sb, struct span before, struct arena *a, struct span *token_r);
 enum err mbox_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t);
 enum err mbox_scan_new(struct store_box *sb, struct span token, struct arena *a, struct store_scan *scan_r,
 		       struct errtext *t);

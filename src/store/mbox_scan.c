@@ -100,7 +100,7 @@ static enum err tell(const struct mbox_map *map, struct mbox_told *told, struct 
 	return ok ? ERR_OK : ERR_LIMIT;
 }
 
-enum err mbox_token(struct store_box *sb, struct arena *a, struct span *token_r)
+enum err mbox_token(struct store_box *sb, struct span before, struct arena *a, struct span *token_r)
 {
 	struct mbox_map *map = &mbox_box_of(sb)->map;
 	bool changed = true;

@@ -200,6 +200,26 @@ static void test_settles(void **state)
 	view_close(&v);
 }
 
+/* ... and from where on the list of UIDs is to be read: a name that is only listed before that came back. */
+static void test_settles_list(void **state)
+{
+	struct view *v = house_view(&h, "INBOX", false);
+	char path[300];
+
+	view_flag(v, 2, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(v), ERR_OK);
+	house_work(&h);
+	view_close(&v);
+	rest();
+	house_again(&h, false);
+	snprintf(path, sizeof(path), "%s/new/1000000002.M1P1.host", h.mail);
+	put_file(path, mail);
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(v)->exists, MESSAGES);
+	assert_int_equal(view_uid(v, MESSAGES), MESSAGES + 1);
+	view_close(&v);
+}
+
 /* ... but not when somebody else was there too. */
 static void test_settles_not(void **state)
 {
@@ -363,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_own, begin, end),
 		cmocka_unit_test_setup_teardown(test_same_tick, begin, end),
 		cmocka_unit_test_setup_teardown(test_settles, begin, end),
+		cmocka_unit_test_setup_teardown(test_settles_list, begin, end),
 		cmocka_unit_test_setup_teardown(test_settles_not, begin, end),
 		cmocka_unit_test_setup_teardown(test_young, begin, end),
 		cmocka_unit_test_setup_teardown(test_slow, begin, end),

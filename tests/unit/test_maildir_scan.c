@@ -194,6 +194,102 @@ static void test_arrivals(void **state)
 			 ERR_CANNOT);
 }
 
+static struct store_scan news(struct room *r, const struct store_scan *before)
+{
+	struct store_scan n;
+
+	assert_int_equal(r->box->ops->scan_new(r->box, before->token, r->arena, &n, &r->text), ERR_OK);
+	return n;
+}
+
+#define LIST_HEAD "3 V9 N8 G000102030405060708090a0b0c0d0e0f\n"
+
+/*
+ * In a mailbox newly opened the list is read from the first name in new/ on: a name that only lines before that hold is a
+ * message that came back, and gets a new UID.
+ */
+static void test_arrivals_listed(void **state)
+{
+	struct room *r = *state;
+	struct store_scan s, n;
+	struct span token;
+
+	room_write(r, "dovecot-uidlist", LIST_HEAD "1 :gone\n2 :2.a\n3 :3.a\n4 :gone too\n5 :5.a\n");
+	room_write(r, "cur/2.a:2,S", "x");
+	room_write(r, "new/3.a", "x");
+	room_write(r, "cur/5.a:2,", "x");
+	room_age(r);
+	s = room_scan(r);
+	room_reopen(r);
+	room_write(r, "new/gone", "x");
+	room_write(r, "new/gone too", "x");
+	room_write(r, "new/6.a", "x");
+	n = news(r, &s);
+	assert_true(n.n == 4 && n.msg[0].uid == 3 && n.msg[1].uid == 4 && span_eq_str(n.msg[1].key, "gone too"));
+	assert_true(!n.msg[2].uid && !n.msg[3].uid && !by_key(&n, "gone")->uid && !by_key(&n, "6.a")->uid);
+
+	/* So it is with the token of a folder in which we alone changed something. */
+	usleep(30000);
+	assert_int_equal(r->box->ops->token(r->box, s.token, r->arena, &token), ERR_OK);
+	s.token = token;
+	room_reopen(r);
+	n = news(r, &s);
+	assert_true(n.n == 4 && by_key(&n, "3.a")->uid == 3 && !by_key(&n, "gone")->uid);
+	assert_int_equal(r->box->ops->token(r->box, SPAN(""), r->arena, &token), ERR_OK);
+	s.token = token; /* without one before, all is read */
+	room_reopen(r);
+	n = news(r, &s);
+	assert_int_equal(by_key(&n, "gone")->uid, 1);
+}
+
+/* Another program wrote it anew meanwhile, without the dead and with more. */
+static void test_arrivals_list_renewed(void **state)
+{
+	struct room *r = *state;
+	struct store_scan s, n;
+
+	room_write(r, "dovecot-uidlist", LIST_HEAD "1 :gone\n2 :2.a\n3 :3.a\n");
+	room_write(r, "cur/2.a:2,S", "x");
+	room_write(r, "new/3.a", "x");
+	room_age(r);
+	s = room_scan(r);
+	room_reopen(r);
+	room_write(r, "new/4.a", "x");
+	room_write(r, "new/5.a", "x");
+	room_write(r, "list", LIST_HEAD "2 :2.a\n3 :3.a\n8 G0f0e0d0c0b0a09080706050403020100 :4.a\n");
+	room_move(r, "list", "dovecot-uidlist");
+	n = news(r, &s);
+	assert_true(n.n == 3 && by_key(&n, "3.a")->uid == 3 && by_key(&n, "4.a")->uid == 8);
+	assert_int_equal(by_key(&n, "4.a")->guid[0], 0x0f);
+	assert_int_equal(by_key(&n, "5.a")->uid, 0);
+	assert_int_equal(room_number(r, SPAN("5.a")), 9);
+}
+
+/* Fewer UIDs than there were, or damage where it is read: then it is read from its beginning. */
+static void test_arrivals_list_damaged(void **state)
+{
+	static const char *const list[] = {
+		"3 V9 N4 G000102030405060708090a0b0c0d0e0f\n1 :gone\n2 :2.a\n3 :3.a\n",
+		LIST_HEAD "1 :gone\n2 :2.a\n3 :3.a\nnonsense\n9 :9.a\n",
+		LIST_HEAD "1 :gone\n2 :2.a\n3 :3.a\n9 :9.a\n8 :8.a\n10 :10.a\n",
+	};
+	struct room *r = *state;
+	struct store_scan s, n;
+
+	room_write(r, "dovecot-uidlist", LIST_HEAD "1 :gone\n2 :2.a\n3 :3.a\n");
+	room_write(r, "cur/2.a:2,S", "x");
+	room_write(r, "new/3.a", "x");
+	room_age(r);
+	s = room_scan(r);
+	room_write(r, "new/gone", "x");
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
+		room_reopen(r);
+		room_write(r, "dovecot-uidlist", list[i]);
+		n = news(r, &s);
+		assert_true(n.n == 2 && by_key(&n, "3.a")->uid == 3 && by_key(&n, "gone")->uid == 1);
+	}
+}
+
 static void test_small_arena(void **state)
 {
 	struct room *r = *state;
@@ -215,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROOM_TEST(test_what_is_there),     ROOM_TEST(test_guid), ROOM_TEST(test_order),  ROOM_TEST(test_settled),
 		ROOM_TEST(test_removed_meanwhile), ROOM_TEST(test_twins),  ROOM_TEST(test_arrivals),
+		ROOM_TEST(test_arrivals_listed), ROOM_TEST(test_arrivals_list_renewed), ROOM_TEST(test_arrivals_list_damaged),
 		ROOM_TEST(test_small_arena),
 	};
 

@@ -321,6 +321,62 @@ static void test_uids_run_out(void **state)
 			 ERR_LIMIT);
 }
 
+struct shown {
+	uint32_t first, last;
+	size_t n;
+};
+
+static void show(void *arg, const struct uidlist_record *r)
+{
+	struct shown *s = arg;
+
+	if (!s->n++)
+		s->first = r->uid;
+	s->last = r->uid;
+}
+
+static struct shown tail(struct room *r, uint32_t uid)
+{
+	struct shown s = { 0 };
+
+	assert_int_equal(maildir_uidlist_tail(maildir_box_of(r->box), uid, show, &s), ERR_OK);
+	return s;
+}
+
+/* From a UID on, in a list of a megabyte: of every third UID, in lines of all lengths. */
+static void test_tail(void **state)
+{
+	struct room *r = *state;
+	enum { RECORDS = 20000 };
+	struct shown s;
+	struct buf text;
+
+	buf_init(&text, 16 << 20);
+	buf_add_str(&text, "3 V9 N60001" GUID "\n");
+	room_write(r, "dovecot-uidlist", "3 V9 N60001" GUID "\n");
+	assert_int_equal(tail(r, 1).n, 0);
+	for (int i = 1; i <= RECORDS; i++)
+		buf_printf(&text, "%d S%d :%0*d\n", 3 * i, i, i % 97 + 5, i);
+	buf_add_char(&text, '\0');
+	assert_false(text.failed);
+	room_write(r, "dovecot-uidlist", text.p);
+	for (uint32_t uid = 1; uid <= 3 * RECORDS; uid += 217) {
+		s = tail(r, uid);
+		assert_int_equal(s.first, (uid + 2) / 3 * 3);
+		assert_int_equal(s.last, 3 * RECORDS);
+		assert_int_equal(s.n, RECORDS + 1 - (uid + 2) / 3);
+	}
+	assert_int_equal(tail(r, 1).n, RECORDS);
+	assert_int_equal(tail(r, 3 * RECORDS).n, 1);
+	assert_int_equal(tail(r, 3 * RECORDS + 1).n, 0);
+	memset(text.p + text.n / 2 - 5000, 'x', 10000); /* where it is looked at first */
+	room_write(r, "dovecot-uidlist", text.p);
+	assert_int_equal(maildir_uidlist_tail(maildir_box_of(r->box), 9, show, &s), ERR_CANNOT);
+	room_write(r, "dovecot-uidlist", "");
+	assert_int_equal(maildir_uidlist_tail(maildir_box_of(r->box), 9, show, &s), ERR_CANNOT);
+	buf_free(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +386,7 @@ int main(void)
 		ROOM_TEST(test_damaged_end), ROOM_TEST(test_damaged_at_the_last), ROOM_TEST(test_damaged_header),
 		ROOM_TEST(test_locked),       ROOM_TEST(test_write_fails),
 		ROOM_TEST(test_compacts),     ROOM_TEST(test_compacts_beside_others), ROOM_TEST(test_uids_run_out),
+		ROOM_TEST(test_tail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
