@@ -399,6 +399,15 @@ static enum err where_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 	return ERR_OK;
 }
 
+/* Its file is there, but the folder gave it another UID: what came back, listed anew. */
+static bool is_renumbered(const struct sync *s, uint32_t uid, struct span key)
+{
+	for (size_t i = 0; i < s->scan.n; i++)
+		if (s->scan.msg[i].uid != uid && span_eq(s->scan.msg[i].key, key))
+			return true;
+	return false;
+}
+
 static enum err find_one(struct mailbox *mb, struct store_box *sb, uint32_t uid, struct errtext *t)
 {
 	struct sync *s = mb->sync;
@@ -417,7 +426,10 @@ static enum err find_one(struct mailbox *mb, struct store_box *sb, uint32_t uid,
 		set_add(&s->vanished, uid);
 	} else if (!e) {
 		close(o.fd);
-		set_remove_range(&s->missing, uid, uid);
+		if (is_renumbered(s, uid, span_of(w.key, w.key_n)))
+			set_add(&s->vanished, uid);
+		else
+			set_remove_range(&s->missing, uid, uid);
 	}
 	return e == ERR_EXPUNGED || e == ERR_INUSE ? ERR_OK : e;
 }

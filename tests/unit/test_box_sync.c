@@ -216,6 +216,68 @@ static void test_removal_in_motion(void **state)
 	view_close(&v);
 }
 
+static void list_another(const char *line)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/dovecot-uidlist", h.mail);
+	int fd = open(path, O_WRONLY | O_APPEND);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+	close(fd);
+}
+
+/* What the folder lists under another UID from now on, as other programs do with what came back, is not shown twice. */
+static void test_renumbered(void **state)
+{
+	struct view_changes c;
+	struct view *v;
+
+	drop(cur_dir, "1000000001.M1P1.host:2,");
+	drop(cur_dir, "1000000002.M1P1.host:2,");
+	v = house_view(&h, "INBOX", false);
+	list_another("7 :1000000001.M1P1.host\n");
+	drop(cur_dir, "1000000003.M1P1.host:2,");
+	house_settle(&h);
+	view_look(v);
+	c = view_news(&h, v, true);
+	assert_true(c.expunged_n == 1 && c.expunged[0] == 1);
+	view_changes_free(&c);
+	assert_int_equal(view_state(v)->exists, 3);
+	assert_true(view_uid(v, 1) == 2 && view_uid(v, 2) == 7 && view_uid(v, 3) == 8);
+	assert_string_equal(text_of(v, 7), "From: a@b\r\nSubject: one\r\n\r\nbody\r\n");
+	view_close(&v);
+}
+
+/* A message that was expunged comes back among what is new: with a new UID, and once. */
+static void test_came_back(void **state)
+{
+	struct view *v;
+
+	drop(cur_dir, "1000000001.M1P1.host:2,");
+	drop(cur_dir, "1000000002.M1P1.host:2,");
+	v = house_view(&h, "INBOX", false);
+	view_flag(v, 1, VIEW_FLAGS_ADD, MAIL_DELETED, NULL);
+	assert_int_equal(try_expunge(v), ERR_OK);
+	view_close(&v);
+	house_work(&h);
+	house_settle(&h);
+	v = house_view(&h, "INBOX", false);
+	assert_int_equal(view_state(v)->exists, 1);
+	view_close(&v);
+	house_again(&h, false);
+	drop(new_dir, "1000000001.M1P1.host");
+	drop(new_dir, "1000000004.M1P1.host");
+	for (int i = 0; i < 3; i++) {
+		v = house_view(&h, "INBOX", false);
+		assert_int_equal(view_state(v)->exists, 3);
+		assert_true(view_uid(v, 1) == 2 && view_uid(v, 2) == 3 && view_uid(v, 3) == 4);
+		view_close(&v);
+		house_again(&h, i); /* the index as it is, and one made from the folder */
+		house_settle(&h);
+	}
+}
+
 static void test_uidvalidity(void **state)
 {
 	struct view_changes c;
@@ -453,7 +515,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_adopt), T(test_foreign_flags), T(test_owed_flags), T(test_owed_claim), T(test_owed_claim_flagged), T(test_foreign_removal),
-		T(test_removal_in_motion), T(test_uidvalidity), T(test_index_deleted), T(test_index_damaged),
+		T(test_removal_in_motion), T(test_renumbered), T(test_came_back), T(test_uidvalidity), T(test_index_deleted), T(test_index_damaged),
 		T(test_damage_with_owed), T(test_index_removed_running), T(test_reindex), T(test_many),
 	};
 
