@@ -7,14 +7,16 @@
  *	data = n bytes                  behind the head, only of a "file"
  *
  * file: the mbox's bytes [from, to) become data. new, old, rest: XXH3 of data, of what it replaces, and of that part of the
- * latter which lies behind data's end. Order: the mbox, data and head are synced; where the file grows, what lies behind to is
- * written first; then the rest; where it shrinks it is synced and then cut, for a file system may well keep the new size and not
- * what was written before; synced; the head becomes void, synced.
+ * latter which lies behind data's end. Order: the mbox, data and head are synced; where the file grows it is made as long as it
+ * will be, with zeros, and synced; data is written; where the file shrinks it is synced and then cut, for a file system may well
+ * keep the new size and not what was written before; synced; the head becomes void, synced.
  * tail: bytes are being appended at from, the first n of which have the sum new.
  * ahead: XXH3 of up to 4 KiB before from, which no step changes: what does not fit is another file's journal and is put aside,
  * never applied.
  *
  * While we are dead others may append to the file; they have its lock, and what they add is kept:
+ * - where the file grows: behind to there are zeros or data up to where data ends: data is written again, and what lies behind
+ *   that is foreign; else the file was not made longer, and the old bytes are all there;
  * - the old bytes are all there still: nothing was begun, the journal is void (the caller's to-do list knows);
  * - data is there and the rest is not, nor zeros in its place: all was done, and what lies behind data is foreign;
  * - else data is written again, and what lies behind the longer of both ends is foreign and moves to the new end. For that a
@@ -327,13 +329,10 @@ enum err spill_range(struct mbox_box *b, struct spill *s, uint64_t at, uint64_t 
 
 /* --- applying --------------------------------------------------------------------------- */
 
-/* Data of the journal over the file: first what lies behind the old end, so that a half done growth is seen. */
+/* Data of the journal over the file. */
 static enum err data_write(struct mbox_box *b, int fd, const struct note *n)
 {
-	uint64_t inside = n->to - n->from < n->n ? n->to - n->from : n->n;
-	enum err e = copy_range(fd, HEAD + inside, HEAD + n->n, b->fd, n->from + inside);
-
-	return e ? e : copy_range(fd, HEAD, HEAD + inside, b->fd, n->from);
+	return copy_range(fd, HEAD, HEAD + n->n, b->fd, n->from);
 }
 
 static enum err finish(struct mbox_box *b, int fd)
@@ -351,10 +350,29 @@ static enum err shrink(struct mbox_box *b, uint64_t new_end)
 	return !e && ftruncate(b->fd, (off_t)new_end) < 0 ? err_from_errno(errno) : e;
 }
 
+/*
+ * The file becomes as long as it will be before a byte of what it holds is overwritten: else those might be on the disk when the
+ * power fails, and what is behind them not. When there is no room for it all is as it was.
+ */
+static enum err grow(struct mbox_box *b, int fd, const struct note *n)
+{
+	enum err e = ftruncate(b->fd, (off_t)(n->from + n->n)) < 0 ? err_from_errno(errno) : ERR_OK;
+
+	if (!e && syncs(b))
+		e = file_sync_data(b->fd);
+	if (!e)
+		e = copy_range(fd, HEAD + n->to - n->from, HEAD + n->n, b->fd, n->to);
+	if (e && ftruncate(b->fd, (off_t)n->to) == 0)
+		(void)finish(b, fd);
+	return e;
+}
+
 static enum err note_apply(struct mbox_box *b, int fd, const struct note *n)
 {
-	enum err e = data_write(b, fd, n);
+	enum err e = n->n > n->to - n->from ? grow(b, fd, n) : ERR_OK;
 
+	if (!e)
+		e = data_write(b, fd, n);
 	if (!e && n->n < n->to - n->from)
 		e = shrink(b, n->from + n->n);
 	return e ? e : finish(b, fd);
@@ -527,18 +545,27 @@ static enum err tail_cut(struct recovery *r, struct errtext *t)
 	return e ? e : foreign_move(r, from, foreign, t);
 }
 
-/* Does data, behind the old end, stand in the mbox as far as that goes? */
-static enum err growth_begun(struct recovery *r, bool *begun_r)
+/* Each byte that the file grows by is that of data, or zero: it was made longer, and whoever appended did so behind that. */
+static enum err was_grown(struct recovery *r, bool *grown_r)
 {
 	const struct note *n = &r->n;
-	uint64_t to = n->from + n->n < r->size ? n->from + n->n : r->size, sum;
+	uint64_t end = n->from + n->n;
+	char *p = mem_array(2 * PIECE, 1), *data = p + PIECE;
 	enum err e = ERR_OK;
 
-	*begun_r = false;
-	if (to <= n->to)
-		return ERR_OK;
-	e = sum_range(r->fd, HEAD + n->to - n->from, HEAD + to - n->from, &sum);
-	return e ? e : same_range(r, n->to, to, sum, begun_r);
+	*grown_r = r->size >= end;
+	for (uint64_t at = n->to; !e && *grown_r && at < end; at += PIECE) {
+		size_t want = end - at < PIECE ? (size_t)(end - at) : PIECE, got, got_data;
+
+		e = read_at(r->b->fd, p, want, at, &got);
+		if (!e)
+			e = read_at(r->fd, data, want, HEAD + at - n->from, &got_data);
+		*grown_r = !e && got == want && got_data == want;
+		for (size_t i = 0; *grown_r && i < want; i++)
+			*grown_r = p[i] == '\0' || p[i] == data[i];
+	}
+	free(p);
+	return e;
 }
 
 static bool data_whole(struct recovery *r)
@@ -551,10 +578,10 @@ static bool data_whole(struct recovery *r)
 static enum err redo(struct recovery *r, struct errtext *t)
 {
 	const struct note *n = &r->n;
-	uint64_t new_end = n->from + n->n, end = new_end > n->to ? new_end : n->to;
+	uint64_t new_end = n->from + n->n;
 	enum err e = ERR_OK;
 
-	if (r->size < end)
+	if (r->size < n->to)
 		return set_aside(r, t);
 	if (data_whole(r))
 		e = data_write(r->b, r->fd, n);
@@ -579,24 +606,39 @@ static enum err cut_begun(struct recovery *r, uint64_t new_end, bool *begun_r)
 	return e;
 }
 
+static enum err growth_recover(struct recovery *r, struct errtext *t)
+{
+	bool old, grown;
+	enum err e = same_range(r, r->n.from, r->n.to, r->n.old, &old);
+
+	if (!e)
+		e = was_grown(r, &grown);
+	if (e)
+		return e;
+	if (grown && data_whole(r))
+		return redo(r, t);
+	return old ? journal_void(r->b, r->fd) : set_aside(r, t);
+}
+
 static enum err file_recover(struct recovery *r, struct errtext *t)
 {
 	const struct note *n = &r->n;
 	uint64_t new_end = n->from + n->n;
-	bool old, new, rest, begun, cut = false;
-	enum err e = same_range(r, n->from, n->to, n->old, &old);
+	bool old, new, rest, cut = false;
+	enum err e;
 
+	if (new_end > n->to)
+		return growth_recover(r, t);
+	e = same_range(r, n->from, n->to, n->old, &old);
 	if (!e)
 		e = same_range(r, n->from, new_end, n->new, &new);
 	if (!e)
 		e = same_range(r, new_end, n->to, n->rest, &rest);
-	if (!e)
-		e = growth_begun(r, &begun);
 	if (!e && r->size >= n->to)
 		e = cut_begun(r, new_end, &cut);
 	if (e)
 		return e;
-	if (old && !begun)
+	if (old)
 		return journal_void(r->b, r->fd);
 	if (new && n->to > new_end && !rest && !cut)
 		return finish(r->b, r->fd);

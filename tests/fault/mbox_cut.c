@@ -2,7 +2,7 @@
  * An mbox whose writer dies: mbox_cut [SEED [EVERY [FIRST]]]. A child works through a script of additions, flags, keywords and expunges and
  * tells what was acknowledged. It is traced, and killed before its n-th change of a file, for every n; each time once
  * keeping all it wrote (a killed process), and once more keeping of what it had not synced in each file only the first few
- * writes (a power cut). In every second case another program appends a message before the mbox is opened again. Then
+ * writes, or any, or any sectors of them (a power cut). In every second case another program appends a message before the mbox is opened again. Then
  * everything that was acknowledged must be there, whole and once, under its UID, and nothing that nobody wrote.
  *
  * Directory entries count as durable at once.
@@ -21,10 +21,11 @@
 #include <stdio.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MESSAGES = 12, FOREIGN = 90, UNDO_MAX = 4096 };
+enum { MESSAGES = 12, FOREIGN = 90, UNDO_MAX = 4096, SECTOR = 512 };
 
 static char dir[64], now[64]; /* where the trial is, and which it is */
 
@@ -175,6 +176,8 @@ struct undo {
 	uint64_t at, size; /* of the file before */
 	char *old;         /* own */
 	size_t n;
+	char *new;         /* own; NULL: it is made at long */
+	size_t put;
 };
 
 static struct undo undo[UNDO_MAX];
@@ -186,7 +189,7 @@ static void undo_forget(const char *path)
 
 	for (size_t i = 0; i < undos; i++) {
 		if (strcmp(undo[i].path, path) == 0)
-			free(undo[i].old);
+			free(undo[i].old), free(undo[i].new);
 		else
 			undo[kept++] = undo[i];
 	}
@@ -219,8 +222,22 @@ static void undo_note(const char *path, uint64_t at, size_t n)
 	u->old = mem_array(n + 1, 1);
 	ssize_t got = pread(fd, u->old, n, (off_t)at);
 	u->n = got > 0 ? (size_t)got : 0;
+	u->new = NULL;
 	close(fd);
 	undos++;
+}
+
+/* What the last change noted will write. */
+static void undo_take(pid_t pid, uint64_t at, size_t n)
+{
+	struct undo *u = &undo[undos - 1];
+	struct iovec here, there = { (void *)(uintptr_t)at, n };
+
+	u->new = mem_array(n + 1, 1);
+	u->put = n;
+	here = (struct iovec){ u->new, n };
+	if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)n)
+		die("process_vm_readv", strerror(errno));
 }
 
 /* Does this call change a file? What it changes is noted. */
@@ -235,6 +252,7 @@ static bool changes(pid_t pid, const struct __ptrace_syscall_info *call)
 		if (!file_of(pid, (int)a[0], path))
 			return false;
 		undo_note(path, a[3], a[2]);
+		undo_take(pid, a[1], a[2]);
 		return true;
 	case SYS_ftruncate:
 		if (!file_of(pid, (int)a[0], path) || stat(path, &st) < 0)
@@ -293,30 +311,76 @@ static bool trace(pid_t pid, unsigned cut)
 	return false;
 }
 
-/* The last change noted was not made, or was it? A power cut keeps of each file's unsynced changes the first few. */
+/* What a disk may do with the changes that nobody synced: the first few are there, or any, or any sectors of any. */
+enum kept { KEPT_FIRST, KEPT_SOME, KEPT_SECTORS, KEPT_WAYS };
+
+static void put_at(int fd, const struct undo *u, size_t from, size_t n)
+{
+	if (pwrite(fd, u->new + from, n, (off_t)(u->at + from)) != (ssize_t)n)
+		die(u->path, strerror(errno));
+}
+
+static void put_sectors(int fd, const struct undo *u)
+{
+	for (size_t from = 0, n; from < u->put; from += n) {
+		n = SECTOR - (size_t)((u->at + from) % SECTOR);
+		n = n < u->put - from ? n : u->put - from;
+		if (rand() % 2)
+			put_at(fd, u, from, n);
+	}
+}
+
+static void make_again(int fd, const struct undo *u, enum kept kept)
+{
+	if (!u->new) {
+		if (ftruncate(fd, (off_t)u->at) < 0)
+			die(u->path, strerror(errno));
+	} else if (kept == KEPT_SECTORS) {
+		put_sectors(fd, u);
+	} else {
+		put_at(fd, u, 0, u->put);
+	}
+}
+
+static void take_back(int fd, const struct undo *u)
+{
+	if (pwrite(fd, u->old, u->n, (off_t)u->at) != (ssize_t)u->n || ftruncate(fd, (off_t)u->size) < 0)
+		die(u->path, strerror(errno));
+}
+
+/* The last change noted was not made, or was it? */
+static void power_cut_file(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+	enum kept kept = (enum kept)(rand() % KEPT_WAYS);
+	size_t n = 0, first;
+
+	for (size_t i = undos; fd >= 0 && i-- > 0;) {
+		if (strcmp(undo[i].path, path) == 0) {
+			take_back(fd, &undo[i]);
+			n++;
+		}
+	}
+	first = (size_t)rand() % (n + 1);
+	for (size_t i = 0, k = 0; fd >= 0 && i < undos; i++) {
+		if (strcmp(undo[i].path, path) != 0)
+			continue;
+		if (kept == KEPT_FIRST ? k < first : rand() % 2)
+			make_again(fd, &undo[i], kept);
+		k++;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 static void power_cut(void)
 {
+	char path[128];
+
 	while (undos > 0) {
-		struct undo u = undo[undos - 1];
-		size_t of_file = 0, keep;
-
-		for (size_t i = 0; i < undos; i++)
-			of_file += strcmp(undo[i].path, u.path) == 0;
-		keep = (size_t)rand() % (of_file + 1);
-		for (size_t i = undos; i-- > 0 && of_file > keep;) {
-			if (strcmp(undo[i].path, u.path) != 0)
-				continue;
-			int fd = open(u.path, O_WRONLY);
-
-			if (fd >= 0) {
-				if (pwrite(fd, undo[i].old, undo[i].n, (off_t)undo[i].at) != (ssize_t)undo[i].n ||
-				    ftruncate(fd, (off_t)undo[i].size) < 0)
-					die(u.path, strerror(errno));
-				close(fd);
-			}
-			of_file--;
-		}
-		undo_forget(u.path);
+		snprintf(path, sizeof(path), "%s", undo[undos - 1].path);
+		power_cut_file(path);
+		undo_forget(path);
 	}
 }
 
