@@ -92,6 +92,8 @@ static enum err root_control_make(struct mbox_root *r, struct errtext *t)
 		return ERR_OK;
 	if (e)
 		return err_sys(t, CONTROL_DIR);
+	if (r->sync != STORE_SYNC_NEVER && file_sync_dir(r->control_root_fd))
+		return err_say(t, ERR_IO, CONTROL_DIR " cannot be synced");
 	r->control_fd = file_open_dir(r->control_root_fd, CONTROL_DIR);
 	return r->control_fd < 0 ? err_sys(t, CONTROL_DIR) : ERR_OK;
 }
@@ -237,11 +239,12 @@ enum err mbox_box_open(struct store *s, const char *name, struct store_box **b_r
 	return ERR_OK;
 }
 
-/* Every level of the name, beneath .imap. */
+/* Every level of the name, beneath .imap, each synced: a journal that a power cut takes away cannot mend the file. */
 enum err mbox_control_make(struct mbox_box *b, struct errtext *t)
 {
-	enum err e = ERR_OK;
+	struct file_make how = { b->r->dir_mode, b->r->sync != STORE_SYNC_NEVER };
 	char *path;
+	enum err e;
 
 	if (b->control_fd >= 0)
 		return ERR_OK;
@@ -250,23 +253,11 @@ enum err mbox_control_make(struct mbox_box *b, struct errtext *t)
 		return e;
 	if (b->r->control_fd < 0)
 		return err_say(t, ERR_READONLY, "the mail is read-only");
-	path = mem_str(b->name);
-	for (char *p = path; !e && p; ) {
-		p = strchr(p, '/');
-		if (p)
-			*p = '\0';
-		if (mkdirat(b->r->control_fd, path, b->r->dir_mode) < 0 && errno != EEXIST)
-			e = err_sys(t, CONTROL_DIR "/%s", path);
-		if (p)
-			*p++ = '/';
-	}
-	free(path);
-	if (!e)
-		b->control_fd = file_open_dir(b->r->control_fd, b->name);
-	if (!e && b->control_fd < 0)
+	path = mem_printf("%s/", b->name);
+	b->control_fd = file_open_parent(b->r->control_fd, path, &how);
+	if (b->control_fd < 0)
 		e = err_sys(t, CONTROL_DIR "/%s", b->name);
-	if (!e && b->r->sync != STORE_SYNC_NEVER && file_sync_dir(b->r->control_fd))
-		e = err_say(t, ERR_IO, CONTROL_DIR " cannot be synced");
+	free(path);
 	return e;
 }
 

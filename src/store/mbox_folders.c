@@ -293,10 +293,11 @@ enum err mbox_remove(struct store *s, const char *name, struct errtext *t)
 	else if (unlinkat(dir, file_last(name), S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
 		e = errno == ENOTEMPTY || errno == EEXIST ? err_say(t, ERR_CANNOT, "%s has mailboxes below it", name)
 							  : err_sys(t, "%s", name);
-	if (!e) {
-		control_remove(r, name);
+	/* Were the file back after a power cut, and what lies beside it not, its modseqs would begin anew. */
+	if (!e)
 		e = synced(r, dir, t);
-	}
+	if (!e)
+		control_remove(r, name);
 	close(dir);
 	return e;
 }

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum { SECTOR = 512 }; /* bytes that a disk writes whole */
+
 /* One message on its way: what it is, what it shall be. */
 struct item {
 	struct mbox_msg *m;  /* in the map, or the pseudo message */
@@ -263,6 +265,27 @@ static enum err patch(struct plan *p, const struct item *it, struct errtext *t)
 	return ERR_OK;
 }
 
+/*
+ * Of a write across two sectors the power may let one arrive: half of a new last UID and half of the old one may be less than
+ * both, and then no UID would be believed.
+ */
+static bool may_tear(struct plan *p, const struct item *it, size_t block)
+{
+	uint64_t at = it->m->at + it->m->from_n;
+	size_t from = block, to;
+
+	if (!it->first || !p->based)
+		return false;
+	while (from < p->head.n && p->head.p[from] == p->text.p[from])
+		from++;
+	if (from == p->head.n)
+		return false;
+	to = from + span_find(span_from(buf_span(&p->head), from), '\n');
+	while (to > from && p->head.p[to - 1] == p->text.p[to - 1])
+		to--;
+	return (at + from) / SECTOR != (at + to - 1) / SECTOR;
+}
+
 static void take_facts(struct plan *p, struct item *it)
 {
 	struct mbox_map *map = &p->b->map;
@@ -292,7 +315,7 @@ static enum err in_place(struct plan *p, bool *rest_r, struct errtext *t)
 		e = compose(p, it, &h, &block, t);
 		if (e)
 			break;
-		if (p->text.n != p->head.n || h.scattered || h.block != block ||
+		if (p->text.n != p->head.n || h.scattered || h.block != block || may_tear(p, it, block) ||
 		    !mbox_block_same_lines(span_cut(buf_span(&p->text), block, h.end - block),
 					   span_cut(buf_span(&p->head), block, h.end - block))) {
 			*rest_r = true;
