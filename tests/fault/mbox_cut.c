@@ -1,9 +1,10 @@
 /*
- * An mbox whose writer dies: mbox_cut [SEED [EVERY [FIRST]]]. A child works through a script of additions, flags, keywords and expunges and
- * tells what was acknowledged. It is traced, and killed before its n-th change of a file, for every n; each time once
- * keeping all it wrote (a killed process), and once more keeping of what it had not synced in each file only the first few
- * writes, or any, or any sectors of them (a power cut). In every second case another program appends a message before the mbox is opened again. Then
- * everything that was acknowledged must be there, whole and once, under its UID, and nothing that nobody wrote.
+ * An mbox whose writer dies: mbox_cut [SEED [EVERY [FIRST]]]. A child works through a script of additions, flags, keywords and
+ * expunges and tells what was acknowledged. It is traced, and killed before its n-th change of a file, for every n; each time
+ * once keeping all it wrote (a killed process), and once more keeping of what it had not synced in each file only the first few
+ * writes, or any, or any sectors of them (a power cut). In every second case another program appends a message before the mbox
+ * is opened again. Then everything that was acknowledged must be there, whole and once, under its UID, and nothing that nobody
+ * wrote.
  *
  * Directory entries count as durable at once.
  */
