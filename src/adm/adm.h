@@ -41,6 +41,8 @@ int server_path(const struct adm *a, char *out, size_t n);
 int server_connect(const char *path); /* -1: errno */
 /* Finds the running server, or starts one without listeners, which ends with us. STATUS_OK or told. */
 int server_find(const struct adm *a, struct server *s_r);
+/* One under settings of its own (lines of a configuration), for the time being. STATUS_OK or told. */
+int server_begin(const struct adm *a, const char *settings, struct server *s_r);
 void server_end(struct server *s);
 
 /* --- users.c: whose mail --- */

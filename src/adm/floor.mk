@@ -6,6 +6,7 @@ src_adm_roostadm_SOURCES = \
 	src/adm/ctl.c \
 	src/adm/mail.c \
 	src/adm/main.c \
+	src/adm/outside.c \
 	src/adm/print.c \
 	src/adm/progress.c \
 	src/adm/relay.c \

@@ -188,7 +188,7 @@ int mail_run(const struct adm *given, const struct mailcmd *cmd, int argc, char 
 	}
 	if (r.status == STATUS_OK) {
 		progress_init(&r.progress, r.users.n);
-		if (r.source)
+		if (r.source || r.outside)
 			relay_all(&r);
 		else
 			talk_all(&r);

@@ -40,8 +40,12 @@ static void prepare_import(struct run *r, int args, char **arg, const char *sour
 {
 	r->source = source;
 	begin(&r->give, "relay give");
-	ask_add(&r->give, "-l");
-	ask_add(&r->give, arg[0]);
+	if (source) {
+		ask_add(&r->give, "-l");
+		ask_add(&r->give, arg[0]);
+	} else {
+		r->outside = arg[0];
+	}
 	end(&r->give, arg + 2, args - 2);
 	begin(&r->take, "relay take");
 	ask_add(&r->take, "-p");
@@ -52,7 +56,9 @@ static void prepare_import(struct run *r, int args, char **arg, const char *sour
 
 void relay_prepare(struct run *r, int args, char **arg, const char *source, bool subscribe)
 {
-	if (source)
+	bool outside = !source && strcmp(r->cmd->name, "import") == 0 && outside_location(arg[0]);
+
+	if (source || outside)
 		prepare_import(r, args, arg, source, subscribe);
 	else if (strcmp(r->cmd->name, "copy") == 0 || strcmp(r->cmd->name, "move") == 0)
 		prepare_copy(r, args, arg);
@@ -92,15 +98,11 @@ static void run_alone(struct run *r, const char *user)
 	talk_end(r, &t);
 }
 
-void relay_run(struct run *r, const char *user)
+static void run_both(struct run *r, const char *source, const char *user)
 {
 	struct talk give, take;
 
-	if (strcmp(user, r->source) == 0) {
-		run_alone(r, user);
-		return;
-	}
-	talk_begin(r, &give, r->source, &r->give);
+	talk_begin(r, &give, source, &r->give);
 	talk_begin(r, &take, user, &r->take);
 	join(r, &give, &take);
 	/* One complaint is enough. */
@@ -110,4 +112,27 @@ void relay_run(struct run *r, const char *user)
 		take.over = true;
 	talk_end(r, &give);
 	talk_end(r, &take);
+}
+
+static void run_outside(struct run *r, const char *user)
+{
+	struct server s;
+	int status = outside_begin(r, user, &s);
+
+	r->give.path = s.path;
+	if (status == STATUS_OK)
+		run_both(r, user, user);
+	else if (r->status == STATUS_OK)
+		r->status = status;
+	server_end(&s);
+}
+
+void relay_run(struct run *r, const char *user)
+{
+	if (r->outside)
+		run_outside(r, user);
+	else if (strcmp(user, r->source) == 0)
+		run_alone(r, user);
+	else
+		run_both(r, r->source, user);
 }

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "conf/load.h"
 
+#include "base/mem.h"
 #include "base/must.h"
 
 #include <dirent.h>
@@ -83,18 +84,16 @@ static void pause_ms(long ms)
 	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
-/* The configuration as it is, but for where it would be heard. */
-static bool write_conf(const struct adm *a, const struct server *s)
+/* These settings, but for where it would be heard. */
+static bool write_conf(const char *settings, const struct server *s)
 {
-	char path[128], *conf = realpath(a->conf, NULL);
+	char path[128];
 	FILE *f;
 	bool ok;
 
 	snprintf(path, sizeof(path), "%s/roost.conf", s->dir);
 	f = fopen(path, "we");
-	ok = conf && f &&
-	     fprintf(f, "!include %s\nbase_dir = %s\nprotocols =\n", conf, s->dir) > 0;
-	free(conf);
+	ok = f && fprintf(f, "%s\nbase_dir = %s\nprotocols =\n", settings, s->dir) > 0;
 	return f ? fclose(f) == 0 && ok : false;
 }
 
@@ -235,12 +234,12 @@ static bool make_dir(struct server *s)
 	return s->dir_fd >= 0 && fchmod(s->dir_fd, 0755) == 0;
 }
 
-static int start(const struct adm *a, struct server *s)
+int server_begin(const struct adm *a, const char *settings, struct server *s)
 {
+	*s = (struct server){ .dir_fd = -1 };
 	remove_stale();
-	if (!make_dir(s) || !write_conf(a, s)) {
-		fprintf(stderr, "%s: the server does not run, and %s cannot be made: %s\n", a->program, s->dir,
-			strerror(errno));
+	if (!make_dir(s) || !write_conf(settings, s)) {
+		fprintf(stderr, "%s: %s cannot be made: %s\n", a->program, s->dir, strerror(errno));
 		return STATUS_TEMP;
 	}
 	snprintf(s->path, sizeof(s->path), "%s/control", s->dir);
@@ -248,8 +247,19 @@ static int start(const struct adm *a, struct server *s)
 	if (s->pid > 0 && wait_for_start(s))
 		return STATUS_OK;
 	tell_errors(s);
-	fprintf(stderr, "%s: the server does not run, and none can be started (see its log)\n", a->program);
+	fprintf(stderr, "%s: no server can be started (see its log)\n", a->program);
 	return STATUS_DOWN;
+}
+
+/* None runs: one under the configuration as it is. */
+static int begin_own(const struct adm *a, struct server *s)
+{
+	char *conf = realpath(a->conf, NULL), *settings = mem_printf("!include %s", conf ? conf : a->conf);
+	int status = server_begin(a, settings, s);
+
+	free(conf);
+	free(settings);
+	return status;
 }
 
 int server_find(const struct adm *a, struct server *s_r)
@@ -266,7 +276,7 @@ int server_find(const struct adm *a, struct server *s_r)
 		return STATUS_OK;
 	}
 	if (!a->socket && (errno == ENOENT || errno == ECONNREFUSED))
-		return start(a, s_r);
+		return begin_own(a, s_r);
 	fprintf(stderr, "%s: %s: %s\n", a->program, s_r->path, strerror(errno));
 	return errno == EACCES ? STATUS_DENIED : STATUS_DOWN;
 }

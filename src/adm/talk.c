@@ -264,7 +264,7 @@ void talk_begin(struct run *r, struct talk *t, const char *user, const struct as
 	buf_init(&t->out, ASK_MAX + AHEAD + LINE_MAX_BYTES);
 	buf_init(&t->in, AHEAD + PIECE);
 	buf_init(&t->line, LINE_MAX_BYTES);
-	t->fd = server_connect(r->server.path);
+	t->fd = server_connect(ask->path ? ask->path : r->server.path);
 	if (t->fd < 0) {
 		run_fail(r, user, STATUS_DOWN, span_str(strerror(errno)));
 		t->over = t->eof = true;

@@ -34,6 +34,7 @@ struct talk {
 /* What is asked of a worker. */
 struct ask {
 	const char *command; /* borrowed */
+	const char *path;    /* borrowed: the socket of the server that is asked; NULL: the run's */
 	struct buf words;    /* own: all that follows, but --dry-run */
 };
 
@@ -44,6 +45,7 @@ struct run {
 	struct users users;
 	struct ask ask;
 	const char *source;     /* whose messages are taken; NULL: each user's own. borrowed */
+	const char *outside;    /* location of messages that are nobody's here; NULL: none. borrowed */
 	struct ask give, take;  /* of him, and of the other */
 	int data_fd;            /* -1: none */
 	struct printer *printer;
@@ -72,5 +74,11 @@ void talks_wait(struct run *r, struct talk *const *talk, size_t n);
 void relay_prepare(struct run *r, int args, char **arg, const char *source, bool subscribe);
 /* One user. */
 void relay_run(struct run *r, const char *user);
+
+/* --- outside.c: import from where no worker of a user may look --- */
+
+bool outside_location(const char *text); /* is it for us to open? */
+/* A server whose only mail is there, as user would have it. STATUS_OK or told. */
+int outside_begin(struct run *r, const char *user, struct server *s_r);
 
 #endif
