@@ -17,6 +17,8 @@
 #include "base/step.h"
 #include "store/store.h"
 
+struct idx_roll;
+
 enum acct_ns_type { ACCT_PRIVATE, ACCT_SHARED, ACCT_PUBLIC };
 enum acct_list { ACCT_LIST_NO, ACCT_LIST_CHILDREN, ACCT_LIST_YES };
 
@@ -94,6 +96,7 @@ struct acct_config {
 	bool pooled;              /* other accounts of this process may have the same shared roots */
 	const char *scratch_dir;  /* for nameless files: what is too large to be unpacked in memory; NULL: index_dir */
 	uint64_t index_cache_max; /* bytes, as in idx_config */
+	struct idx_roll *index_roll; /* likewise */
 	unsigned max_keyword_length; /* mail_max_keyword_length: 50 */
 	uint64_t lock_wait_ms;    /* most that another program's lock is waited for; 0: as long as is usual */
 	struct acct_watcher watcher; /* zeroed: none */
@@ -111,7 +114,10 @@ void acct_close(struct acct **a);
 const struct acct_config *acct_config_of(const struct acct *a);
 /* As long as it is on nothing is made unasked: no mailbox of a mailbox {} section, no INBOX. Who only looks sets it. */
 void acct_passive(struct acct *a, bool on);
-/* Something that belongs into the log (a UIDVALIDITY renewed and why, an index rebuilt): a static sentence, once; else NULL. */
+/*
+ * Something that belongs into the log (a UIDVALIDITY renewed and why, an index rebuilt): a sentence, once, good until
+ * the next call here; else NULL.
+ */
 const char *acct_note(struct acct *a);
 
 /*

@@ -47,4 +47,11 @@ enum deflate_flush {
  */
 enum err deflater_run(struct deflater *z, struct span in, enum deflate_flush flush, struct buf *out);
 
+/*
+ * What stands before n bytes that follow as they are, where a flush ended, and its length; 0: they are too many (65,535).
+ * Needs no deflater; may be called by the handler of any signal.
+ */
+enum { DEFLATE_STORED_HEAD = 5 };
+size_t deflate_stored_head(size_t n, char head[DEFLATE_STORED_HEAD]);
+
 #endif

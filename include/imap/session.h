@@ -96,6 +96,12 @@ enum err imap_session_new(const struct imap_config *config, struct imap_session 
 /* Ends the session soon: "* BYE text" is sent if the client takes it at once; on_end follows from the loop. */
 void imap_session_kick(struct imap_session *s, const char *text);
 
+/*
+ * For the handler of a signal that the process dies of; waits for nothing. The client gets the responses that are whole and
+ * a BYE, unless it would be in the middle of another response then.
+ */
+void imap_session_last_words(const struct imap_session *s);
+
 const struct imap_stats *imap_session_stats(struct imap_session *s); /* valid until on_end returns */
 const char *imap_session_state(const struct imap_session *s); /* "IDLE", "FETCH", "" between commands; a constant */
 const char *imap_session_mailbox(const struct imap_session *s); /* client name of what is selected; "" */

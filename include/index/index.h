@@ -15,8 +15,9 @@
  * Durability: commits are not synced one by one. Before the first commit of a process a synced mark
  * ("dirty, in this boot") is made; the last process to close syncs and clears it. idx_open finding a mark of another
  * boot discards the environment (rebuilt_r true).
- * Crash guard: two processes that died within opening or a transaction, with no clean close between, make the next
- * idx_open set the environment aside (data.mdb.bad) and start anew (rebuilt_r true).
+ * Crash guard: two processes that died within opening or a transaction, with no clean close between, or one that said
+ * that it was the environment's fault (idx_blame), make the next idx_open set it aside (data.mdb.bad) and start anew
+ * (rebuilt_r true).
  * Replaced: when another process destroyed the environment or its directory is gone, transactions begin with
  * ERR_CORRUPT; idx_destroy is then harmless to the new one: close, open, go on.
  *
@@ -35,6 +36,12 @@
 
 struct idx;
 struct idx_txn;
+struct guard;
+
+/* The environments that a process has open, for the handler of a signal that it dies of. Zeroed: none. */
+struct idx_roll {
+	struct guard *first;
+};
 
 struct idx_config {
 	const char *dir;    /* made (0700, or as mode says) when missing, not its parents; absolute */
@@ -46,10 +53,18 @@ struct idx_config {
 	uint64_t map_max;   /* bytes; 0: 64 GiB */
 	uint64_t map_start; /* bytes; 0: 64 MiB. Address space only; doubles when full */
 	uint64_t cache_max; /* bytes that cache records may take; 0: 1 GiB. Beyond it new messages displace old ones */
+	struct idx_roll *roll; /* borrowed until idx_close: where it is noted; NULL: nowhere */
 };
 
 /* rebuilt_r: the environment is empty: new, or the old one was discarded. ERR_CANNOT: a network file system. */
 enum err idx_open(const struct idx_config *config, struct idx **i_r, bool *rebuilt_r, struct errtext *t);
+/* Why another one, which was there at idx_open, was not to be used: a sentence about "it"; NULL: there was none. */
+const char *idx_discarded(const struct idx *i);
+/*
+ * The process dies of what it read (SIGBUS, SIGSEGV): of those it has a transaction in, or is opening, none is to be used
+ * again. Called by the signal's handler.
+ */
+void idx_blame(const struct idx_roll *r);
 void idx_close(struct idx **i);                  /* syncs, clears the mark; NULL allowed; no transaction open */
 /* Marks the environment unusable and removes its files; close and open again. No transaction may be open. */
 enum err idx_destroy(struct idx *i, struct errtext *t);

@@ -38,6 +38,11 @@ struct stream_handler {
 	 * out_max (ERR_LIMIT). Also ERR_OK: stream_finish has sent everything.
 	 */
 	void (*closed)(void *ctx, enum err why);
+	/*
+	 * The next bytes of the output are the socket's, or in the middle of being compressed. May be NULL. Only for taking note:
+	 * it is called from inside the calls that send, and must call none.
+	 */
+	void (*sent)(void *ctx, struct span bytes);
 };
 
 /* Bytes; 0 takes the default. */
@@ -80,6 +85,14 @@ void stream_push(struct stream *s);
 void stream_flush(struct stream *s);       /* sends now what the socket takes */
 bool stream_full(const struct stream *s);  /* out_high reached: stop writing until drained */
 size_t stream_pending(const struct stream *s); /* output bytes not yet taken by the socket */
+
+struct span stream_unsent(const struct stream *s); /* what is written and not "sent" yet; until the next call */
+
+/*
+ * For the handler of a signal that the process dies of: waits for nothing, takes no memory, changes nothing. The peer gets
+ * the first n bytes of stream_unsent and then text, if it can read them and its socket has room. Not under TLS.
+ */
+void stream_last_words(const struct stream *s, size_t n, struct span text);
 
 /* Sends what is left (TLS: close_notify), then closed(ctx, ERR_OK). Input is dropped from now on. */
 void stream_finish(struct stream *s);

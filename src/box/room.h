@@ -94,7 +94,8 @@ struct acct {
 	struct thread_kept *threads;      /* own: the last result of THREAD */
 	struct thread_learnt *learnt;     /* own: what it was made of */
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
-	const char *note;                 /* static sentence for the log, or NULL */
+	const char *note;                 /* sentence for the log, or NULL: static, or in */
+	char *told;                       /* own */
 	unsigned unpackings;              /* of large messages, under way */
 	bool closing, passive;
 	uint64_t kept_at;                 /* clock_ms of the last house-keeping */

@@ -15,10 +15,20 @@ static bool unusable(enum err e)
 	return e == ERR_CANNOT || e == ERR_READONLY || e == ERR_PERM;
 }
 
+static void tell_rebuilt(const struct shelf *s, const char *why)
+{
+	struct acct *a = s->acct;
+
+	free(a->told);
+	a->told = mem_printf("index %s: %s; it is built anew from the folders", s->dir ? s->dir : "in memory", why);
+	a->note = a->told;
+}
+
 static enum err open_shared(struct shelf *s, bool *rebuilt_r, struct errtext *t)
 {
 	struct idx_config there = { .dir = s->ns->index_dir, .of = s->ns->store.root, .flat = s->ns->index_flat,
-				    .mode = s->ns->index_mode, .cache_max = s->acct->config->index_cache_max };
+				    .mode = s->ns->index_mode, .cache_max = s->acct->config->index_cache_max,
+				    .roll = s->acct->config->index_roll };
 
 	s->dir = there.dir;
 	return idx_open(&there, &s->idx, rebuilt_r, t);
@@ -39,8 +49,9 @@ static enum err open_own(struct shelf *s, bool *rebuilt_r, struct errtext *t)
 	const struct acct_config *c = s->acct->config;
 	const char *root = inbox_root(c);
 	struct idx_config there = { .dir = c->index_dir, .of = root, .memory = c->index_memory, .flat = c->index_flat,
-				    .cache_max = c->index_cache_max };
-	struct idx_config instead = { .dir = c->index_fallback, .of = root, .cache_max = c->index_cache_max };
+				    .cache_max = c->index_cache_max, .roll = c->index_roll };
+	struct idx_config instead = { .dir = c->index_fallback, .of = root, .cache_max = c->index_cache_max,
+				      .roll = c->index_roll };
 	enum err e = idx_open(&there, &s->idx, rebuilt_r, t);
 
 	s->dir = c->index_memory ? NULL : c->index_dir;
@@ -61,6 +72,8 @@ enum err shelf_open(struct shelf *s, struct errtext *t)
 	e = s->ns ? open_shared(s, &rebuilt, t) : open_own(s, &rebuilt, t);
 	if (e)
 		return e;
+	if (idx_discarded(s->idx))
+		tell_rebuilt(s, idx_discarded(s->idx));
 	/* Whoever was open knew another environment. */
 	for (struct mailbox *mb = s->acct->boxes; mb; mb = mb->next) {
 		if (mb->space->shelf != s)
@@ -82,7 +95,7 @@ enum err shelf_repair(struct shelf *s, struct errtext *t)
 		(void)idx_destroy(s->idx, NULL);
 		idx_close(&s->idx);
 	}
-	s->acct->note = "the index was damaged or removed and is built anew from the folders";
+	tell_rebuilt(s, "it was damaged or removed");
 	for (struct mailbox *mb = s->acct->boxes; mb; mb = mb->next) {
 		if (mb->space->shelf != s)
 			continue;
@@ -263,4 +276,5 @@ void shelves_close(struct acct *a)
 	for (size_t i = 0; i < a->shelves; i++)
 		idx_close(&a->shelf[i].idx);
 	free(a->shelf);
+	free(a->told);
 }

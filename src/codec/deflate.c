@@ -162,3 +162,16 @@ enum err deflater_run(struct deflater *z, struct span in, enum deflate_flush flu
 	} while (z->z.avail_out == 0);
 	return ERR_OK;
 }
+
+/* RFC 1951 section 3.2.4: not the last block, stored; the length, low byte first; its complement. */
+size_t deflate_stored_head(size_t n, char head[DEFLATE_STORED_HEAD])
+{
+	if (n > UINT16_MAX)
+		return 0;
+	head[0] = 0;
+	for (int i = 0; i < 2; i++) {
+		head[1 + i] = (char)(n >> 8 * i);
+		head[3 + i] = (char)(~n >> 8 * i);
+	}
+	return DEFLATE_STORED_HEAD;
+}

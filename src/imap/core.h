@@ -10,6 +10,7 @@
 #include "box/patience.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "wire/imap_speech.h"
 
 enum {
 	IMAP_BAD_MAX = 20,                /* bad commands in a row that end the session */
@@ -65,6 +66,7 @@ struct imap_session {
 	struct arena *arena;         /* own: of the session's life */
 	struct stream *stream;       /* own */
 	struct imap_lex *lex;        /* own */
+	struct imap_speech heard;    /* what has been sent to the client */
 	struct view *view;           /* own: what is selected, or NULL */
 	struct imap_hooks hooks;
 	uint64_t masked[IMAP_MODULES_MAX / 64]; /* modules that are not there, by their place in the list */

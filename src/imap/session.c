@@ -133,6 +133,18 @@ void imap_session_kick(struct imap_session *s, const char *text)
 	imap_session_bye(s, IMAP_END_KICKED, NULL, arena_str(s->arena, text));
 }
 
+void imap_session_last_words(const struct imap_session *s)
+{
+	struct imap_speech heard = s->heard;
+	size_t whole;
+
+	if (s->phase == IMAP_ENDING)
+		return;
+	whole = imap_speech_add(&heard, stream_unsent(s->stream));
+	if (whole || imap_speech_between(&s->heard))
+		stream_last_words(s->stream, whole, SPAN(IMAP_LAST_WORDS));
+}
+
 /* ---- time ---- */
 
 static uint64_t life_limit(const struct imap_session *s)
@@ -244,10 +256,18 @@ static void on_closed(void *ctx, enum err why)
 	loop_later(s->cfg.loop, &s->last, on_last, s);
 }
 
+static void on_sent(void *ctx, struct span bytes)
+{
+	struct imap_session *s = ctx;
+
+	imap_speech_add(&s->heard, bytes);
+}
+
 static const struct stream_handler session_handler = {
 	.input = on_input,
 	.drained = on_drained,
 	.closed = on_closed,
+	.sent = on_sent,
 };
 
 /* ---- birth ---- */

@@ -402,15 +402,21 @@ static void remove_names(struct idx *i)
 /* Within the door: the environment as it should be used, discarding what may not be. */
 static enum err settle(struct idx *i, enum guard_verdict verdict, bool *fresh_r, struct errtext *t)
 {
+	static const char *const why[] = {
+		[GUARD_DISCARD] = "it was not closed when the machine stopped, or is not all there",
+		[GUARD_ASIDE] = "it killed a process that read it",
+	};
 	enum err e;
 
 	if (verdict != GUARD_KEEP) {
+		i->discarded = why[verdict];
 		remove_files(i, verdict == GUARD_ASIDE);
 		guard_renew(&i->guard);
 	}
 	e = attach(i, fresh_r, t);
 	if (e != ERR_CORRUPT)
 		return e;
+	i->discarded = "it cannot be read, or is not that of this mail";
 	remove_files(i, true);
 	guard_renew(&i->guard);
 	return attach(i, fresh_r, t);
@@ -452,7 +458,7 @@ static enum err open_once(const struct idx_config *config, struct idx **i_r, boo
 		i->map_start = smallest_map;
 	e = open_dir(i, config, t);
 	if (!e)
-		e = guard_open(&i->guard, i, t);
+		e = guard_open(&i->guard, i, config->roll, t);
 	if (e)
 		goto fail;
 	i->guard.nameless = i->memory;
@@ -557,6 +563,11 @@ enum err idx_destroy(struct idx *i, struct errtext *t)
 	guard_unlock(&i->guard);
 	i->gone = true;
 	return ERR_OK;
+}
+
+const char *idx_discarded(const struct idx *i)
+{
+	return i->discarded;
 }
 
 bool idx_turn(struct idx *i, bool wait)

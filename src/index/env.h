@@ -26,6 +26,7 @@ struct idx {
 	bool grow;             /* the map was full: grow it before the next transaction */
 	bool panicked;         /* LMDB gave up: reopen before the next transaction */
 	bool gone;             /* destroyed */
+	const char *discarded; /* a constant: why the one before was not to be used, or NULL */
 	uint64_t looked_us;    /* clock_us when the file was last seen to be there */
 	uint64_t file;         /* env_file_id of the data file */
 	uint64_t of;           /* and of the directory of the mail; 0: nobody asks */

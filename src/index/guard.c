@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <utlist.h>
 
 enum {
 	SLOTS = 128,
@@ -207,12 +208,12 @@ enum guard_verdict guard_judge(const struct guard *g, bool have_data)
 	return p->deaths >= DEATHS ? GUARD_ASIDE : GUARD_KEEP;
 }
 
-enum err guard_open(struct guard *g, const struct idx *idx, struct errtext *t)
+enum err guard_open(struct guard *g, const struct idx *idx, struct idx_roll *roll, struct errtext *t)
 {
 	off_t size = 0;
 	enum err e;
 
-	*g = (struct guard){ .fd = -1, .slot = SLOTS };
+	*g = (struct guard){ .fd = -1, .slot = SLOTS, .roll = roll };
 	e = open_file(g, idx, &size, t);
 	if (e)
 		return e;
@@ -230,6 +231,8 @@ enum err guard_open(struct guard *g, const struct idx *idx, struct errtext *t)
 		return err_say(t, ERR_INUSE, "index is open in too many processes");
 	}
 	g->generation = g->page->generation;
+	if (roll)
+		DL_APPEND(roll->first, g);
 	return ERR_OK;
 }
 
@@ -317,8 +320,17 @@ void guard_forgive(struct guard *g)
 	g->page->deaths = 0;
 }
 
+void idx_blame(const struct idx_roll *r)
+{
+	for (const struct guard *g = r->first; g; g = g->next)
+		if (g->page->slot[g->slot] == SLOT_BUSY)
+			g->page->deaths = DEATHS;
+}
+
 void guard_close(struct guard *g)
 {
+	if (g->roll)
+		DL_DELETE(g->roll->first, g);
 	g->page->slot[g->slot] = SLOT_FREE;
 	munmap(g->page, FILE_SIZE);
 	close(g->fd);

@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 struct guard_page;
+struct idx_roll;
 
 struct guard {
 	int fd;
@@ -37,21 +38,23 @@ struct guard {
 	bool marked;   /* this process has made sure of the dirty mark */
 	bool nameless; /* the file was unlinked on purpose */
 	bool fresh;    /* there was none, or no sound one, when it was opened */
+	struct idx_roll *roll; /* borrowed: where it is one of those below; NULL: nowhere */
+	struct guard *next, *prev;
 };
 
 enum guard_verdict {
 	GUARD_KEEP,    /* the environment may be opened */
 	GUARD_DISCARD, /* not trusted: dirty in another boot, or the guard itself is new */
-	GUARD_ASIDE,   /* it killed two processes */
+	GUARD_ASIDE,   /* it killed two processes, or one for certain */
 };
 
 struct idx;
 
 /*
- * Registers this process and leaves the door locked; the file lies in the directory of idx, by the name and for whom it
- * says. ERR_INUSE: the door stayed locked for three seconds, or all slots are taken.
+ * Registers this process, and itself in roll (may be NULL), and leaves the door locked; the file lies in the directory of
+ * idx, by the name and for whom it says. ERR_INUSE: the door stayed locked for three seconds, or all slots are taken.
  */
-enum err guard_open(struct guard *g, const struct idx *idx, struct errtext *t);
+enum err guard_open(struct guard *g, const struct idx *idx, struct idx_roll *roll, struct errtext *t);
 /* have_data: there is a data file, which only who has locked the door can tell. */
 enum guard_verdict guard_judge(const struct guard *g, bool have_data);
 void guard_renew(struct guard *g);  /* door locked: discarded; clean, generation + 1 */

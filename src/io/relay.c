@@ -19,7 +19,7 @@ struct relay {
 	struct loop_task over;
 	bool is_over;
 	enum err why;
-	relay_fn *done;
+	const struct relay_handler *handler; /* borrowed */
 	void *ctx;
 	uint64_t bytes_in, bytes_out;
 };
@@ -28,7 +28,7 @@ static void relay_on_over(void *ctx)
 {
 	struct relay *r = ctx;
 
-	r->done(r->ctx, r->why);
+	r->handler->over(r->ctx, r->why);
 }
 
 static void relay_end(struct relay *r, enum err why)
@@ -87,12 +87,16 @@ static void relay_on_linger(void *ctx)
 	relay_end(ctx, ERR_CLOSED);
 }
 
-/* The far end closed: the client gets what is left, and a close_notify. */
+/* The far end closed: the client gets what is left, a last word where there is one, and a close_notify. */
 static void relay_far_ended(struct relay *r)
 {
+	const char *last = r->handler->left && !r->client_ended ? r->handler->left(r->ctx) : NULL;
+
 	r->fd_ended = true;
 	r->fd_blocked = false;
 	relay_watch(r);
+	if (last)
+		stream_write_str(r->client, last);
 	stream_finish(r->client);
 	loop_timer_set(r->loop, &r->linger, RELAY_LINGER_MS, relay_on_linger, r);
 }
@@ -105,6 +109,8 @@ static void relay_down(struct relay *r)
 
 	if (n > 0) {
 		r->bytes_out += (uint64_t)n;
+		if (r->handler->said)
+			r->handler->said(r->ctx, span_of(scratch, (size_t)n));
 		stream_write(r->client, span_of(scratch, (size_t)n));
 		relay_watch(r);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -153,14 +159,15 @@ static const struct stream_handler relay_handler = {
 	.closed = relay_on_closed,
 };
 
-struct relay *relay_new(struct loop *l, struct stream **client_take, int fd_take, relay_fn *done, void *ctx)
+struct relay *relay_new(struct loop *l, struct stream **client_take, int fd_take,
+			const struct relay_handler *handler, void *ctx)
 {
 	static const struct stream_limits limits = { .in_max = LOOP_SCRATCH, .out_high = 16384,
 						     .out_low = 1 };
 	struct relay *r = mem_alloc(sizeof(*r));
 
 	fcntl(fd_take, F_SETFL, fcntl(fd_take, F_GETFL) | O_NONBLOCK);
-	*r = (struct relay){ .loop = l, .client = *client_take, .fd = fd_take, .done = done, .ctx = ctx };
+	*r = (struct relay){ .loop = l, .client = *client_take, .fd = fd_take, .handler = handler, .ctx = ctx };
 	*client_take = NULL;
 	r->io = loop_add(l, fd_take, 0, relay_on_far, r);
 	stream_set_handler(r->client, &relay_handler, r);

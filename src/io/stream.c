@@ -222,11 +222,13 @@ static void stream_on_io(void *ctx, unsigned events)
 	stream_release(s);
 }
 
-/* Unread input would make close() reset the connection under the peer's last lines. */
-static void stream_drop_input(struct stream *s)
+/* Unread input would make the closing reset the connection under the peer's last lines. */
+void stream_drop_input(const struct stream *s)
 {
-	for (int i = 0; i < 4; i++)
-		if (recv(s->fd, loop_scratch(s->loop), LOOP_SCRATCH, MSG_DONTWAIT) <= 0)
+	char piece[16384];
+
+	for (int i = 0; i < 16; i++)
+		if (recv(s->fd, piece, sizeof(piece), MSG_DONTWAIT) <= 0)
 			break;
 }
 
@@ -447,8 +449,8 @@ void stream_insert(struct stream *s, struct stream_filter *f, struct buf *raw)
 	buf_add_span(raw, in);
 	s->bytes_in -= in.n; /* counted again when it has passed */
 	stream_consume(s, in.n);
-	buf_add_span(&f->out, span_from(buf_span(&s->out), s->out_off));
-	s->bytes_sent += s->out.n - s->out_off;
+	buf_add_span(&f->out, stream_unsent(s));
+	stream_sent(s, stream_unsent(s));
 	buf_clear(&s->out);
 	s->out_off = 0;
 	s->filter = f;

@@ -114,6 +114,15 @@ static void deflating_rest(struct stream *s)
 		deflater_free(&deflating(s)->deflater);
 }
 
+static size_t deflating_pass(const struct stream *s, size_t n, char head[STREAM_PASS_HEAD])
+{
+	const struct stream_filter *f = s->filter;
+
+	if (f->held || f->out.n > f->out_off)
+		return 0;
+	return deflate_stored_head(n, head);
+}
+
 static void deflating_free(struct stream *s)
 {
 	struct deflating *d = deflating(s);
@@ -130,6 +139,7 @@ static const struct stream_filter_ops deflate_ops = {
 	.pending = deflating_pending,
 	.write = deflating_write,
 	.rest = deflating_rest,
+	.pass = deflating_pass,
 	.free = deflating_free,
 };
 

@@ -16,6 +16,8 @@ enum stream_phase {
 	STREAM_TLS,
 };
 
+enum { STREAM_PASS_HEAD = 8 };
+
 /*
  * What stands between the stream's buffers and the wire once stream_insert has put it there. Reached through
  * a table, so that a program that never compresses does not link the library.
@@ -27,6 +29,11 @@ struct stream_filter_ops {
 	/* Takes bytes into filter->out, or keeps some back (held); full: keeps none. False: no memory. */
 	bool (*write)(struct stream *s, struct span bytes, bool full);
 	void (*rest)(struct stream *s);          /* everything is sent: gives memory back */
+	/*
+	 * What makes the next n bytes fit for the wire as they are, written to head, and its length; 0: impossible. For
+	 * stream_last_words, under the same rules.
+	 */
+	size_t (*pass)(const struct stream *s, size_t n, char head[STREAM_PASS_HEAD]);
 	void (*free)(struct stream *s);
 };
 
@@ -88,6 +95,10 @@ void stream_end(struct stream *s, enum err e, const char *why);
 void stream_end_tls(struct stream *s, enum tls_result res);
 /* All plain output is sent: what was waiting for that (TLS, finish). */
 void stream_sent_all(struct stream *s);
+/* Takes what the peer has sent and nobody will read; as stream_last_words. */
+void stream_drop_input(const struct stream *s);
+/* Counts what is the socket's or the filter's, and tells the owner. */
+void stream_sent(struct stream *s, struct span bytes);
 /* Sends pending output until done or blocked; only when not blocked. */
 void stream_send(struct stream *s);
 bool stream_can_send(const struct stream *s);

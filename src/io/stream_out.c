@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -13,9 +14,9 @@ enum {
 	STREAM_DIRECT = 8192,     /* a write from here on goes to the socket without a copy */
 };
 
-static size_t stream_unsent(const struct stream *s)
+struct span stream_unsent(const struct stream *s)
 {
-	return s->out.n - s->out_off;
+	return span_from(buf_span(&s->out), s->out_off);
 }
 
 /* Of what was sent TLS may keep some until the socket has room. */
@@ -28,7 +29,7 @@ size_t stream_pending(const struct stream *s)
 {
 	const struct stream_filter *f = s->filter;
 
-	return stream_unsent(s) + (f ? f->out.n - f->out_off + f->held : 0) + stream_held(s);
+	return stream_unsent(s).n + (f ? f->out.n - f->out_off + f->held : 0) + stream_held(s);
 }
 
 bool stream_full(const struct stream *s)
@@ -38,12 +39,19 @@ bool stream_full(const struct stream *s)
 
 uint64_t stream_bytes_out(const struct stream *s)
 {
-	return s->bytes_sent + stream_unsent(s);
+	return s->bytes_sent + stream_unsent(s).n;
 }
 
 bool stream_can_send(const struct stream *s)
 {
 	return !s->over && s->phase != STREAM_TLS_HANDSHAKE;
+}
+
+void stream_sent(struct stream *s, struct span bytes)
+{
+	s->bytes_sent += bytes.n;
+	if (bytes.n && s->handler->sent)
+		s->handler->sent(s->ctx, bytes);
 }
 
 /* One try at a and then b; under TLS b must be empty unless a is. */
@@ -75,10 +83,12 @@ static size_t stream_drain(struct stream *s, struct buf *out, size_t *off, struc
 
 		res = stream_put(s, span_from(buf_span(out), *off), span_from(extra, gone), &put);
 		from_out = put < had ? put : had;
+		if (!s->filter) {
+			stream_sent(s, span_cut(buf_span(out), *off, from_out));
+			stream_sent(s, span_cut(extra, gone, put - from_out));
+		}
 		*off += from_out;
 		gone += put - from_out;
-		if (!s->filter)
-			s->bytes_sent += put;
 	}
 	if (*off == out->n) {
 		buf_clear(out);
@@ -106,7 +116,7 @@ static size_t stream_send_with(struct stream *s, struct span extra)
 static void stream_squeeze(struct stream *s, bool full)
 {
 	struct stream_filter *f = s->filter;
-	struct span bytes = span_from(buf_span(&s->out), s->out_off);
+	struct span bytes = stream_unsent(s);
 
 	if (!f || s->over)
 		return;
@@ -118,7 +128,7 @@ static void stream_squeeze(struct stream *s, bool full)
 		stream_end(s, ERR_LIMIT, "too much output waits for the client");
 		return;
 	}
-	s->bytes_sent += bytes.n;
+	stream_sent(s, bytes);
 	buf_clear(&s->out);
 	s->out_off = 0;
 }
@@ -252,4 +262,21 @@ void stream_printf(struct stream *s, const char *fmt, ...)
 		buf_add(out, line, (size_t)n);
 	}
 	stream_push(s);
+}
+
+void stream_last_words(const struct stream *s, size_t n, struct span text)
+{
+	const struct stream_filter *f = s->filter;
+	struct span rest = span_cut(stream_unsent(s), 0, n);
+	char head[STREAM_PASS_HEAD];
+	size_t head_n = f ? f->ops->pass(s, rest.n + text.n, head) : 0;
+	struct iovec iov[] = { { head, head_n },
+			       { (void *)(uintptr_t)rest.p, rest.n },
+			       { (void *)(uintptr_t)text.p, text.n } };
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 3 };
+
+	if (s->over || s->freed || s->finishing || s->phase != STREAM_PLAIN || (f && head_n == 0))
+		return;
+	if (sendmsg(s->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		stream_drop_input(s);
 }

@@ -388,12 +388,33 @@ enum err client_handoff(struct client *c, const uint8_t ticket[], struct span ta
 	return e;
 }
 
-static void on_relay_end(void *ctx, enum err why)
+static void on_relay_said(void *ctx, struct span bytes)
+{
+	struct client *c = ctx;
+
+	if (c->front->overheard)
+		c->front->overheard(c, bytes);
+}
+
+static const char *on_relay_left(void *ctx)
+{
+	const struct client *c = ctx;
+
+	return c->front->orphaned ? c->front->orphaned(c) : NULL;
+}
+
+static void on_relay_over(void *ctx, enum err why)
 {
 	struct client *c = ctx;
 
 	client_close(&c);
 }
+
+static const struct relay_handler client_relay = {
+	.said = on_relay_said,
+	.left = on_relay_left,
+	.over = on_relay_over,
+};
 
 void client_handed(struct client *c)
 {
@@ -405,7 +426,7 @@ void client_handed(struct client *c)
 		return;
 	}
 	stream_set_limits(c->stream, &relay_limits);
-	c->relay = relay_new(c->login->loop, &c->stream, c->far_fd, on_relay_end, c);
+	c->relay = relay_new(c->login->loop, &c->stream, c->far_fd, &client_relay, c);
 	c->far_fd = -1;
 }
 

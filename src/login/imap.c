@@ -319,6 +319,17 @@ static void input(struct client *c)
 	}
 }
 
+static void overheard(struct client *c, struct span bytes)
+{
+	imap_speech_add(&c->heard, bytes);
+}
+
+/* A worker that goes in peace has said BYE. */
+static const char *orphaned(const struct client *c)
+{
+	return imap_speech_between(&c->heard) ? IMAP_LAST_WORDS : NULL;
+}
+
 const struct front front_imap = {
 	.service = "imap",
 	.log_name = "imap-login",
@@ -334,4 +345,6 @@ const struct front front_imap = {
 	.quit = logon_quit,
 	.gone = logon_gone,
 	.free = free_front,
+	.overheard = overheard,
+	.orphaned = orphaned,
 };

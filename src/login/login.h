@@ -15,6 +15,7 @@
 #include "io/stream.h"
 #include "io/tls.h"
 #include "ipc/chan.h"
+#include "wire/imap_speech.h"
 
 #include <uthash.h>
 
@@ -30,7 +31,7 @@ enum {
 
 struct client;
 
-/* A protocol. All functions are there. */
+/* A protocol. All functions are there, but where it says so. */
 struct front {
 	const char *service;  /* "imap", "lmtp" */
 	const char *log_name; /* of its log lines */
@@ -47,6 +48,9 @@ struct front {
 	void (*quit)(struct client *c);     /* the process must go: end as soon as it is polite */
 	void (*gone)(struct client *c, const char *why); /* the peer closed or failed; say so in the log */
 	void (*free)(struct client *c);     /* c->state, unless that is NULL */
+	/* Behind a handoff under TLS, without a state; may be missing: what the worker says; what to say when it has died. */
+	void (*overheard)(struct client *c, struct span bytes);
+	const char *(*orphaned)(const struct client *c); /* NULL: nothing, it is not the time for it */
 };
 
 extern const struct front front_imap, front_lmtp;
@@ -57,6 +61,7 @@ struct client {
 	const struct conf *conf;    /* borrowed: the settings for this connection */
 	struct stream *stream;      /* own; NULL while a plain connection waits for its worker, or relayed */
 	struct relay *relay;        /* own; after a handoff under TLS */
+	struct imap_speech heard;   /* of front_imap: what came that way */
 	int fd;                     /* own; -1, or a plain connection that waits for its worker */
 	int far_fd;                 /* own; -1, or our end for the relay until the worker has the other */
 	struct net_end remote, local;

@@ -358,6 +358,7 @@ enum err account_config(struct account *a, struct span extra, struct errtext *t)
 	a->config.share = share;
 	a->config.shares = shares;
 	a->config.index_cache_max = conf_u64(a->w->conf, CONF_MAIL_CACHE_MAX_SIZE);
+	a->config.index_roll = &a->w->indexes;
 	a->config.max_keyword_length = (unsigned)conf_u64(a->w->conf, CONF_MAIL_MAX_KEYWORD_LENGTH);
 	return conf_index_fallback(a->w->conf, &owner, a->arena, &a->config.index_fallback, t);
 }

@@ -59,6 +59,7 @@ enum err account_get(struct worker *w, const struct msg_user *u, struct account 
 			return e;
 		}
 		HASH_ADD_KEYPTR(hh, w->accounts, a->user, u->user.n, a);
+		log_notes(a);
 		if (acct_busy(a->acct))
 			account_busy(a);
 	}

@@ -4,8 +4,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lmtp/delivery.h"
+#include "wire/imap_speech.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -17,6 +19,8 @@ static void job_free(struct job *j)
 	jobs_free(&j->admin);
 	if (j->a != NULL)
 		account_release(j->a, !span_eq_str(span_str(j->service), "adm"));
+	if (j->fd >= 0)
+		close(j->fd);
 	free(j->service);
 	free(j->id);
 	free(j->rip);
@@ -61,6 +65,7 @@ static struct job *job_new(struct worker *w, uint32_t number, const struct msg_c
 	struct job *j = mem_alloc(sizeof(*j));
 	j->w = w;
 	j->number = number;
+	j->fd = -1;
 	j->service = span_dup(conn->service);
 	j->id = span_dup(conn->session);
 	j->rip = span_dup(conn->rip);
@@ -141,16 +146,19 @@ enum err attach(void *ctx, struct chan *c, struct msg_in *m)
 	struct span input = msg_get_blob(m, INPUT_MAX);
 	if (!msg_end(m) || m->nfd != 1 || w->kind == 0)
 		return ERR_PROTO;
-	int fd = msg_take_fd(m), spare = dup(fd);
+	int fd = msg_take_fd(m);
 	struct job *j = job_new(w, m->id, &conn, &user);
+	j->fd = dup(fd);
 	enum err e = start(j, &conn, &user, tag, input, fd, &why);
 	if (e != ERR_OK) {
 		log_write_as(j->name, LOG_LVL_ERROR, "cannot open the mail of the user: %s",
 			     why.text[0] != '\0' ? why.text : err_name(e));
-		apologise(j->service, spare, tag);
+		apologise(j->service, j->fd, tag);
 		job_end(j);
+		return ERR_OK;
 	}
-	close(spare);
+	close(j->fd);
+	j->fd = -1;
 	return ERR_OK;
 }
 
@@ -182,4 +190,16 @@ void jobs_quit(struct worker *w)
 	struct job *j, *next;
 	DL_FOREACH_SAFE (w->jobs, j, next)
 		job_kick(j, "Server shutting down.");
+}
+
+void jobs_last_words(const struct worker *w)
+{
+	static const char words[] = IMAP_LAST_WORDS;
+	const struct job *j;
+	DL_FOREACH (w->jobs, j) {
+		if (j->imap != NULL)
+			imap_session_last_words(j->imap);
+		else if (j->fd >= 0 && strcmp(j->service, "imap") == 0)
+			send(j->fd, words, sizeof(words) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
 }

@@ -9,6 +9,7 @@
 #include "conf/export.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +68,39 @@ static void tick(void *ctx)
 		account_stir(a);
 	}
 	loop_timer_set(w->h.loop, &w->tick, TICK_MS, tick, w);
+}
+
+/* --- the sudden end -------------------------------------------------------------------------- */
+
+/*
+ * An index that somebody writes over or cuts while it is mapped is found out by one of these; whatever else goes wrong, too,
+ * if not by SIGKILL. Those connected hear of it, then the signal does what it would have done.
+ */
+static const int crashes[] = { SIGBUS, SIGSEGV, SIGABRT, SIGILL, SIGFPE };
+
+static struct {
+	struct worker *w;
+	struct sigaction before[ARRAY_LEN(crashes)];
+} dying;
+
+static void on_crash(int signo, siginfo_t *info, void *context)
+{
+	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
+		sigaction(crashes[i], &dying.before[i], NULL);
+	jobs_last_words(dying.w);
+	if (signo == SIGBUS || signo == SIGSEGV)
+		idx_blame(&dying.w->indexes);
+	if (info->si_code <= 0) /* it was sent, and does not come again by itself */
+		raise(signo);
+}
+
+static void watch_crashes(struct worker *w)
+{
+	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO };
+	sigemptyset(&sa.sa_mask);
+	dying.w = w;
+	for (size_t i = 0; i < ARRAY_LEN(crashes); i++)
+		sigaction(crashes[i], &sa, &dying.before[i]);
 }
 
 /* --- assignment ----------------------------------------------------------------------------- */
@@ -159,6 +193,7 @@ static enum err on_assign(void *ctx, struct chan *c, struct msg_in *m)
 	a->confine.prepare_ctx = a;
 	helper_become(h, &a->confine);
 	w->kind = a->kind;
+	watch_crashes(w);
 	if (w->kind == WORKER_SINGLE)
 		proc_title(&h->self, a->title);
 	else

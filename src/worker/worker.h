@@ -9,6 +9,7 @@
 #include "box/acct.h"
 #include "conf/conf.h"
 #include "imap/session.h"
+#include "index/index.h"
 #include "io/watch.h"
 #include "jobs/jobs.h"
 #include "proc/helper.h"
@@ -27,6 +28,7 @@ struct worker {
 	bool acl_told;         /* the log knows that a dovecot-acl is not read */
 	struct account *accounts;  /* by user name */
 	struct job *jobs;          /* everything attached */
+	struct idx_roll indexes;   /* those that are open */
 	struct watch_set *watches; /* own; NULL: none to be had, sessions poll */
 	struct door *doors;        /* to lock files that we may not make ourselves */
 	struct loop_timer linger, tick, rest;
@@ -78,6 +80,7 @@ struct job {
 	struct imap_session *imap; /* borrowed: frees itself */
 	struct delivery *delivery; /* frees itself at its end */
 	struct jobs *admin;        /* own */
+	int fd;                    /* own; -1, or as long as it is none of these three */
 	struct job *prev, *next;
 };
 
@@ -85,6 +88,7 @@ enum err attach(void *ctx, struct chan *c, struct msg_in *m); /* MSG_ATTACH */
 enum err kick(void *ctx, struct chan *c, struct msg_in *m);   /* MSG_KICK */
 void job_end(struct job *j);                                  /* tells the master, frees */
 void jobs_quit(struct worker *w);                             /* says BYE to all */
+void jobs_last_words(const struct worker *w);                 /* likewise, while it dies: for a signal's handler */
 
 /* Memory that was needed for a moment goes back to the system soon, also when others never pause. */
 void worker_rest(struct worker *w);

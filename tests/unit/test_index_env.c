@@ -200,6 +200,34 @@ static void crash_guard(void **state)
 	assert_false(visit(f)); /* not within a transaction: no fault of the index */
 }
 
+static struct idx_roll roll;
+
+static void on_death(int sig)
+{
+	idx_blame(&roll);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* Who dies of what he read says so: one death is enough then, but not one that had nothing to do with it. */
+static void blamed(void **state)
+{
+	struct fix *f = *state;
+
+	f->config.roll = &roll;
+	signal(SIGBUS, on_death);
+	assert_true(visit(f));
+	assert_null(roll.first);
+	death(f, IDLE, SIGBUS);
+	assert_false(visit(f));
+	death(f, READING, SIGBUS);
+	assert_int_equal(guard_byte(f, GUARD_DEATHS), 2);
+	assert_true(visit(f));
+	assert_true(exists(f, "data.mdb.bad"));
+	assert_false(visit(f));
+	signal(SIGBUS, SIG_DFL);
+}
+
 /* Readers wait for no writer. */
 static void death_reading(struct fix *f)
 {
@@ -733,7 +761,7 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(crash_guard),       T(alive_beside_dead), T(dirty_mark),
+		T(crash_guard),       T(blamed),            T(alive_beside_dead), T(dirty_mark),
 		T(mark_of_this_boot), T(sync_cleans),       T(bad_files),
 		T(wild_head),         T(two_opened),        T(no_directory), T(panic),
 		T(rests),

@@ -119,6 +119,34 @@ static void test_relay(void **state)
 	assert_true(SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN);
 }
 
+/* What a client hears when his worker is gone that said this last. */
+static const char *orphaned_after(const char *text)
+{
+	fake_connect_tls(&f, &front_imap, true);
+	handshake();
+	say("");
+	say("c LOGIN u secret\r\n");
+	assert_true(dprintf(f.session, "%s", text) >= 0);
+	close(f.session);
+	f.session = -1;
+	return say("");
+}
+
+static void test_orphan(void **state)
+{
+	assert_string_equal(orphaned_after("* 1 EXISTS\r\n"), "* 1 EXISTS\r\n" IMAP_LAST_WORDS);
+}
+
+static void test_orphan_in_literal(void **state)
+{
+	assert_string_equal(orphaned_after("* 1 FETCH (BODY[] {9}\r\nx\r\n"), "* 1 FETCH (BODY[] {9}\r\nx\r\n");
+}
+
+static void test_no_orphan(void **state)
+{
+	assert_string_equal(orphaned_after("* BYE out\r\nd OK out\r\n"), "* BYE out\r\nd OK out\r\n");
+}
+
 static void test_starttls(void **state)
 {
 	fake_connect(&f, &front_imap);
@@ -175,6 +203,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_injection, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lmtp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_handshake, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_orphan_in_literal, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_orphan, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, setup_all, teardown_all);

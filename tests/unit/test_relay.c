@@ -40,7 +40,9 @@ static void on_secured(void *ctx)
 {
 	struct site *d = ctx;
 
-	d->r = relay_new(d->l, &d->s, d->worker, on_over, d);
+	static const struct relay_handler over = { .over = on_over };
+
+	d->r = relay_new(d->l, &d->s, d->worker, &over, d);
 }
 
 static void on_closed(void *ctx, enum err why)
@@ -48,7 +50,7 @@ static void on_closed(void *ctx, enum err why)
 	fail_msg("closed before the relay: %s", err_name(why));
 }
 
-static const struct stream_handler handler = { on_input, NULL, on_secured, NULL, on_closed };
+static const struct stream_handler handler = { .input = on_input, .secured = on_secured, .closed = on_closed };
 
 static void on_guard(void *ctx)
 {

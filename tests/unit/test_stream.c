@@ -74,8 +74,8 @@ static void on_closed(void *ctx, enum err why)
 	d->why = why;
 }
 
-static const struct stream_handler plain = { on_input, on_drained, NULL, NULL, on_closed };
-static const struct stream_handler half = { on_input, on_drained, NULL, on_ended, on_closed };
+static const struct stream_handler plain = { .input = on_input, .drained = on_drained, .closed = on_closed };
+static const struct stream_handler half = { .input = on_input, .drained = on_drained, .ended = on_ended, .closed = on_closed };
 
 static void begin(struct side *d, const struct stream_limits *limits)
 {
@@ -324,6 +324,65 @@ static void test_free_inside(void **state)
 	end(&d);
 }
 
+static void on_sent(void *ctx, struct span bytes)
+{
+	struct side *d = ctx;
+
+	buf_add_span(&d->got, bytes);
+}
+
+/* What the peer can read now. */
+static const char *heard(struct side *d)
+{
+	static char text[4096];
+	ssize_t n = recv(d->peer, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+/* The owner hears of every byte when it goes, and only then. */
+static void test_sent(void **state)
+{
+	static const struct stream_handler listens = { .closed = on_closed, .sent = on_sent };
+	char big[20000];
+	struct side d;
+
+	memset(big, 'x', sizeof(big));
+	begin(&d, NULL);
+	stream_set_handler(d.s, &listens, &d);
+	stream_write_str(d.s, "one ");
+	assert_int_equal(d.got.n, 0);
+	stream_write(d.s, span_of(big, sizeof(big))); /* goes at once, with what was before it */
+	assert_int_equal(d.got.n, 4 + sizeof(big));
+	assert_memory_equal(d.got.p, "one xx", 6);
+	stream_write_str(d.s, "two");
+	assert_true(span_eq_str(stream_unsent(d.s), "two"));
+	settle(&d);
+	assert_int_equal(d.got.n, 7 + sizeof(big));
+	end(&d);
+}
+
+static void test_last_words(void **state)
+{
+	struct side d;
+
+	begin(&d, NULL);
+	stream_last_words(d.s, 0, SPAN("bye\n"));
+	assert_string_equal(heard(&d), "bye\n");
+	stream_write_str(d.s, "one\ntw");
+	stream_last_words(d.s, 4, SPAN("bye\n"));
+	assert_string_equal(heard(&d), "one\nbye\n");
+	stream_last_words(d.s, 0, SPAN("bye\n"));
+	assert_string_equal(heard(&d), "bye\n");
+	stream_finish(d.s);
+	settle(&d);
+	assert_string_equal(heard(&d), "one\ntw");
+	stream_last_words(d.s, 0, SPAN("bye\n")); /* it is over */
+	assert_string_equal(heard(&d), "");
+	end(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +391,8 @@ int main(void)
 		cmocka_unit_test(test_flow),       cmocka_unit_test(test_output_cap),
 		cmocka_unit_test(test_finish),     cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_take_fd),    cmocka_unit_test(test_free_inside),
+		cmocka_unit_test(test_sent),
+		cmocka_unit_test(test_last_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -264,6 +264,35 @@ static void test_end(void **state)
 	end(&d);
 }
 
+/* A process that dies says so in a stored block, which needs nothing of what was before; not in the middle of another one. */
+static void test_last_words(void **state)
+{
+	static char big[65536];
+	struct side d;
+	char first[16];
+
+	begin(&d);
+	stream_write_str(d.s, "a OK\r\n");
+	assert_int_equal(stream_compress(d.s), ERR_OK);
+	settle(&d);
+	assert_int_equal(recv(d.peer, first, sizeof(first), MSG_DONTWAIT), 6);
+	stream_last_words(d.s, 0, SPAN("bye 1\r\n"));
+	stream_write_str(d.s, "b OK\r\n");
+	stream_answered(d.s);
+	stream_last_words(d.s, 0, SPAN("not now\r\n")); /* an answer is on its way */
+	settle(&d);
+	stream_write_str(d.s, "c OK\r\n* 1");
+	stream_last_words(d.s, 6, SPAN("bye 2\r\n"));
+	hear(&d);
+	assert_string_equal(buf_cstr(&d.heard), "bye 1\r\nb OK\r\nc OK\r\nbye 2\r\n");
+	stream_last_words(d.s, 0, span_of(big, sizeof(big))); /* a block holds one less */
+	assert_int_equal(hear(&d), 0);
+	stream_last_words(d.s, 0, span_of(big, sizeof(big) - 1));
+	hear(&d);
+	assert_int_equal(d.heard.n, 26 + sizeof(big) - 1);
+	end(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_apart),     cmocka_unit_test(test_much),
 		cmocka_unit_test(test_bomb),      cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_last_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void on_guard(void *ctx)
 	fail_msg("the server hangs");
 }
 
-static const struct stream_handler handler = { on_input, on_drained, on_secured, NULL, on_closed };
+static const struct stream_handler handler = { .input = on_input, .drained = on_drained, .secured = on_secured, .closed = on_closed };
 
 static const struct tls_test_cert *the_cert(void)
 {
