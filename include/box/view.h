@@ -17,6 +17,7 @@
 
 struct view;
 struct mime_section;
+struct mime_tree;
 
 /*
  * Opening is two steps: view_open (quick; ERR_NOTFOUND, ERR_CANNOT), then view_refresh until STEP_DONE, then view_update once,
@@ -138,8 +139,8 @@ struct message_facts {
  * A walk over some UIDs of the view, ascending. Wanted facts that are not cached are made from the bytes and cached
  * (in batches, the last when the walk ends). view_walk_next: ERR_OK, ERR_NOTFOUND at the end, an error that
  * view_err_passes for a message whose bytes are gone or cannot be read (facts hold seq, uid, flags; go on), others fatal
- * (ERR_INUSE: the mailbox went, or is being read anew); but ERR_AGAIN says that it is still being unpacked: the next call
- * goes on with that. Only facts that are made from the bytes (all that is wanted but WANT_DATES) take that.
+ * (ERR_INUSE: the mailbox went, or is being read anew); but ERR_AGAIN says that it is still being unpacked or looked into:
+ * the next call goes on with that. Only facts that are made from the bytes (all that is wanted but WANT_DATES) take that.
  * The caller must call view_walk_pause before it returns to the event loop.
  */
 static inline bool view_err_passes(enum err e)
@@ -181,14 +182,19 @@ struct message_bytes {
  */
 enum err message_open(struct view *v, uint32_t uid, struct message **m, struct errtext *t);
 void message_close(struct message **m); /* NULL allowed */
-/* section NULL: the whole message. names: of HEADER.FIELDS and HEADER.FIELDS.NOT (else NULL, 0); not kept. */
+/*
+ * section NULL: the whole message. names: of HEADER.FIELDS and HEADER.FIELDS.NOT (else NULL, 0); not kept. ERR_AGAIN: the
+ * structure of a large message is found a slice at a time.
+ */
 enum err message_section(struct message *m, const struct mime_section *section, const struct span *names, size_t n,
 			 struct message_bytes *b_r, struct errtext *t);
 enum err message_read(struct message_bytes *b, uint64_t offset, size_t max, struct buf *out, struct errtext *t);
 /* How the part that the section's numbers name is encoded; ERR_CTE: in a way that nobody knows. */
 enum err message_encoding(struct message *m, const struct mime_section *part, enum mime_cte *cte_r, struct errtext *t);
+/* The structure; borrowed until message_close. ERR_AGAIN, as above. */
+enum err message_parts(struct message *m, const struct mime_tree **tree_r, struct errtext *t);
 unsigned message_links(const struct message *m); /* names that its file has; at least 1 */
-/* The message as stored, whole, when it is at most max bytes (search, BINARY); borrowed until message_close. */
+/* The message as stored, whole, when it is at most max bytes (search); borrowed until message_close. ERR_AGAIN, as above. */
 enum err message_stored(struct message *m, size_t max, struct span *bytes_r, struct errtext *t);
 
 /* --- changing ------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/step.h"
 
 enum {
 	MIME_PARTS_MAX = 10000,
@@ -65,6 +66,15 @@ void mime_tree_parse(struct span message, struct mime_tree *t);
 struct mime_fields;
 void mime_tree_parse_fields(struct span message, struct mime_tree *t, struct mime_fields *fields);
 void mime_tree_free(struct mime_tree *t); /* leaves it zeroed */
+
+/*
+ * The same tree and fields (or NULL), pausable; both are of no use before STEP_DONE, after which there is nothing left to
+ * call but free. All three are borrowed until then. A step looks at budget bytes more, and at the headers that end there.
+ */
+struct mime_parser;
+struct mime_parser *mime_parser_new(struct span message, struct mime_tree *t, struct mime_fields *fields);
+enum step mime_parser_step(struct mime_parser *p, size_t budget);
+void mime_parser_free(struct mime_parser **p); /* NULL allowed; nulls */
 
 /* Size of the whole message in CRLF form (RFC822.SIZE). */
 uint64_t mime_tree_size(const struct mime_tree *t);

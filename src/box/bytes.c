@@ -6,9 +6,11 @@
  * a client that fetches a large part in chunks costs one pass. A position is only remembered where no half of a
  * line end is owed.
  */
+#include "made.h"
 #include "query.h"
 #include "room.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mime/crlf.h"
 #include "mime/header.h"
@@ -39,15 +41,23 @@ struct message {
 	struct object o;       /* as object_open left it */
 	bool described;        /* these are the bytes that the cache speaks of */
 	struct mime_tree tree; /* own; n 0: not there yet */
+	struct mime_parser *parser; /* own: of the tree that is becoming that */
+	struct mime_tree parsed; /* own: that */
 	bool counted;          /* crlf is known */
 	uint64_t crlf;         /* of the whole, in CRLF form */
 	struct mark mark;
-	struct loaded stored;  /* message_stored */
+	struct loaded stored;  /* message_stored, */
+	bool lent;             /* if somebody called it; else for a moment */
 	struct buf piece;      /* own */
 	struct buf made;       /* own: filtered headers, of the last message_section */
 };
 
 /* --- reading ranges ------------------------------------------------------------------ */
+
+enum err bytes_short(struct errtext *t)
+{
+	return err_say(t, ERR_IO, "A message file became shorter while it was read");
+}
 
 static enum err read_at(int fd, uint64_t offset, size_t n, struct buf *out, struct errtext *t)
 {
@@ -60,7 +70,7 @@ static enum err read_at(int fd, uint64_t offset, size_t n, struct buf *out, stru
 		if (got < 0)
 			return err_sys(t, "Cannot read a message");
 		if (got == 0)
-			return err_say(t, ERR_IO, "A message file became shorter while it was read");
+			return bytes_short(t);
 		out->n += (size_t)got;
 		offset += (uint64_t)got;
 		n -= (size_t)got;
@@ -107,6 +117,8 @@ static enum err parts_run(struct idx_txn *x, struct rec *r, void *arg, struct er
 static void message_free(struct message *m)
 {
 	object_close(&m->o);
+	mime_parser_free(&m->parser);
+	mime_tree_free(&m->parsed);
 	mime_tree_free(&m->tree);
 	loaded_free(&m->stored);
 	buf_free(&m->piece);
@@ -175,25 +187,40 @@ void message_close(struct message **m)
 		message_free(c);
 		return;
 	}
+	mime_parser_free(&c->parser);
 	loaded_free(&c->stored);
+	c->lent = false;
 	buf_free(&c->piece);
 	buf_free(&c->made);
 }
 
-/* The tree from the cache, else from the bytes. */
+/* The tree from the bytes. ERR_AGAIN. What is large is not held while a client takes it, which may be long. */
+static enum err parse_tree(struct message *m, struct errtext *t)
+{
+	enum err e = loaded_get(&m->stored, m->v->mb->acct, &m->o, t);
+
+	if (e)
+		return e;
+	if (!m->parser)
+		m->parser = mime_parser_new(m->stored.bytes, &m->parsed, NULL);
+	if (made_parse(m->parser, clock_us() + SLICE_US))
+		return ERR_AGAIN;
+	mime_parser_free(&m->parser);
+	m->tree = m->parsed;
+	m->parsed = (struct mime_tree){ .n = 0 };
+	if (m->o.length > LOAD_LARGE && !m->lent)
+		loaded_free(&m->stored);
+	return ERR_OK;
+}
+
+/* The tree from the cache, else from the bytes. ERR_AGAIN. */
 static enum err message_tree(struct message *m, struct errtext *t)
 {
-	struct span stored;
 	enum err e = ERR_OK;
 
-	if (!m->tree.n && m->described)
+	if (!m->tree.n && !m->parser && m->described)
 		e = mailbox_read(m->v->mb, parts_run, m, t);
-	if (e || m->tree.n)
-		return e;
-	e = message_stored(m, LOAD_MAX, &stored, t);
-	if (!e)
-		mime_tree_parse(stored, &m->tree);
-	return e;
+	return e || m->tree.n ? e : parse_tree(m, t);
 }
 
 enum err message_parts(struct message *m, const struct mime_tree **tree_r, struct errtext *t)
@@ -218,10 +245,12 @@ enum err message_stored(struct message *m, size_t max, struct span *bytes_r, str
 
 	if (m->o.length > max)
 		return err_say(t, ERR_LIMIT, "The message is too large to be looked into");
-	e = loaded_get(&m->stored, &m->o, t);
-	if (!e)
-		*bytes_r = m->stored.bytes;
-	return e;
+	e = loaded_get(&m->stored, NULL, &m->o, t);
+	if (e)
+		return e;
+	m->lent = true;
+	*bytes_r = m->stored.bytes;
+	return ERR_OK;
 }
 
 /* --- sections -------------------------------------------------------------------------- */

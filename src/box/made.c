@@ -1,5 +1,6 @@
 #include "made.h"
 
+#include "base/clock.h"
 #include "base/must.h"
 #include "mime/bodystruct.h"
 #include "mime/envelope.h"
@@ -8,6 +9,7 @@
 enum {
 	TEXT_MAX = 14 << 20,
 	HEADERS_MAX = 32 << 10,
+	AT_ONCE = 1 << 20, /* of a message, or of what there is to parse */
 };
 
 /* What SEARCH, SORT and THREAD ask for most. */
@@ -28,6 +30,7 @@ void made_free(struct made *m)
 	buf_free(&m->text);
 	mime_tree_free(&m->tree);
 	mime_fields_free(&m->fields);
+	mime_parser_free(&m->parser);
 }
 
 static bool is_kept(enum mime_name name)
@@ -205,11 +208,11 @@ static int64_t sent_of(const struct mime_fields *fields)
 	return mime_date_parse(mime_fields_last(fields, MIME_DATE), &d) ? sent_pack(d) : SENT_NONE;
 }
 
-void made_from(struct made *m, struct mime_charsets *cs, struct span message, bool preview)
+/* The rest, when its structure is known. */
+static void made_of_tree(struct made *m, struct mime_charsets *cs, struct span message, bool preview)
 {
 	buf_clear(&m->text);
 	memset(m->have, 0, sizeof(m->have));
-	mime_tree_parse_fields(message, &m->tree, &m->fields);
 	m->vsize = mime_tree_size(&m->tree);
 	m->sent = sent_of(&m->fields);
 
@@ -233,6 +236,41 @@ void made_from(struct made *m, struct mime_charsets *cs, struct span message, bo
 	begin_field(m, IDX_PREVIEW);
 	preview_add(cs, message, &m->tree, &m->text);
 	end_field(m, IDX_PREVIEW, "");
+}
+
+void made_from(struct made *m, struct mime_charsets *cs, struct span message, bool preview)
+{
+	mime_tree_parse_fields(message, &m->tree, &m->fields);
+	made_of_tree(m, cs, message, preview);
+}
+
+enum err made_parse(struct mime_parser *p, uint64_t end_us)
+{
+	while (mime_parser_step(p, AT_ONCE) != STEP_DONE)
+		if (clock_us() > end_us)
+			return ERR_AGAIN;
+	return ERR_OK;
+}
+
+enum err made_some(struct made *m, struct mime_charsets *cs, struct span message, bool preview,
+		   uint64_t end_us)
+{
+	if (message.n <= AT_ONCE) {
+		made_from(m, cs, message, preview);
+		return ERR_OK;
+	}
+	if (!m->parser)
+		m->parser = mime_parser_new(message, &m->tree, &m->fields);
+	if (made_parse(m->parser, end_us))
+		return ERR_AGAIN;
+	made_stop(m);
+	made_of_tree(m, cs, message, preview);
+	return ERR_OK;
+}
+
+void made_stop(struct made *m)
+{
+	mime_parser_free(&m->parser);
 }
 
 void made_cache(const struct made *m, struct idx_cache *c_r)

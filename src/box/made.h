@@ -29,12 +29,18 @@ struct made {
 	bool have[IDX_FIELDS];
 	struct mime_tree tree;   /* own */
 	struct mime_fields fields; /* own: of the message's header; as long as its bytes are there */
+	struct mime_parser *parser; /* own: of made_some, under way */
 };
 
 void made_init(struct made *m);
 void made_free(struct made *m);
 /* Cannot fail: what would be too large is replaced by the emptiest true answer. */
 void made_from(struct made *m, struct mime_charsets *cs, struct span message, bool preview);
+/* As made_from, but of a message above 1 MiB until end_us (clock_us). ERR_AGAIN: call again, with the same, or made_stop. */
+enum err made_some(struct made *m, struct mime_charsets *cs, struct span message, bool preview, uint64_t end_us);
+void made_stop(struct made *m);
+/* Parses until then. ERR_AGAIN: there is more. */
+enum err made_parse(struct mime_parser *p, uint64_t end_us);
 /* Spans into m->text. */
 void made_cache(const struct made *m, struct idx_cache *c_r);
 

@@ -18,8 +18,10 @@
 enum {
 	SMALL = 256 << 10, /* larger ones are not unpacked in memory, nor read into it once unpacked */
 	PIECE = 64 << 10,
+	LOAD_PIECE = 1 << 20,
 	AHEAD = 32 << 10,  /* what is read in the time of a look at the first bytes, or nearly so */
 	UNPACKINGS = 4,    /* large ones at a time: each may take 130 MiB of memory, and LOAD_MAX of disk */
+	LOADINGS = 2,      /* of more than LOAD_LARGE in memory at a time, by those who take turns: each may take LOAD_MAX */
 };
 
 /* --- nameless files -------------------------------------------------------------------------- */
@@ -180,31 +182,90 @@ static enum err object_unpack(struct acct *a, struct object *o, struct errtext *
 void loaded_init(struct loaded *l)
 {
 	*l = (struct loaded){ .map = NULL };
-	buf_init(&l->buf, LOAD_MAX);
+	buf_init(&l->buf, SMALL);
 }
 
 static void unload(struct loaded *l)
 {
 	if (l->map)
-		munmap(l->map, l->bytes.n);
+		munmap(l->map, l->map_n);
 	l->map = NULL;
+	if (l->counted)
+		l->counted->loadings--;
+	l->counted = NULL;
 	l->bytes = span_of(NULL, 0);
 }
 
-enum err loaded_get(struct loaded *l, const struct object *o, struct errtext *t)
+/* A nameless file: nobody can take its bytes from under the map. */
+static enum err map_file(struct loaded *l, const struct object *o, struct errtext *t)
+{
+	void *map = mmap(NULL, (size_t)o->length, PROT_READ, MAP_PRIVATE, o->fd, 0);
+
+	if (map == MAP_FAILED)
+		return err_say(t, ERR_MEMORY, "No memory for the bytes of a message");
+	l->map = map;
+	l->map_n = (size_t)o->length;
+	l->bytes = span_of(map, l->map_n);
+	return ERR_OK;
+}
+
+/* Memory in large pages, where there are such, is got and given back in a hundredth of the time. */
+static enum err map_memory(struct loaded *l, struct acct *turn, const struct object *o, struct errtext *t)
 {
 	void *map;
+
+	if (o->length > LOAD_MAX)
+		return err_say(t, ERR_LIMIT, "The message is too large to be looked into");
+	if (o->length <= LOAD_LARGE)
+		turn = NULL;
+	if (turn && turn->loadings >= LOADINGS)
+		return ERR_AGAIN;
+	map = mmap(NULL, (size_t)o->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return err_say(t, ERR_MEMORY, "No memory for the bytes of a message");
+	(void)madvise(map, (size_t)o->length, MADV_HUGEPAGE);
+	l->map = map;
+	l->map_n = (size_t)o->length;
+	l->got = 0;
+	l->counted = turn;
+	if (turn)
+		turn->loadings++;
+	return ERR_OK;
+}
+
+/* A slice's worth of them. */
+static enum err fill_memory(struct loaded *l, const struct object *o, struct errtext *t)
+{
+	uint64_t end = clock_us() + SLICE_US;
+
+	for (;;) {
+		size_t left = l->map_n - l->got;
+		ssize_t n = pread(o->fd, (char *)l->map + l->got, left < LOAD_PIECE ? left : LOAD_PIECE,
+				  (off_t)(o->offset + l->got));
+
+		if (n <= 0)
+			return n ? err_sys(t, "Cannot read a message") : bytes_short(t);
+		l->got += (size_t)n;
+		if (l->got == l->map_n)
+			break;
+		if (clock_us() > end)
+			return ERR_AGAIN;
+	}
+	l->bytes = span_of(l->map, l->map_n);
+	return ERR_OK;
+}
+
+enum err loaded_get(struct loaded *l, struct acct *turn, const struct object *o, struct errtext *t)
+{
 	enum err e;
 
 	if (l->bytes.p)
 		return ERR_OK;
-	if (o->unpacked && o->length > SMALL) {
-		map = mmap(NULL, (size_t)o->length, PROT_READ, MAP_PRIVATE, o->fd, 0);
-		if (map == MAP_FAILED)
-			return err_say(t, ERR_MEMORY, "No memory for the bytes of a message");
-		l->map = map;
-		l->bytes = span_of(map, (size_t)o->length);
-		return ERR_OK;
+	if (o->length > SMALL && o->unpacked)
+		return map_file(l, o, t);
+	if (o->length > SMALL) {
+		e = l->map ? ERR_OK : map_memory(l, turn, o, t);
+		return e ? e : fill_memory(l, o, t);
 	}
 	e = bytes_load(o->fd, o->offset, o->length, &l->buf, t);
 	if (!e)
@@ -228,7 +289,7 @@ static enum err look_into(struct object *o, struct loaded *l, struct errtext *t)
 	ssize_t n;
 
 	if (l && o->length <= AHEAD) {
-		enum err e = loaded_get(l, o, t);
+		enum err e = loaded_get(l, NULL, o, t);
 
 		if (e)
 			return e;
@@ -259,7 +320,17 @@ static enum err find(struct mailbox *mb, struct span key, struct span hint, stru
 
 enum err object_find(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t)
 {
-	return find(mb, key, hint, o_r, NULL, t);
+	enum err e;
+
+	do {
+		e = find(mb, key, hint, o_r, NULL, t);
+	} while (e == ERR_AGAIN);
+	return e;
+}
+
+static bool object_is_open(const struct object *o)
+{
+	return o->fd >= 0 && !o->kind;
 }
 
 enum err object_open(struct mailbox *mb, struct span key, struct span hint, struct object *o, struct loaded *l,
@@ -267,6 +338,8 @@ enum err object_open(struct mailbox *mb, struct span key, struct span hint, stru
 {
 	enum err e = ERR_OK;
 
+	if (object_is_open(o))
+		return ERR_OK;
 	if (l)
 		unload(l);
 	if (!o->unpacking)

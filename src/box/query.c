@@ -327,7 +327,7 @@ static void end_bytes(struct query_run *r)
 {
 	if (r->searching)
 		mime_search_free(&r->search);
-	r->searching = false;
+	r->searching = r->beginning = false;
 	r->bytes = (struct span){ NULL, 0 };
 	message_close(&r->msg);
 }
@@ -434,6 +434,7 @@ static enum err begin_pass(struct query_run *r, bool headers, struct errtext *t)
 	if (!r->batch_n)
 		return ERR_OK;
 	e = message_parts(r->msg, &tree, t);
+	r->beginning = e == ERR_AGAIN;
 	if (e)
 		return e;
 	mime_search_init(&r->search, acct_charsets(r->v->mb->acct), r->bytes, tree, r->batch, r->batch_n, headers);
@@ -482,10 +483,10 @@ static enum err open_bytes(struct query_run *r, struct errtext *t)
 {
 	enum err e = message_open(r->v, r->msg_uid, &r->msg, t);
 
-	if (e == ERR_AGAIN)
-		return e;
 	if (!e)
 		e = message_stored(r->msg, LOAD_MAX, &r->bytes, t);
+	if (e == ERR_AGAIN)
+		return e;
 	if (e) {
 		end_bytes(r);
 		return view_err_passes(e) ? ERR_OK : e;
@@ -523,6 +524,8 @@ static enum err search_bytes(struct query_run *r, struct errtext *t)
 		return open_bytes(r, t);
 	if (r->header_keys < r->n)
 		return search_header(r, t);
+	if (r->beginning)
+		return begin_pass(r, r->headers, t);
 	if (r->searching && mime_search_step(&r->search, SEARCH_PIECE) != STEP_DONE)
 		return ERR_OK;
 	if (r->searching)
@@ -530,8 +533,8 @@ static enum err search_bytes(struct query_run *r, struct errtext *t)
 	truth = evaluate(r);
 	if (truth == MAYBE && !r->headers) {
 		e = begin_pass(r, true, t);
-		if (!e)
-			return ERR_OK;
+		if (!e || e == ERR_AGAIN)
+			return e;
 	}
 	if (!e)
 		decided(r, r->msg_uid, r->msg_modseq, truth);

@@ -61,6 +61,7 @@ struct query_run {
 	size_t *batch_of;           /* own: whose */
 	size_t batch_n;
 	bool headers;               /* the pass under way is that of TEXT keys */
+	bool beginning;             /* that pass, for which its structure is being found */
 	bool searching;
 	struct mime_search search;
 	struct buf fold;            /* own: scratch */
@@ -82,7 +83,5 @@ void walk_note_asked(struct view_walk *w, uint32_t uid, struct span asked);
 /* walk.c: want less than the walk was begun with; and the message reported last again, with more. */
 void walk_want(struct view_walk *w, unsigned want);
 enum err walk_again(struct view_walk *w, unsigned want, struct message_facts *f_r, struct errtext *t);
-/* bytes.c: the structure of an open message. */
-enum err message_parts(struct message *m, const struct mime_tree **tree_r, struct errtext *t);
 
 #endif

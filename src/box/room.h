@@ -31,6 +31,7 @@ enum {
 	SHARERS_MOST = 60,        /* other users whose mailboxes an account has open: */
 	SHARERS_ROOM = SHARERS_MOST + 1, /* and one who may take the place of another */
 	LOAD_MAX = APPEND_MOST,   /* the largest message that is parsed */
+	LOAD_LARGE = 16 << 20,    /* a larger one is in memory no longer than it must, and of an account two at a time */
 };
 
 /* idx_box.flags */
@@ -96,7 +97,7 @@ struct acct {
 	struct aging *aging;              /* own: NULL: nothing is being looked at for its age */
 	const char *note;                 /* sentence for the log, or NULL: static, or in */
 	char *told;                       /* own */
-	unsigned unpackings;              /* of large messages, under way */
+	unsigned unpackings, loadings;    /* of large messages: under way; in memory */
 	bool closing, passive;
 	uint64_t kept_at;                 /* clock_ms of the last house-keeping */
 };
@@ -418,6 +419,7 @@ void removal_free(struct removal **r); /* NULL allowed; what is begun stays on t
 
 /* All bytes of a range into out (cleared first). ERR_IO when there are fewer, ERR_LIMIT beyond LOAD_MAX or out's maximum. */
 enum err bytes_load(int fd, uint64_t offset, uint64_t length, struct buf *out, struct errtext *t);
+enum err bytes_short(struct errtext *t); /* a file has fewer: says so */
 
 /* --- object.c ------------------------------------------------------------------- */
 
@@ -436,9 +438,10 @@ struct object {
 /* Finds a message's bytes as they lie on disk (store_ops.locate). */
 enum err object_find(struct mailbox *mb, struct span key, struct span hint, struct object *o_r, struct errtext *t);
 /*
- * Finds them and unpacks them. o: OBJECT_CLOSED, or as ERR_AGAIN left it, which says that a slice of the work is done: call
- * again, or object_close. Other failures close it: ERR_IO also when a compressed message is damaged, or there is no room to
- * unpack it; ERR_LIMIT when it would be larger than LOAD_MAX. An unpacked one keeps no more than 256 KiB in memory.
+ * Finds them and unpacks them. o: OBJECT_CLOSED; or as ERR_AGAIN left it, which says that a slice of the work is done: call
+ * again, or object_close; or open, and nothing happens. Other failures close it: ERR_IO also when a compressed message is
+ * damaged, or there is no room to unpack it; ERR_LIMIT when it would be larger than LOAD_MAX. An unpacked one keeps no more
+ * than 256 KiB in memory.
  * l: NULL when not all of the bytes are wanted.
  */
 struct loaded;
@@ -447,16 +450,22 @@ enum err object_open(struct mailbox *mb, struct span key, struct span hint, stru
 void object_close(struct object *o); /* closed already: nothing */
 
 /*
- * Those bytes as one span: read into buf, or mapped, where nobody can take them from under the map. object_open forgets
+ * Those bytes as one span: read into memory, or mapped, where nobody can take them from under the map. object_open forgets
  * what was loaded before and may load the bytes itself; loaded_get then has nothing left to do.
  */
 struct loaded {
-	struct buf buf;
-	void *map;
-	struct span bytes; /* p NULL: nothing is loaded */
+	struct buf buf;       /* own: few */
+	void *map;            /* own: many, */
+	size_t map_n, got;    /* of which so many are there */
+	struct acct *counted; /* borrowed: among whose loadings this is; or NULL */
+	struct span bytes;    /* p NULL: not all of them are loaded */
 };
 void loaded_init(struct loaded *l);
-enum err loaded_get(struct loaded *l, const struct object *o, struct errtext *t); /* ERR_LIMIT beyond LOAD_MAX */
-void loaded_free(struct loaded *l);                                               /* may be used again */
+/*
+ * ERR_AGAIN: many are read a slice at a time: call again, with the same o. ERR_LIMIT beyond LOAD_MAX. turn: the account,
+ * for those who give more than LOAD_LARGE back soon, whatever their client does, and wait for each other; else NULL.
+ */
+enum err loaded_get(struct loaded *l, struct acct *turn, const struct object *o, struct errtext *t);
+void loaded_free(struct loaded *l); /* may be used again */
 
 #endif

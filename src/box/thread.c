@@ -49,9 +49,11 @@ static enum err headers_from_bytes(struct thread_run *r, uint32_t uid, struct sp
 	walk_touch(r->w);
 	buf_clear(&r->headers);
 	e = message_open(r->v, uid, &r->msg, NULL);
+	if (!e)
+		e = message_stored(r->msg, LOAD_MAX, &bytes, NULL);
 	if (e == ERR_AGAIN)
 		return e;
-	if (!e && !message_stored(r->msg, LOAD_MAX, &bytes, NULL))
+	if (!e)
 		made_headers_add(acct_charsets(r->v->mb->acct), bytes, HEADERS_MAX, &r->headers);
 	message_close(&r->msg);
 	*headers_r = buf_span(&r->headers);

@@ -243,10 +243,12 @@ static enum err bytes_run(struct idx_txn *x, struct rec *rec, void *arg, struct 
 	if (!e)
 		e = object_open(r->mb, m.key, m.hint, &r->o, &r->load, t);
 	if (!e)
-		e = loaded_get(&r->load, &r->o, t);
+		e = loaded_get(&r->load, r->mb->acct, &r->o, t);
+	if (!e)
+		e = made_some(&r->made, acct_charsets(r->mb->acct), r->load.bytes, c.field[IDX_PREVIEW].p != NULL,
+			      clock_us() + SLICE_US);
 	if (e)
 		return e;
-	made_from(&r->made, acct_charsets(r->mb->acct), r->load.bytes, c.field[IDX_PREVIEW].p != NULL);
 	made_cache(&r->made, &made);
 	if (m.size != STORE_SIZE_UNKNOWN && m.size != r->o.length)
 		found(g->job, g->uid, "size differs from the file's");
@@ -272,6 +274,8 @@ static enum step read_bytes(struct acct_verify *job)
 		if (e == ERR_AGAIN)
 			return STEP_SLICE;
 		object_close(&r->o);
+		made_stop(&r->made);
+		loaded_free(&r->load);
 		r->next = uid + 1;
 		job->done++;
 		if (e == ERR_CORRUPT)

@@ -45,7 +45,7 @@ struct view_walk {
 	uint32_t ahead;         /* the cursor stands on this UID: those before it are gone */
 	size_t range;           /* in v->uids, with the count of members before it */
 	uint64_t before;
-	struct object o;        /* being unpacked, of the message o_uid */
+	struct object o;        /* being unpacked, loaded, or made facts of, of the message o_uid */
 	uint32_t o_uid;
 	struct made made;
 	struct loaded load;
@@ -204,62 +204,78 @@ static void take_look(struct idx_msg *m, const struct object *o)
 		m->size = o->length;
 }
 
-/* The message's file, and its bytes into w->load if they are wanted. ERR_AGAIN: what is being unpacked waits in w->o. */
-static enum err look(struct view_walk *w, struct idx_msg *m, bool bytes, struct errtext *t)
+/* What was begun is done, or given up. */
+static void end_reading(struct view_walk *w)
 {
-	struct mailbox *mb = w->v->mb;
-	struct object o = OBJECT_CLOSED;
-	enum err e;
+	object_close(&w->o);
+	made_stop(&w->made);
+	if (w->load.map || w->load.buf.cap > KEEP_BUF)
+		loaded_free(&w->load);
+}
 
-	if (bytes) {
-		o = w->o;
-		w->o = OBJECT_CLOSED;
-	}
-	e = bytes ? object_open(mb, m->key, m->hint, &o, &w->load, t) : object_find(mb, m->key, m->hint, &o, t);
-	w->touched = true;
-	if (e == ERR_EXPUNGED)
-		mailbox_look_again(mb);
-	if (e == ERR_AGAIN) {
-		w->o = o;
-		w->o_uid = m->uid;
-		return e;
-	}
-	if (!e && bytes)
-		e = loaded_get(&w->load, &o, t);
+/* Only looks at the message's file. */
+static enum err look(struct view_walk *w, struct idx_msg *m, struct errtext *t)
+{
+	struct object o = OBJECT_CLOSED;
+	enum err e = object_find(w->v->mb, m->key, m->hint, &o, t);
+
 	if (!e)
 		take_look(m, &o);
 	object_close(&o);
 	return e;
 }
 
-/* Reads the message, or only looks at its file. c holds the cached fields, and afterwards all that could be made. */
-static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c, bool bytes, struct errtext *t)
+/* Reads it, too: its bytes are in w->load and what they tell in w->made, until end_reading. ERR_AGAIN. */
+static enum err read_message(struct view_walk *w, struct idx_msg *m, struct errtext *t)
 {
 	struct acct *a = w->v->mb->acct;
-	struct idx_cache made;
-	enum err e = look(w, m, bytes, t);
+	enum err e = object_open(w->v->mb, m->key, m->hint, &w->o, &w->load, t);
 
+	w->o_uid = m->uid;
+	if (!e)
+		e = loaded_get(&w->load, a, &w->o, t);
+	if (!e)
+		e = made_some(&w->made, acct_charsets(a), w->load.bytes, w->want & (WANT_PREVIEW | WANT_PREVIEW_KEPT),
+			      clock_us() + SLICE_US);
 	if (e)
 		return e;
-	if (bytes) {
-		made_from(&w->made, acct_charsets(a), w->load.bytes,
-			  w->want & (WANT_PREVIEW | WANT_PREVIEW_KEPT));
-		m->vsize = w->made.vsize;
-		m->sent = w->made.sent;
-		made_cache(&w->made, &made);
-		for (int i = 0; i < IDX_FIELDS; i++)
-			if (made.field[i].p)
-				c->field[i] = made.field[i];
-		if ((w->want & WANT_THREADID) && !c->field[IDX_HEADERS].p) {
-			buf_clear(&w->long_headers);
-			made_headers_add(acct_charsets(a), w->load.bytes, HEADERS_MAX, &w->long_headers);
-			c->field[IDX_HEADERS] = buf_span(&w->long_headers);
-		}
-		if (w->load.map || w->load.buf.cap > KEEP_BUF)
-			loaded_free(&w->load);
-	}
-	keep_note(w, m, bytes);
+	take_look(m, &w->o);
+	m->vsize = w->made.vsize;
+	m->sent = w->made.sent;
 	return ERR_OK;
+}
+
+/* c holds the cached fields, and afterwards all that could be made. */
+static void take_made(struct view_walk *w, struct idx_cache *c)
+{
+	struct idx_cache made;
+
+	made_cache(&w->made, &made);
+	for (int i = 0; i < IDX_FIELDS; i++)
+		if (made.field[i].p)
+			c->field[i] = made.field[i];
+	if (!(w->want & WANT_THREADID) || c->field[IDX_HEADERS].p)
+		return;
+	buf_clear(&w->long_headers);
+	made_headers_add(acct_charsets(w->v->mb->acct), w->load.bytes, HEADERS_MAX, &w->long_headers);
+	c->field[IDX_HEADERS] = buf_span(&w->long_headers);
+}
+
+/* Reads the message, or only looks at its file. */
+static enum err make(struct view_walk *w, struct idx_msg *m, struct idx_cache *c, bool bytes, struct errtext *t)
+{
+	enum err e = bytes ? read_message(w, m, t) : look(w, m, t);
+
+	w->touched = true;
+	if (e == ERR_EXPUNGED)
+		mailbox_look_again(w->v->mb);
+	if (!e && bytes)
+		take_made(w, c);
+	if (e != ERR_AGAIN && bytes)
+		end_reading(w);
+	if (!e)
+		keep_note(w, m, bytes);
+	return e;
 }
 
 /* --- the walk ----------------------------------------------------------------------- */
@@ -355,7 +371,7 @@ static enum err one(struct view_walk *w, uint32_t uid, struct message_facts *f, 
 	if (e)
 		return e;
 	if (w->o_uid != uid)
-		object_close(&w->o);
+		end_reading(w);
 	if (w->ahead > uid)
 		return ERR_EXPUNGED;
 	e = idx_walk_to(w->w, uid, &m, w->want & ~(unsigned)WANT_RECORD ? &raw : NULL);

@@ -216,6 +216,8 @@ static enum step begin(struct imap_fetch *f, struct binary_op *o)
 	const char *none = o->size_only ? "0" : "NIL";
 	enum err e = message_section(f->msg, &o->section, NULL, 0, &o->bytes, &f->text);
 
+	if (e == ERR_AGAIN)
+		return STEP_SLICE;
 	if (!e && o->bytes.nil)
 		return nothing(f, o, none);
 	if (!e)

@@ -105,27 +105,30 @@ static void count_section(struct imap_stats *st, const struct imap_section *s)
 	*(header ? &st->hdr_bytes : &st->body_bytes) += s->end - s->at;
 }
 
-/* Finds the bytes and writes what stands before them. False: all is said (NIL, or an empty string). */
-static bool body_begin(struct imap_fetch *f, struct body_op *o)
+/* Finds the bytes and writes what stands before them, or all there is to say (NIL, or an empty string). ERR_AGAIN. */
+static enum err body_begin(struct imap_fetch *f, struct body_op *o)
 {
 	struct buf *out = imap_out(f->c->s);
 	struct imap_section *s = &o->section;
 	enum err e = imap_section_find(s, f->msg, &f->text);
 
+	if (e == ERR_AGAIN)
+		return e;
 	buf_add_str(out, o->label);
 	imap_fetch_failed(f, e);
 	if (e || s->bytes.nil) {
 		buf_add_str(out, " NIL");
-		return false;
+		s->at = s->end = 0;
+		return ERR_OK;
 	}
 	count_section(&f->c->s->stats, s);
 	if (s->at == s->end) {
 		buf_add_str(out, " \"\"");
-		return false;
+		return ERR_OK;
 	}
 	buf_add_char(out, ' ');
 	imap_write_literal_head(out, s->end - s->at);
-	return true;
+	return ERR_OK;
 }
 
 static enum step emit_body(struct imap_fetch *f, const struct imap_fetch_op *op)
@@ -133,8 +136,8 @@ static enum step emit_body(struct imap_fetch *f, const struct imap_fetch_op *op)
 	struct body_op *o = op->data;
 	struct imap_section *s = &o->section;
 
-	if (!o->started && !body_begin(f, o))
-		return STEP_DONE;
+	if (!o->started && body_begin(f, o) == ERR_AGAIN)
+		return STEP_SLICE;
 	o->started = true;
 	while (s->at < s->end) {
 		if (imap_out_full(f->c->s))

@@ -77,7 +77,7 @@ struct fetching {
 	struct buf piece;        /* own */
 	uint32_t uid;
 	struct message *msg;     /* own */
-	bool opening;            /* it is still being unpacked */
+	bool opening;            /* it is still being unpacked, or looked into */
 	size_t field;
 	bool reading;            /* of the field under way: its bytes have begun */
 	struct message_bytes bytes;
@@ -87,7 +87,6 @@ struct fetching {
 	struct mime_decoder decoder;
 	struct buf made;         /* own: what came out of it, or of plain */
 	struct mime_plain plain; /* own */
-	struct mime_tree tree;   /* own */
 	struct view_uidls *uidls; /* own */
 	uint64_t since;          /* clock_ms: it was begun */
 };
@@ -101,7 +100,6 @@ static void fetching_drop(void *state)
 	if (g->encoded)
 		mime_decoder_end(&g->decoder, &g->made);
 	mime_plain_free(&g->plain);
-	mime_tree_free(&g->tree);
 	mime_charsets_free(&g->charsets);
 	view_uidls_free(&g->uidls);
 	buf_free(&g->facts);
@@ -156,14 +154,16 @@ static void add_header(struct jobs *j, struct fetching *g, const struct field *f
 /* The whole message is looked at at once, as by SEARCH. */
 static enum err open_plain(struct fetching *g, struct errtext *t)
 {
+	const struct mime_tree *tree;
 	struct span message;
 	enum err e = message_stored(g->msg, APPEND_MOST, &message, t);
 
+	if (!e)
+		e = message_parts(g->msg, &tree, t);
 	if (e)
 		return e;
-	mime_tree_parse(message, &g->tree);
 	mime_plain_free(&g->plain);
-	mime_plain_init(&g->plain, g->charsets, message, &g->tree);
+	mime_plain_init(&g->plain, g->charsets, message, tree);
 	return ERR_OK;
 }
 
@@ -185,13 +185,13 @@ static enum err open_bytes(struct jobs *j, struct fetching *g, const struct fiel
 {
 	enum err e = g->msg && !g->opening ? ERR_OK : message_open(j->v, g->uid, &g->msg, t);
 
-	g->opening = e == ERR_AGAIN;
 	if (!e && f->row->kind == FIELD_PLAIN)
 		e = open_plain(g, t);
 	else if (!e && f->row->kind != FIELD_LINKS)
 		e = message_section(g->msg, &f->section, NULL, 0, &g->bytes, t);
 	if (!e && f->row->kind == FIELD_BINARY)
 		e = open_binary(g, f, t);
+	g->opening = e == ERR_AGAIN;
 	g->reading = !e;
 	g->at = 0;
 	g->cr = false;

@@ -164,13 +164,13 @@ static enum err import_next(struct jobs *j, struct importing *g, struct errtext 
 		return e == ERR_EXPUNGED ? ERR_OK : e;
 	keywords = job_keywords(view_state(j->v), m.flags, keyword);
 	e = message_open(j->v, m.uid, &g->msg, t);
+	if (!e)
+		e = message_section(g->msg, NULL, NULL, 0, &g->b, t);
 	if (e == ERR_AGAIN)
 		view_walk_back(g->walk);
 	if (e)
 		return e == ERR_EXPUNGED ? ERR_OK : e;
 	e = append_start(g->append, 0, m.flags.system & MAIL_SYSTEM, keyword, keywords, m.internaldate, t);
-	if (!e)
-		e = message_section(g->msg, NULL, NULL, 0, &g->b, t);
 	g->at = 0;
 	g->begun = true;
 	return e;

@@ -134,14 +134,14 @@ static enum err send_begin(struct jobs *j, struct giving *g, struct errtext *t)
 	if (e)
 		return e == ERR_EXPUNGED ? ERR_OK : e;
 	e = message_open(j->v, m.uid, &g->opening, t);
+	if (!e)
+		e = message_section(g->opening, NULL, NULL, 0, &g->bytes, t);
 	if (e == ERR_AGAIN) {
 		view_walk_back(g->walk);
 		return e;
 	}
 	g->msg = g->opening;
 	g->opening = NULL;
-	if (!e)
-		e = message_section(g->msg, NULL, NULL, 0, &g->bytes, t);
 	if (!e) {
 		send_head(j, &m);
 		set_add(&g->sent, m.uid);

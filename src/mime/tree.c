@@ -9,6 +9,7 @@ enum {
 	/* RFC 2046 section 5.1.1 allows 70 bytes; the rest of a longer one is not looked at. */
 	BOUNDARY_MAX = 100,
 	NO_BOUNDARY = -1,
+	PIECE = 128 << 10, /* of a message are looked at twice while the processor has them at hand */
 };
 
 /* How much of the message lies before a position. */
@@ -27,20 +28,23 @@ struct level {
 	char boundary[BOUNDARY_MAX];
 };
 
-struct parser {
+struct mime_parser {
 	struct span in;
-	struct mime_tree *t;
+	struct mime_tree *t;        /* borrowed */
 	struct mime_fields *fields; /* borrowed, may be NULL: for the header of part 0 */
+	size_t limit;        /* nothing from here on has been looked at */
+	size_t seen;         /* the line under view does not end before */
 	struct mark here;    /* the start of the line under view */
 	struct mark before;  /* the same without the line end before it */
 	bool in_header;      /* of the innermost part */
+	bool nul;            /* there was one */
 	unsigned open;       /* levels in use */
 	unsigned boundaries; /* levels with a boundary */
 	struct content_params params;
 	struct level level[MIME_DEPTH_MAX];
 };
 
-static struct level *innermost(struct parser *p)
+static struct level *innermost(struct mime_parser *p)
 {
 	return &p->level[p->open - 1];
 }
@@ -64,13 +68,13 @@ static struct mime_part *new_part(struct mime_tree *t)
 	return &t->part[t->n++];
 }
 
-static bool may_open(const struct parser *p)
+static bool may_open(const struct mime_parser *p)
 {
 	return p->open < MIME_DEPTH_MAX && p->t->n < MIME_PARTS_MAX;
 }
 
 /* Opens a part whose header begins at at. */
-static void open_part(struct parser *p, struct mark at)
+static void open_part(struct mime_parser *p, struct mark at)
 {
 	struct level *up = p->open ? innermost(p) : NULL;
 	uint32_t index = (uint32_t)p->t->n;
@@ -92,13 +96,13 @@ static void open_part(struct parser *p, struct mark at)
 	p->in_header = true;
 }
 
-static void drop_boundary(struct parser *p, struct level *l)
+static void drop_boundary(struct mime_parser *p, struct level *l)
 {
 	p->boundaries -= l->boundary_n != NO_BOUNDARY;
 	l->boundary_n = NO_BOUNDARY;
 }
 
-static void set_boundary(struct parser *p, struct level *l, struct span value)
+static void set_boundary(struct mime_parser *p, struct level *l, struct span value)
 {
 	value = span_cut(value, 0, BOUNDARY_MAX);
 	memcpy(l->boundary, value.p, value.n);
@@ -106,7 +110,7 @@ static void set_boundary(struct parser *p, struct level *l, struct span value)
 	p->boundaries++;
 }
 
-static void read_fields(struct parser *p, const struct level *l, struct content_fields *f_r)
+static void read_fields(struct mime_parser *p, const struct level *l, struct content_fields *f_r)
 {
 	struct span header = mime_part_header(p->in, &p->t->part[l->part]);
 
@@ -119,7 +123,7 @@ static void read_fields(struct parser *p, const struct level *l, struct content_
 }
 
 /* What the header says about how to read the body. */
-static uint32_t header_flags(struct parser *p, struct level *l, bool digest)
+static uint32_t header_flags(struct mime_parser *p, struct level *l, bool digest)
 {
 	struct content_fields f;
 	struct content_type t;
@@ -144,7 +148,7 @@ static uint32_t header_flags(struct parser *p, struct level *l, bool digest)
 }
 
 /* The header of the innermost part ends at end, where its body begins. */
-static void end_header(struct parser *p, struct mark end)
+static void end_header(struct mime_parser *p, struct mark end)
 {
 	struct level *l = innermost(p);
 	struct mime_part *part = &p->t->part[l->part];
@@ -168,7 +172,7 @@ static void end_header(struct parser *p, struct mark end)
  * *end. An empty body before a boundary: the line end in front of that belongs to the header then,
  * *end moves behind it for all parents.
  */
-static void close_innermost(struct parser *p, struct mark *end)
+static void close_innermost(struct mime_parser *p, struct mark *end)
 {
 	struct level *l;
 	struct mime_part *part;
@@ -188,7 +192,7 @@ static void close_innermost(struct parser *p, struct mark *end)
  * The level whose boundary the line begins with; the longest wins, then the innermost.
  * MIME_DEPTH_MAX: none.
  */
-static unsigned match_boundary(const struct parser *p, struct span line)
+static unsigned match_boundary(const struct mime_parser *p, struct span line)
 {
 	unsigned best = MIME_DEPTH_MAX;
 	int best_n = NO_BOUNDARY;
@@ -209,7 +213,7 @@ static unsigned match_boundary(const struct parser *p, struct span line)
  * The line is a boundary of level at. Where no more parts are allowed, all that follows belongs to
  * the part before.
  */
-static void cross_boundary(struct parser *p, unsigned at, bool last, struct mark next)
+static void cross_boundary(struct mime_parser *p, unsigned at, bool last, struct mark next)
 {
 	struct mark end = p->before;
 
@@ -232,7 +236,7 @@ static bool line_ended(struct span line)
 }
 
 /* A line that begins with two dashes; true: it was a boundary. */
-static bool try_boundary(struct parser *p, struct span line, struct mark next)
+static bool try_boundary(struct mime_parser *p, struct span line, struct mark next)
 {
 	unsigned at;
 	bool last;
@@ -249,18 +253,30 @@ static bool try_boundary(struct parser *p, struct span line, struct mark next)
 	return true;
 }
 
-/* The line that begins here, if any is left. */
-static void eat_line(struct parser *p)
+/* Where the line that begins at pos ends: its LF; NULL when it is not within the limit. */
+static const char *find_lf(struct mime_parser *p, uint64_t pos)
 {
-	struct span rest = span_from(p->in, (size_t)p->here.pos);
-	size_t lf = span_find(rest, '\n');
-	bool ended = lf != SIZE_MAX;
-	struct span line = span_cut(rest, 0, ended ? lf + 1 : rest.n);
-	bool crlf = ended && lf > 0 && line.p[lf - 1] == '\r';
+	size_t from = pos > p->seen ? (size_t)pos : p->seen;
+	const char *lf = from < p->limit ? memchr(p->in.p + from, '\n', p->limit - from) : NULL;
+
+	if (!lf)
+		p->seen = p->limit;
+	return lf;
+}
+
+/* The line that begins here, if any is left. False: its end is not in view yet. */
+static bool eat_line(struct mime_parser *p)
+{
+	const char *start = p->in.p + p->here.pos, *lf = find_lf(p, p->here.pos);
+	bool ended = lf != NULL;
+	struct span line = span_of(start, ended ? (size_t)(lf - start) + 1 : p->in.n - (size_t)p->here.pos);
+	bool crlf = ended && lf > start && lf[-1] == '\r';
 	struct mark next = { p->here.pos + line.n, p->here.bare + (ended && !crlf),
 			     p->here.lines + ended };
 	bool boundary = false;
 
+	if (!ended && p->limit < p->in.n)
+		return false;
 	if (p->boundaries && line.n >= 2 && line.p[0] == '-' && line.p[1] == '-')
 		boundary = try_boundary(p, line, next);
 	if (!boundary && p->in_header && ended && line.n == 1u + crlf)
@@ -268,16 +284,17 @@ static void eat_line(struct parser *p)
 	p->before = p->here;
 	p->before.pos = next.pos - ended - crlf;
 	p->here = next;
+	return true;
 }
 
 /* In a body: on over lines that cannot be a boundary, as eat_line would do it. They are most of a message. */
-static void skip_text(struct parser *p)
+static void skip_text(struct mime_parser *p)
 {
 	const char *base = p->in.p;
 	uint64_t pos = p->here.pos, bare = p->here.bare, lines = p->here.lines;
 
-	while (pos < p->in.n && !(p->boundaries && base[pos] == '-')) {
-		const char *lf = memchr(base + pos, '\n', p->in.n - pos);
+	while (pos < p->limit && !(p->boundaries && base[pos] == '-')) {
+		const char *lf = find_lf(p, pos);
 		bool crlf;
 
 		if (!lf)
@@ -295,6 +312,62 @@ static void skip_text(struct parser *p)
 	p->here.lines = lines;
 }
 
+static void parser_init(struct mime_parser *p, struct span message, struct mime_tree *t, struct mime_fields *fields)
+{
+	p->in = message;
+	p->t = t;
+	p->fields = fields;
+	p->limit = p->seen = 0;
+	p->here = p->before = (struct mark){ .pos = 0 };
+	p->in_header = p->nul = false;
+	p->open = p->boundaries = 0;
+	p->params.n = 0;
+	buf_init(&p->params.text, 0);
+	t->n = 0;
+	open_part(p, p->here);
+}
+
+static void finish(struct mime_parser *p)
+{
+	while (p->open)
+		close_innermost(p, &p->here);
+	if (p->nul)
+		p->t->part[0].flags |= MIME_PART_NUL;
+}
+
+enum step mime_parser_step(struct mime_parser *p, size_t budget)
+{
+	struct span fresh = span_cut(span_from(p->in, p->limit), 0, budget);
+
+	p->nul = p->nul || span_find(fresh, '\0') != SIZE_MAX;
+	p->limit += fresh.n;
+	do {
+		if (!p->in_header)
+			skip_text(p);
+	} while (p->here.pos < p->limit && eat_line(p));
+	if (p->limit < p->in.n)
+		return STEP_SLICE;
+	finish(p);
+	return STEP_DONE;
+}
+
+struct mime_parser *mime_parser_new(struct span message, struct mime_tree *t, struct mime_fields *fields)
+{
+	struct mime_parser *p = mem_alloc(sizeof(*p));
+
+	parser_init(p, message, t, fields);
+	return p;
+}
+
+void mime_parser_free(struct mime_parser **p)
+{
+	if (!*p)
+		return;
+	content_params_free(&(*p)->params);
+	free(*p);
+	*p = NULL;
+}
+
 void mime_tree_parse(struct span message, struct mime_tree *t)
 {
 	mime_tree_parse_fields(message, t, NULL);
@@ -302,27 +375,11 @@ void mime_tree_parse(struct span message, struct mime_tree *t)
 
 void mime_tree_parse_fields(struct span message, struct mime_tree *t, struct mime_fields *fields)
 {
-	BIG_LOCAL struct parser p;
+	BIG_LOCAL struct mime_parser p;
 
-	p.in = message;
-	p.t = t;
-	p.fields = fields;
-	p.here = p.before = (struct mark){ .pos = 0 };
-	p.in_header = false;
-	p.open = p.boundaries = 0;
-	p.params.n = 0;
-	buf_init(&p.params.text, 0);
-	t->n = 0;
-	open_part(&p, p.here);
-	while (p.here.pos < message.n) {
-		if (!p.in_header)
-			skip_text(&p);
-		eat_line(&p);
-	}
-	while (p.open)
-		close_innermost(&p, &p.here);
-	if (span_find(message, '\0') != SIZE_MAX)
-		t->part[0].flags |= MIME_PART_NUL;
+	parser_init(&p, message, t, fields);
+	while (mime_parser_step(&p, PIECE) != STEP_DONE)
+		;
 	content_params_free(&p.params);
 }
 

@@ -43,6 +43,20 @@ static void check_structure(struct span message, const struct mime_tree *t)
 	buf_free(&cut);
 }
 
+/* In slices of any size it is the same tree. */
+static void check_slices(struct span message, const struct mime_tree *t)
+{
+	struct mime_tree u = { 0 };
+	struct mime_parser *p = mime_parser_new(message, &u, NULL);
+	size_t step = 1 + message.n % 61;
+
+	while (mime_parser_step(p, step) != STEP_DONE)
+		step = 1 + step * 7 % 61;
+	must(u.n == t->n && memcmp(u.part, t->part, t->n * sizeof(*t->part)) == 0);
+	mime_parser_free(&p);
+	mime_tree_free(&u);
+}
+
 /* With the header of the message read already, all is as without. */
 static void check_fields(struct span message, const struct mime_tree *t)
 {
@@ -127,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_encoding(&t);
 	check_structure(message, &t);
 	check_sections(message, &t);
+	check_slices(message, &t);
 	check_fields(message, &t);
 	mime_header_filter(message, names, 2, true, &out);
 	check_foreign(message);

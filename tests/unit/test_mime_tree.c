@@ -1,5 +1,6 @@
 #include "mime/tree.h"
 #include "mime/crlf.h"
+#include "mime/fields.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -256,12 +257,90 @@ static void test_foreign(void **state)
 	mime_tree_free(&t);
 }
 
+static void same_fields(const struct mime_fields *a, const struct mime_fields *b)
+{
+	assert_int_equal(a->n, b->n);
+	assert_int_equal(a->all, b->all);
+	for (size_t i = 0; i < a->n; i++) {
+		assert_int_equal(a->f[i].name, b->f[i].name);
+		assert_true(span_eq(a->f[i].value, b->f[i].value));
+	}
+}
+
+/* Parsed first bytes first, then by step. */
+static void parse_cut(struct span in, size_t first, size_t step, struct mime_tree *t, struct mime_fields *f)
+{
+	struct mime_parser *p = mime_parser_new(in, t, f);
+	size_t slices = 1;
+
+	for (enum step s = mime_parser_step(p, first); s != STEP_DONE; slices++)
+		s = mime_parser_step(p, step);
+	assert_int_equal(slices, in.n <= first ? 1 : 1 + (in.n - first - 1) / step + 1);
+	mime_parser_free(&p);
+	assert_null(p);
+}
+
+/* However a message is cut into slices, within lines, line ends, boundaries and headers: the tree is that of the whole. */
+static void check_cuts(struct span in)
+{
+	struct mime_tree t = { 0 }, u = { 0 };
+	struct mime_fields f = { 0 }, g = { 0 };
+
+	mime_tree_parse_fields(in, &t, &f);
+	for (size_t cut = 1; cut <= in.n; cut++) {
+		parse_cut(in, cut, in.n, &u, &g);
+		same_trees(&t, &u);
+		same_fields(&f, &g);
+		parse_cut(in, cut, cut, &u, &g);
+		same_trees(&t, &u);
+		same_fields(&f, &g);
+	}
+	mime_tree_free(&t);
+	mime_tree_free(&u);
+	mime_fields_free(&f);
+	mime_fields_free(&g);
+}
+
+static void test_cuts(void **state)
+{
+	static const char odd[] =
+		"Subject: odd\r\nDate: now\n\tfolded\n" MP("\"a--\"") "MIME-Version: 1.0\r\n\r\n"
+		"before\n--a\n--a--\r\nSubject: \r\n\r\n\r\r\n-\n--\n-- a--\n--a--x\n" RFC822 "\n" MP("a--b") "\r\n"
+		"--a--b\n\n--a--b\n" MP("c") "\n--c\n\0\n--c--\r\n--a--b\r\nno end of header\n--a--b--\nbehind\n"
+		"--a--\n" RFC822 "\n" RFC822 "\r\n\r--a--\r\n\r\n--a----\n\n--a--\nA: b\n\n--a--b";
+	struct buf long_lines;
+
+	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
+		check_cuts(span_str(trees[i].in));
+	check_cuts(span_of(odd, sizeof(odd) - 1));
+	buf_init(&long_lines, 10000);
+	buf_add_str(&long_lines, MP("x") "\n--x");
+	for (int i = 0; i < 300; i++)
+		buf_add_str(&long_lines, i == 150 ? "\r\n\r\n--x" : "--x\r");
+	check_cuts(buf_span(&long_lines));
+	buf_free(&long_lines);
+}
+
+/* Given up midway. */
+static void test_given_up(void **state)
+{
+	struct mime_tree t = { 0 };
+	struct mime_parser *p = mime_parser_new(SPAN(MP("x") "\n--x\n\nbody\n--x--\n"), &t, NULL);
+
+	assert_int_equal(mime_parser_step(p, 50), STEP_SLICE);
+	mime_parser_free(&p);
+	mime_tree_parse(SPAN("A: b\n\nc"), &t);
+	assert_int_equal(t.n, 1);
+	mime_tree_free(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trees),  cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_depth),  cmocka_unit_test(test_count),
 		cmocka_unit_test(test_encode), cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_cuts),   cmocka_unit_test(test_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
