@@ -268,6 +268,12 @@ struct store_ops {
 	void (*box_close)(struct store_box *b);
 
 	/*
+	 * May be NULL. What would make the next call of identity, scan or scan_new long is done a slice at a time: ERR_AGAIN,
+	 * call again; ERR_INUSE. They themselves do whatever of it is left.
+	 */
+	enum err (*prepare)(struct store_box *b, struct errtext *t);
+
+	/*
 	 * Reads, or adopts when the folder has none yet, uidvalidity, uidnext, guid. A re-created
 	 * mailbox gets a greater UIDVALIDITY, within the same second too. ERR_INUSE when it must be
 	 * written and is locked.
@@ -315,7 +321,7 @@ struct store_ops {
 	/*
 	 * Finds the message's bytes; looks beyond a stale hint. ERR_EXPUNGED when it is really not
 	 * there. hint_r (arena may be NULL when not wanted) tells the true hint. ERR_INUSE: the
-	 * folder changes too fast to tell.
+	 * folder changes too fast to tell. ERR_AGAIN: a slice of the work is done, call again.
 	 */
 	enum err (*locate)(struct store_box *b, struct span key, struct span hint,
 			   struct store_object *o_r, struct arena *a, struct span *hint_r,

@@ -421,7 +421,9 @@ static enum err find_one(struct mailbox *mb, struct store_box *sb, uint32_t uid,
 	}
 	if (e)
 		return e;
-	e = sb->ops->locate(sb, span_of(w.key, w.key_n), span_of(w.hint, w.hint_n), &o, NULL, NULL, t);
+	do {
+		e = sb->ops->locate(sb, span_of(w.key, w.key_n), span_of(w.hint, w.hint_n), &o, NULL, NULL, t);
+	} while (e == ERR_AGAIN);
 	if (e == ERR_EXPUNGED) {
 		set_add(&s->vanished, uid);
 	} else if (!e) {
@@ -495,6 +497,14 @@ static void next_phase(struct sync *s, enum sync_phase phase)
 	s->at = 0;
 }
 
+static enum err prepare(struct store_box *sb, bool *more_r, struct errtext *t)
+{
+	enum err e = sb->ops->prepare ? sb->ops->prepare(sb, t) : ERR_OK;
+
+	*more_r = e == ERR_AGAIN;
+	return *more_r ? ERR_OK : e;
+}
+
 static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r, struct errtext *t)
 {
 	struct sync *s = mb->sync;
@@ -502,9 +512,11 @@ static enum err run_phase(struct mailbox *mb, struct store_box *sb, bool *more_r
 
 	switch (s->phase) {
 	case SYNC_BEGIN:
-		return begin(mb, sb, t);
+		e = prepare(sb, more_r, t);
+		return e || *more_r ? e : begin(mb, sb, t);
 	case SYNC_SCAN:
-		return scan(mb, sb, t);
+		e = prepare(sb, more_r, t);
+		return e || *more_r ? e : scan(mb, sb, t);
 	case SYNC_NUMBER:
 		if (clock_ms() - s->scanned <= STALE_MS)
 			return number(mb, sb, t);

@@ -205,6 +205,13 @@ static enum err faulty_keyword_add(struct store_box *b, const char *name, unsign
 	return e ? e : ops_of(b)->keyword_add(inner_of(b), name, bit_r, t);
 }
 
+static enum err faulty_prepare(struct store_box *b, struct errtext *t)
+{
+	enum err e = ops_of(b)->prepare ? box_step(b, t) : ERR_OK;
+
+	return e || !ops_of(b)->prepare ? e : ops_of(b)->prepare(inner_of(b), t);
+}
+
 static enum err faulty_changed(struct store_box *b, struct span token, bool *changed_r)
 {
 	enum err e = box_step(b, NULL);
@@ -436,6 +443,7 @@ static const struct store_ops store_faulty_table = {
 	.identify = faulty_identify,
 	.keywords = faulty_keywords,
 	.keyword_add = faulty_keyword_add,
+	.prepare = faulty_prepare,
 	.changed = faulty_changed,
 	.scan = faulty_scan,
 	.scan_new = faulty_scan_new,

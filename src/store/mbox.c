@@ -378,6 +378,7 @@ const struct store_ops store_mbox = {
 	.identify = mbox_identify,
 	.keywords = mbox_keywords,
 	.keyword_add = mbox_keyword_add,
+	.prepare = mbox_prepare,
 	.changed = mbox_changed,
 	.scan = mbox_scan,
 	.scan_new = mbox_scan_new,

@@ -22,7 +22,10 @@
 #include <fcntl.h>
 #include <time.h>
 
-enum { MBOX_UID_MAX = UINT32_MAX - 2 };
+enum {
+	MBOX_UID_MAX = UINT32_MAX - 2,
+	MBOX_SLICE_US = 4000,
+};
 
 struct mbox_root {
 	struct store head;
@@ -126,6 +129,8 @@ struct mbox_box {
 	enum pack_kind packed; /* fd's bytes are: mbox_packed.c */
 	int plain;            /* own; -1: not unpacked */
 	uint64_t plain_n;     /* bytes in that */
+	struct mbox_unpacking *unpacking; /* own; plain is becoming that */
+	struct mbox_parsing *parsing;     /* own; the map is becoming that of plain; NULL: it is not */
 	struct mbox_stamp plain_of; /* the file that it was unpacked from */
 	int control_fd;       /* own; .imap/NAME; -1: not made yet */
 	struct extra *extra;  /* own; NULL until needed */
@@ -180,6 +185,8 @@ enum err mbox_control_make(struct mbox_box *b, struct errtext *t);
  * behind is finished first. type: F_RDLCK, F_WRLCK. With no file fd is -1 and the lock is held all the same.
  */
 enum err mbox_lock(struct mbox_box *b, int type, struct errtext *t);
+/* The same; ERR_AGAIN: of a compressed file a slice was unpacked, and it is not locked. */
+enum err mbox_lock_some(struct mbox_box *b, int type, struct errtext *t);
 void mbox_unlock(struct mbox_box *b);
 enum err mbox_stamp(struct mbox_box *b, struct mbox_stamp *s_r);
 /*
@@ -202,6 +209,9 @@ enum mbox_look {
 	MBOX_LOOK_ALL,
 };
 enum err mbox_map_update(struct mbox_box *b, enum mbox_look look, struct errtext *t);
+/* A slice of it, for a compressed file that is unpacked and locked. ERR_AGAIN. What is left mbox_map_update does. */
+enum err mbox_map_some(struct mbox_box *b);
+void mbox_parsing_drop(struct mbox_box *b);
 void mbox_map_free(struct mbox_map *m);
 /*
  * The map tells what we wrote already: the stamp is taken. Where messages are at other places, from this one on (SIZE_MAX: none),
@@ -218,7 +228,7 @@ enum err mbox_head_load(struct mbox_box *b, const struct mbox_msg *m, struct buf
 
 /* mbox_packed.c: is it a compressed file, by its name and its first bytes? */
 enum pack_kind mbox_packed_kind(int dir_fd, const char *base);
-/* The locked file, if it is one, is unpacked as it is now. */
+/* The locked file, if it is one, is unpacked as it is now. ERR_AGAIN: call again, also when it was let go of meanwhile. */
 enum err mbox_unpack(struct mbox_box *b, struct errtext *t);
 void mbox_unpacked_drop(struct mbox_box *b);
 
@@ -251,6 +261,7 @@ enum err mbox_set_modseq_floor(struct store_box *sb, uint64_t floor, struct errt
 
 /* mbox_scan.c */
 char *mbox_hint(struct arena *a, uint64_t at, bool recent); /* NULL: no room */
+enum err mbox_prepare(struct store_box *sb, struct errtext *t);
 enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r);
 enum err mbox_token(struct store_box *sb, struct span before, struct arena *a, struct span *token_r);
 enum err mbox_scan(struct store_box *sb, struct arena *a, struct store_scan *scan_r, struct errtext *t);

@@ -252,7 +252,7 @@ static enum err lock_path(struct mbox_box *b, int type, struct errtext *t)
 	return err_say(t, ERR_INUSE, "%s is replaced again and again", b->path);
 }
 
-enum err mbox_lock(struct mbox_box *b, int type, struct errtext *t)
+enum err mbox_lock_some(struct mbox_box *b, int type, struct errtext *t)
 {
 	enum err e;
 
@@ -274,5 +274,15 @@ enum err mbox_lock(struct mbox_box *b, int type, struct errtext *t)
 		e = journal_recover(b, t);
 	if (e)
 		mbox_unlock(b);
+	return e;
+}
+
+enum err mbox_lock(struct mbox_box *b, int type, struct errtext *t)
+{
+	enum err e;
+
+	do {
+		e = mbox_lock_some(b, type, t);
+	} while (e == ERR_AGAIN);
 	return e;
 }

@@ -1,6 +1,7 @@
 /* The map of an mbox: which messages it holds and where, as it was when last looked at. */
 #include "mbox_parse.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -40,35 +41,36 @@ static void map_add(struct mbox_map *map, const struct mbox_msg *m)
 	map->unnumbered += m->uid == 0;
 }
 
-static enum err parse_from(struct mbox_parser *p, uint64_t at, bool first)
+/* From the map's end on, first: with the first message of the file. ERR_AGAIN: not to the end before end_us (clock_us). */
+static enum err parse_on(struct mbox_parser *p, bool first, uint64_t end_us)
 {
 	struct mbox_map *map = p->map;
 	struct mbox_msg m;
-	enum err e = ERR_OK;
 
-	for (; !e && at < p->size; first = false) {
-		e = mbox_parse(p, at, first, &m);
+	for (; map->end < p->size; first = false) {
+		enum err e = mbox_parse(p, map->end, first, &m);
+
 		if (e)
-			break;
-		at = mbox_msg_end(&m);
+			return e;
+		map->end = mbox_msg_end(&m);
 		if (first)
 			map->first = m;
 		if (!first || !map->pseudo)
 			map_add(map, &m);
+		if (map->end < p->size && clock_us() > end_us)
+			return ERR_AGAIN;
 	}
-	map->end = at;
-	return e;
+	return ERR_OK;
 }
 
-static enum err parse_all(struct mbox_parser *p)
+static enum err parse_all(struct mbox_parser *p, uint64_t end_us)
 {
 	struct mbox_map *map = p->map;
-	uint64_t at;
 	enum err e;
 
 	mbox_map_free(map);
-	e = mbox_parse_lead(p, &at);
-	return e ? e : parse_from(p, at, true);
+	e = mbox_parse_lead(p, &map->end);
+	return e ? e : parse_on(p, true, end_us);
 }
 
 static bool same_message(const struct mbox_msg *a, const struct mbox_msg *b)
@@ -100,7 +102,8 @@ static enum err parse_grown(struct mbox_parser *p, bool *done_r)
 		return e;
 	map_add(map, &m);
 	*done_r = true;
-	return parse_from(p, mbox_msg_end(&m), false);
+	map->end = mbox_msg_end(&m);
+	return parse_on(p, false, UINT64_MAX);
 }
 
 /*
@@ -153,16 +156,22 @@ static enum err map_renew(struct mbox_parser *p, const struct mbox_stamp *now, e
 	return e;
 }
 
+static void note_base(struct mbox_box *b)
+{
+	if (!b->map.based)
+		return;
+	b->seen.validity = b->map.validity;
+	b->seen.last = b->map.last;
+}
+
 static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, enum mbox_look look)
 {
 	struct mbox_parser p;
 	bool done = false;
 	enum err e = ERR_OK;
 
-	if (b->map.based) {
-		b->seen.validity = b->map.validity;
-		b->seen.last = b->map.last;
-	}
+	note_base(b);
+	mbox_parsing_drop(b);
 	mbox_parser_init(&p, mbox_bytes(b), &b->map, mbox_bytes_n(b, now));
 	if (look != MBOX_LOOK_ALL && b->map.known && !b->packed)
 		e = map_renew(&p, now, look, &done);
@@ -170,7 +179,7 @@ static enum err map_parse(struct mbox_box *b, const struct mbox_stamp *now, enum
 	if (e || done)
 		return e;
 	mbox_parser_init(&p, mbox_bytes(b), &b->map, mbox_bytes_n(b, now));
-	e = parse_all(&p);
+	e = parse_all(&p, UINT64_MAX);
 	mbox_parser_free(&p);
 	return e;
 }
@@ -224,6 +233,57 @@ enum err mbox_map_update(struct mbox_box *b, enum mbox_look look, struct errtext
 	e = b->locked != F_UNLCK ? settle(b, &now) : ERR_OK;
 	stamp_take(&b->map, b, &now);
 	return e;
+}
+
+/* --- in slices ------------------------------------------------------------------------------ */
+
+struct mbox_parsing {
+	struct mbox_parser p;
+	struct mbox_stamp of;
+};
+
+void mbox_parsing_drop(struct mbox_box *b)
+{
+	if (!b->parsing)
+		return;
+	mbox_parser_free(&b->parsing->p);
+	free(b->parsing);
+	b->parsing = NULL;
+}
+
+static enum err parsing_begin(struct mbox_box *b, const struct mbox_stamp *now, uint64_t end_us)
+{
+	mbox_parsing_drop(b);
+	note_base(b);
+	b->parsing = mem_alloc(sizeof(*b->parsing));
+	b->parsing->of = *now;
+	mbox_parser_init(&b->parsing->p, b->plain, &b->map, b->plain_n);
+	return parse_all(&b->parsing->p, end_us);
+}
+
+/* Nobody writes to what was unpacked, so that no lock need be held in between. */
+enum err mbox_map_some(struct mbox_box *b)
+{
+	enum mbox_look look = MBOX_LOOK_NEW;
+	uint64_t end = clock_us() + MBOX_SLICE_US;
+	struct mbox_stamp now;
+	enum err e = b->packed && b->plain >= 0 ? mbox_stamp(b, &now) : ERR_NOTFOUND;
+
+	if (e || now.young || !look_needed(b, &now, &look))
+		return ERR_OK;
+	if (b->parsing && mbox_stamp_same(&b->parsing->of, &now))
+		e = parse_on(&b->parsing->p, false, end);
+	else
+		e = parsing_begin(b, &now, end);
+	if (e == ERR_AGAIN)
+		return e;
+	mbox_parsing_drop(b);
+	b->map.known = !e;
+	if (e)
+		mbox_map_free(&b->map); /* mbox_map_update says why */
+	else
+		stamp_take(&b->map, b, &now);
+	return ERR_OK;
 }
 
 /* Who is last ends otherwise than who is not, and shows whether the places are right. */

@@ -1,10 +1,12 @@
 /*
  * A compressed mbox (name.gz, .bz2, .zst, .lz4), as an archive is kept: read as a plain one and never written to. Its bytes are
- * unpacked into a nameless file whenever it changed, under its lock; whoever reads it reads there.
+ * unpacked into a nameless file whenever it changed, under its lock, a slice at a time; whoever reads it reads there.
  */
 #include "mbox.h"
 #include "file.h"
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "codec/pack.h"
 
 #include <errno.h>
@@ -35,42 +37,22 @@ enum pack_kind mbox_packed_kind(int dir_fd, const char *base)
 	return n > 0 ? pack_kind_of(span_of(head, (size_t)n)) : PACK_NONE;
 }
 
-static enum err unpack(struct unpacker *u, int from, int to, uint64_t most, uint64_t *n_r)
-{
-	struct buf in, out;
-	uint64_t at = 0, written = 0;
-	struct span rest = span_of("", 0);
-	enum err e = ERR_OK;
-	ssize_t got = 1;
+/* Under way; the bytes so far are in plain. */
+struct mbox_unpacking {
+	struct packed *packed;   /* own */
+	struct mbox_stamp of;    /* the file */
+	uint64_t most;
+	struct buf out;          /* own */
+};
 
-	buf_init(&in, PIECE);
-	buf_init(&out, PIECE);
-	if (!buf_reserve(&in, PIECE))
-		e = ERR_MEMORY;
-	while (!e && (got || rest.n || unpacker_more(u))) {
-		if (!rest.n && !unpacker_more(u)) {
-			got = pread(from, in.p, PIECE, (off_t)at);
-			if (got < 0) {
-				e = err_from_errno(errno);
-				break;
-			}
-			at += (uint64_t)got;
-			rest = span_of(in.p, (size_t)got);
-		}
-		buf_clear(&out);
-		if (rest.n || unpacker_more(u))
-			e = unpacker_run(u, &rest, PIECE, &out);
-		if (!e && written + out.n > most)
-			e = ERR_LIMIT;
-		if (!e)
-			e = file_write_at(to, out.p, out.n, &written);
-	}
-	if (!e && !unpacker_whole(u))
-		e = ERR_CORRUPT;
-	*n_r = written;
-	buf_free(&in);
-	buf_free(&out);
-	return e;
+static void unpacking_drop(struct mbox_box *b)
+{
+	if (!b->unpacking)
+		return;
+	packed_close(&b->unpacking->packed);
+	buf_free(&b->unpacking->out);
+	free(b->unpacking);
+	b->unpacking = NULL;
 }
 
 static enum err say(const struct mbox_box *b, enum err e, struct errtext *t)
@@ -89,37 +71,71 @@ static enum err say(const struct mbox_box *b, enum err e, struct errtext *t)
 
 void mbox_unpacked_drop(struct mbox_box *b)
 {
+	unpacking_drop(b);
+	mbox_parsing_drop(b);
 	if (b->plain >= 0)
 		close(b->plain);
 	b->plain = -1;
 }
 
+static enum err begin(struct mbox_box *b, const struct mbox_stamp *now)
+{
+	struct mbox_unpacking *u = b->unpacking = mem_alloc(sizeof(*u));
+
+	u->of = *now;
+	u->most = FILE_MOST;
+	buf_init(&u->out, PIECE);
+	b->plain_n = 0;
+	b->plain = mbox_scratch(b);
+	if (b->plain < 0) {
+		b->plain = memfd_create("unpacked", MFD_CLOEXEC);
+		u->most = MEMORY_MOST;
+	}
+	return b->plain < 0 ? err_from_errno(errno) : packed_open(b->packed, b->fd, 0, now->size, &u->packed);
+}
+
+/* Until end_us (clock_us). */
+static enum err go_on(struct mbox_box *b, uint64_t end_us)
+{
+	struct mbox_unpacking *u = b->unpacking;
+	enum err e = ERR_OK;
+
+	while (!e && !packed_over(u->packed)) {
+		if (clock_us() > end_us)
+			return ERR_AGAIN;
+		buf_clear(&u->out);
+		e = packed_read(u->packed, PIECE, &u->out);
+		if (!e && b->plain_n + u->out.n > u->most)
+			e = ERR_LIMIT;
+		if (!e)
+			e = file_write_at(b->plain, u->out.p, u->out.n, &b->plain_n);
+	}
+	return e;
+}
+
+/* One that has changed just now is unpacked at once: nobody could tell whether it has changed again between two slices. */
 enum err mbox_unpack(struct mbox_box *b, struct errtext *t)
 {
-	uint64_t most = FILE_MOST;
-	struct unpacker *u = NULL;
 	struct mbox_stamp now;
 	enum err e;
 
 	if (!b->packed || b->fd < 0)
 		return ERR_OK;
 	e = mbox_stamp(b, &now);
-	if (e || (b->plain >= 0 && mbox_stamp_same(&b->plain_of, &now)))
-		return e ? say(b, e, t) : ERR_OK;
-	mbox_unpacked_drop(b);
-	b->plain = mbox_scratch(b);
-	if (b->plain < 0) {
-		b->plain = memfd_create("unpacked", MFD_CLOEXEC);
-		most = MEMORY_MOST;
-	}
-	e = b->plain < 0 ? err_from_errno(errno) : unpacker_new(b->packed, &u);
-	if (!e)
-		e = unpack(u, b->fd, b->plain, most, &b->plain_n);
-	unpacker_free(&u);
-	if (!e) {
-		b->plain_of = now;
+	if (!e && !b->unpacking && b->plain >= 0 && mbox_stamp_same(&b->plain_of, &now))
 		return ERR_OK;
+	if (!e && !(b->unpacking && mbox_stamp_same(&b->unpacking->of, &now))) {
+		mbox_unpacked_drop(b);
+		e = begin(b, &now);
 	}
+	if (!e)
+		e = go_on(b, now.young ? UINT64_MAX : clock_us() + MBOX_SLICE_US);
+	if (e == ERR_AGAIN)
+		return e;
+	b->plain_of = now;
+	unpacking_drop(b);
+	if (!e)
+		return ERR_OK;
 	mbox_unpacked_drop(b);
 	return say(b, e, t);
 }

@@ -65,6 +65,17 @@ static struct mbox_msg *find(struct mbox_map *map, struct span key)
 
 /* --- scan ----------------------------------------------------------------------------------- */
 
+enum err mbox_prepare(struct store_box *sb, struct errtext *t)
+{
+	struct mbox_box *b = mbox_box_of(sb);
+	enum err e = mbox_lock_some(b, F_RDLCK, t);
+
+	if (!e)
+		e = mbox_map_some(b);
+	mbox_unlock(b);
+	return e;
+}
+
 enum err mbox_changed(struct store_box *sb, struct span token, bool *changed_r)
 {
 	struct mbox_box *b = mbox_box_of(sb);
@@ -357,7 +368,7 @@ enum err mbox_locate(struct store_box *sb, struct span key, struct span hint, st
 {
 	struct mbox_box *b = mbox_box_of(sb);
 	struct mbox_msg m;
-	enum err e = mbox_lock(b, F_RDLCK, t);
+	enum err e = mbox_lock_some(b, F_RDLCK, t);
 
 	if (e)
 		return e;

@@ -6,7 +6,6 @@ import gzip
 import os
 import random
 import re
-import select
 import sys
 import zlib
 
@@ -209,42 +208,8 @@ def monsters():
         imap.logout()
 
 
-def patience():
-    """While a large one is unpacked, for whatever it is wanted, others are served; who goes away in the middle harms nobody."""
-    with Site({USER: "secret"}) as site:
-        imap, other = site.imap(USER), site.imap(USER)
-        imap.select("INBOX")
-        large = b"Subject: number 5\nMessage-ID: <5@x>\n\n" + rng.randbytes(1000).hex().encode() + b"\n" + b"0123456789abcdef\n" * (3 << 20)
-        put(site, "1.large:2,S", gzip.compress(large, 1))
-        wanted = ["UID FETCH 1 (RFC822.SIZE)", "UID FETCH 1 (BODY.PEEK[]<0.30>)", "SEARCH BODY nothing", "SORT (SUBJECT) UTF-8 BODY 0123",
-                  "THREAD REFS UTF-8 TEXT nothing", "STATUS INBOX (SIZE)"]
-        for what in wanted:
-            for _ in range(20):
-                imap.select("INBOX")
-                imap.send(b"x " + what.encode() + b"\r\n")
-                other.noop()
-                first = not select.select([imap.sock], [], [], 0)[0]
-                while not (line := imap.readline()).startswith(b"x "):
-                    assert line, what
-                assert line.startswith(b"x OK"), (what, line)
-                if first:
-                    break
-                for name in os.listdir(f"{site.maildir(USER)}/cur"):  # as if it had never been looked at
-                    os.rename(f"{site.maildir(USER)}/cur/{name}", f"{site.maildir(USER)}/cur/{rng.random()}:2,S")
-                what = what.replace("UID FETCH 1 ", "UID FETCH * ")
-            else:
-                raise AssertionError(f"{what}: nobody is served meanwhile")
-        imap.send(b"x UID FETCH * (BODY.PEEK[1])\r\n")
-        other.noop()
-        imap.sock.close()
-        other.select("INBOX")
-        assert other.uid("FETCH", "*", "(BODY.PEEK[]<0.17>)")[1][0][1] == b"Subject: number 5"
-        other.logout()
-
-
 for kind in MAGIC:
     written_here(kind)
     written_by_dovecot(kind)
 odd_files()
 monsters()
-patience()

@@ -399,7 +399,7 @@ static void write_packed(struct mroom *r, const char *text)
 	struct buf out;
 	int fd;
 
-	buf_init(&out, 1 << 20);
+	buf_init(&out, 64 << 20);
 	assert_int_equal(packer_new(PACK_GZ, 0, &p), ERR_OK);
 	assert_int_equal(packer_run(p, span_str(text), true, &out), ERR_OK);
 	packer_free(&p);
@@ -504,6 +504,76 @@ static void test_packed(void **state)
 	uids_are(r, "a4 ");
 }
 
+/* One of many messages, so large that it takes more than a slice, of long ago. */
+static void write_large_packed(struct mroom *r, const char *subject, size_t messages)
+{
+	static const struct timespec then[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
+	struct buf text;
+
+	buf_init(&text, 64 << 20);
+	for (size_t i = 0; i < messages; i++) {
+		buf_printf(&text, FROM "Subject: %s %zu\nX-UID: %zu\n\n", subject, i, i + 1);
+		for (int k = 0; k < 3000; k++)
+			buf_printf(&text, "%08zu %08d of this\n", i, k);
+		buf_add_char(&text, '\n');
+	}
+	write_packed(r, buf_cstr(&text));
+	assert_int_equal(utimensat(AT_FDCWD, arena_printf(r->arena, "%s/a.gz", r->root), then, 0), 0);
+	buf_free(&text);
+}
+
+/* How often it says ERR_AGAIN, at most most times. */
+static size_t prepare(struct mroom *r, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && store_mbox.prepare(r->box, &r->text) == ERR_AGAIN)
+		n++;
+	return n;
+}
+
+/* Large ones are unpacked, and their messages found, in slices; whoever does not want to wait, or damages it, is served. */
+static void test_packed_slices(void **state)
+{
+	static const struct { size_t slices; bool scanned; } stops[] = { { 0, true }, { 1, true }, { 3, false }, { 1000000, true } };
+	struct mroom *r = *state;
+	struct store_object o;
+	struct store_scan s;
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_LEN(stops); i++) {
+		write_large_packed(r, i % 2 ? "other" : "first", 200 + i);
+		reopen(r, false);
+		n = prepare(r, stops[i].slices);
+		assert_true(n > 0 || !stops[i].slices);
+		if (!stops[i].scanned) /* it becomes another one midway */
+			write_large_packed(r, "third", 300);
+		if (!stops[i].scanned)
+			prepare(r, SIZE_MAX);
+		s = scan(r);
+		assert_int_equal(s.n, stops[i].scanned ? 200 + i : 300);
+		assert_int_equal(prepare(r, 1), 0);
+		assert_non_null(strstr(message(r, &s.msg[i]), stops[i].scanned ? (i % 2 ? "other" : "first") : "third"));
+	}
+	/* A message, when nothing is unpacked. */
+	reopen(r, false);
+	for (n = 0; store_mbox.locate(r->box, s.msg[9].key, s.msg[9].hint, &o, NULL, NULL, &r->text) == ERR_AGAIN; n++)
+		;
+	assert_true(n > 0 && o.fd >= 0 && o.length == s.msg[9].size);
+	close(o.fd);
+	/* Cut short midway; then gone. */
+	reopen(r, false);
+	assert_int_equal(prepare(r, 1), 1);
+	assert_int_equal(truncate(arena_printf(r->arena, "%s/a.gz", r->root), 40000), 0);
+	prepare(r, SIZE_MAX);
+	assert_int_equal(store_mbox.scan(r->box, r->arena, &s, &r->text), ERR_IO);
+	write_large_packed(r, "last", 200);
+	assert_int_equal(prepare(r, 1), 1);
+	assert_int_equal(unlink(arena_printf(r->arena, "%s/a.gz", r->root)), 0);
+	assert_int_equal(prepare(r, 1), 0);
+	assert_int_equal(scan(r).n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +593,7 @@ int main(void)
 		MROOM_TEST(test_numbered_by_others),
 		MROOM_TEST(test_uids_beside),
 		MROOM_TEST(test_packed),
+		MROOM_TEST(test_packed_slices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
