@@ -35,7 +35,7 @@ def test_restart(site):
 
 
 def the_one(site, program, other_than=None):
-    """Its process id. A copy that the template is just making bears the template's name for a moment."""
+    """Its process id."""
     def one():
         pids = [pid for pid in site.kids(program) if pid != other_than]
         return len(pids) == 1 and pids[0]

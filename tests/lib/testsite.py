@@ -128,8 +128,11 @@ def wait_for(what, seconds=30, step=0.02):
         time.sleep(step)
 
 
+PF_FORKNOEXEC = 0x40  # linux/sched.h
+
+
 def children_of(pid):
-    """(pid, program) of the processes that the master started."""
+    """(pid, program) of the processes that the master started. A copy of the template bears its name until it gets its own."""
     found = []
     for p in os.listdir("/proc"):
         if not p.isdigit():
@@ -140,6 +143,8 @@ def children_of(pid):
         except OSError:
             continue
         name, rest = stat[stat.index("(") + 1:stat.rindex(")")], stat[stat.rindex(")") + 1:].split()
+        if name == "roost-template" and int(rest[6]) & PF_FORKNOEXEC:
+            name = "roost-worker"
         if int(rest[1]) == pid:
             found.append((int(p), name))
     return found
