@@ -1,8 +1,7 @@
 /*
  * Where in the speech of an IMAP server its client is: for who has a last word to say when the server dies in the
  * middle of it. Responses are told apart and no more: a line ends with LF, one that ends with "{n}" goes on behind so many
- * octets (RFC 3501 section 4.3). A NUL outside of these is no IMAP but something compressed, which has one before long;
- * nothing is known from there on.
+ * octets (RFC 3501 section 4.3). A NUL outside of these is no IMAP but something compressed; nothing is known from there on.
  */
 #ifndef WIRE_IMAP_SPEECH_H
 #define WIRE_IMAP_SPEECH_H
@@ -12,6 +11,9 @@
 /* What to say then, where imap_speech_between. */
 #define IMAP_LAST_WORDS                                                                                     \
 	"* BYE [UNAVAILABLE] Internal error occurred. Refer to server log for more information.\r\n"
+
+/* The answer to COMPRESS: what follows is no speech (imap_speech_over). */
+#define IMAP_COMPRESS_OK "Begin compression."
 
 /* Zeroed: at the beginning of a response. */
 struct imap_speech {
@@ -24,6 +26,9 @@ struct imap_speech {
  * called by the handler of any signal.
  */
 size_t imap_speech_add(struct imap_speech *f, struct span said);
+
+/* Nothing is known from here on. */
+void imap_speech_over(struct imap_speech *f);
 
 /* Responses have ended, none has begun, and none was BYE. */
 bool imap_speech_between(const struct imap_speech *f);

@@ -19,7 +19,7 @@ static enum step compress_start(struct imap_cmd *c)
 	if (stream_is_compressed(c->s->stream))
 		return imap_no(c, "COMPRESSIONACTIVE", "DEFLATE is active already.");
 	c->after = switch_on;
-	return imap_ok(c, NULL, "Begin compression.");
+	return imap_ok(c, NULL, IMAP_COMPRESS_OK);
 }
 
 static const struct imap_capability capabilities[] = {

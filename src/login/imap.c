@@ -322,6 +322,8 @@ static void input(struct client *c)
 static void overheard(struct client *c, struct span bytes)
 {
 	imap_speech_add(&c->heard, bytes);
+	if (span_ends(bytes, SPAN(" OK " IMAP_COMPRESS_OK "\r\n")))
+		imap_speech_over(&c->heard);
 }
 
 /* A worker that goes in peace has said BYE. */

@@ -99,6 +99,11 @@ size_t imap_speech_add(struct imap_speech *f, struct span said)
 	return end;
 }
 
+void imap_speech_over(struct imap_speech *f)
+{
+	f->at = AT_END;
+}
+
 bool imap_speech_between(const struct imap_speech *f)
 {
 	return f->at == AT_START && !f->number;

@@ -37,7 +37,6 @@ class Client:
         if compress:
             self.ask("COMPRESS DEFLATE")
             self.packer, self.unpacker = zlib.compressobj(6, zlib.DEFLATED, -15), zlib.decompressobj(-15)
-            self.ask("NOOP")  # from what is compressed login knows that it is
 
     def say(self, text):
         octets = text.encode()
