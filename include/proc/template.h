@@ -23,7 +23,7 @@
 
 /*
  * The master's side, waits for the answer, at most wait_ms. s: child and log_fd count. As proc_spawn otherwise. After
- * any error the template is of no more use.
+ * any error the template is of no more use. ERR_CLOSED: it is dead.
  */
 enum err template_order(int fd, const struct proc_spawn *s, int wait_ms, pid_t *pid_r, int *chan_fd_r,
 			struct errtext *why);

@@ -17,6 +17,12 @@ enum {
 	NOT_AGAIN_MS = 60000, /* after one that failed */
 };
 
+static void template_forget(struct master *m)
+{
+	m->template.pid = 0;
+	close(m->template.fd);
+}
+
 static void template_ended(void *ctx, pid_t pid, int status)
 {
 	struct master *m = ctx;
@@ -24,8 +30,7 @@ static void template_ended(void *ctx, pid_t pid, int status)
 	if (pid != m->template.pid)
 		return; /* dropped */
 	log_error("service(" CHILD_TEMPLATE "): child %d ended", (int)pid);
-	m->template.pid = 0;
-	close(m->template.fd);
+	template_forget(m);
 }
 
 void template_drop(struct master *m)
@@ -33,8 +38,7 @@ void template_drop(struct master *m)
 	if (m->template.pid == 0)
 		return;
 	kill(m->template.pid, SIGKILL); /* it has nothing to finish */
-	m->template.pid = 0;
-	close(m->template.fd);
+	template_forget(m);
 }
 
 static enum err template_start(struct master *m, const struct proc_spawn *worker, struct errtext *why)
@@ -51,19 +55,32 @@ static enum err template_start(struct master *m, const struct proc_spawn *worker
 	return ERR_OK;
 }
 
+static enum err copy(struct master *m, const struct proc_spawn *s, pid_t *pid_r, int *fd_r, struct errtext *why)
+{
+	enum err e = m->template.pid != 0 ? ERR_OK : template_start(m, s, why);
+
+	return e == ERR_OK ? template_order(m->template.fd, s, ANSWER_MS, pid_r, fd_r, why) : e;
+}
+
+/* One that has served may have been killed a moment ago, of which the loop does not know yet. */
+static enum err copy_anyway(struct master *m, const struct proc_spawn *s, pid_t *pid_r, int *fd_r, struct errtext *why)
+{
+	bool served = m->template.pid != 0;
+	enum err e = copy(m, s, pid_r, fd_r, why);
+
+	if (e != ERR_CLOSED || !served)
+		return e;
+	template_ended(m, m->template.pid, 0);
+	return copy(m, s, pid_r, fd_r, why);
+}
+
 enum err template_spawn(struct master *m, const struct proc_spawn *s, pid_t *pid_r, int *fd_r, struct errtext *why)
 {
-	enum err e = ERR_OK;
-
 	if (loop_now(m->loop) < m->template.not_before)
 		return proc_spawn(s, pid_r, fd_r, why);
 	if (m->template.generation != m->gen->number)
 		template_drop(m);
-	if (m->template.pid == 0)
-		e = template_start(m, s, why);
-	if (e == ERR_OK)
-		e = template_order(m->template.fd, s, ANSWER_MS, pid_r, fd_r, why);
-	if (e == ERR_OK)
+	if (copy_anyway(m, s, pid_r, fd_r, why) == ERR_OK)
 		return ERR_OK;
 	log_error("service(" CHILD_TEMPLATE "): %s; workers are started one by one", why->text);
 	template_drop(m);

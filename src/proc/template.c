@@ -17,7 +17,12 @@ union order_control {
 
 /* --- the master's side ------------------------------------------------------------------ */
 
-static bool order_send(int fd, uint32_t child, const int fds[ORDER_FDS])
+static enum err ended(struct errtext *why)
+{
+	return err_say(why, ERR_CLOSED, "the template has ended");
+}
+
+static enum err order_send(int fd, uint32_t child, const int fds[ORDER_FDS], struct errtext *why)
 {
 	union order_control control = { 0 };
 	struct iovec iov = { &child, sizeof(child) };
@@ -28,38 +33,47 @@ static bool order_send(int fd, uint32_t child, const int fds[ORDER_FDS])
 	control.head.cmsg_type = SCM_RIGHTS;
 	control.head.cmsg_len = CMSG_LEN(ORDER_FDS * sizeof(int));
 	memcpy(CMSG_DATA(&control.head), fds, ORDER_FDS * sizeof(int));
-	return sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(child);
+	if (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(child))
+		return ERR_OK;
+	return errno == EPIPE || errno == ECONNRESET ? ended(why) : err_say(why, ERR_TEMP, "the template takes no order");
 }
 
-static bool order_answer(int fd, int wait_ms, pid_t *pid_r)
+static enum err order_answer(int fd, int wait_ms, pid_t *pid_r, struct errtext *why)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int32_t pid = 0;
+	ssize_t n = -1;
 
-	if (poll(&p, 1, wait_ms) != 1 || recv(fd, &pid, sizeof(pid), MSG_DONTWAIT) != (ssize_t)sizeof(pid) || pid <= 0)
-		return false;
+	if (poll(&p, 1, wait_ms) != 1)
+		return err_say(why, ERR_TEMP, "the template does not answer");
+	n = recv(fd, &pid, sizeof(pid), MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return ended(why);
+	if (n != (ssize_t)sizeof(pid) || pid <= 0)
+		return err_say(why, ERR_TEMP, "the template made no copy");
 	*pid_r = pid;
-	return true;
+	return ERR_OK;
 }
 
 enum err template_order(int fd, const struct proc_spawn *s, int wait_ms, pid_t *pid_r, int *chan_fd_r,
 			struct errtext *why)
 {
 	int pair[2], fds[ORDER_FDS];
-	bool ok;
+	enum err e;
 
 	if (chan_pair(pair) != ERR_OK)
 		return err_sys(why, "socketpair");
 	fds[ORDER_CHAN] = pair[1];
 	memcpy(fds + ORDER_LOG, s->log_fd, sizeof(s->log_fd));
-	ok = order_send(fd, s->child, fds);
+	e = order_send(fd, s->child, fds, why);
 	close(pair[1]);
-	if (!ok || !order_answer(fd, wait_ms, pid_r)) {
+	if (e == ERR_OK)
+		e = order_answer(fd, wait_ms, pid_r, why);
+	if (e == ERR_OK)
+		*chan_fd_r = pair[0];
+	else
 		close(pair[0]);
-		return err_say(why, ERR_TEMP, "the template does not answer");
-	}
-	*chan_fd_r = pair[0];
-	return ERR_OK;
+	return e;
 }
 
 /* --- the template's side ---------------------------------------------------------------- */

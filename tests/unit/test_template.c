@@ -101,7 +101,7 @@ static void test_failures(void **state)
 	assert_int_equal(template_order(orders, &s, 50, &pid, &chan, &why), ERR_TEMP);
 	assert_int_equal(kill(template, SIGKILL), 0);
 	assert_int_equal(waitpid(template, &status, 0), template);
-	assert_int_equal(template_order(orders, &s, WAIT_MS, &pid, &chan, &why), ERR_TEMP);
+	assert_int_equal(template_order(orders, &s, WAIT_MS, &pid, &chan, &why), ERR_CLOSED);
 	close(orders);
 	template = start(STDERR_FILENO, &orders);
 	assert_int_equal(write(orders, "not an order", 12), 12);
