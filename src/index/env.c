@@ -257,6 +257,14 @@ static void share_files(const struct idx *i, int data)
 		return; /* as in env_share */
 }
 
+/* What LMDB read cannot be: it ends the process when this returns. */
+static void lmdb_gives_up(MDB_env *env, const char *why)
+{
+	struct idx *i = mdb_env_get_userctx(env);
+
+	guard_blame(&i->guard);
+}
+
 static int make_env(struct idx *i)
 {
 	uint64_t size = data_size(i), map = i->map_start;
@@ -267,7 +275,11 @@ static int make_env(struct idx *i)
 	rc = mdb_env_create(&i->env);
 	if (rc)
 		return rc;
-	rc = mdb_env_set_mapsize(i->env, map);
+	rc = mdb_env_set_userctx(i->env, i);
+	if (!rc)
+		rc = mdb_env_set_assert(i->env, lmdb_gives_up);
+	if (!rc)
+		rc = mdb_env_set_mapsize(i->env, map);
 	if (!rc)
 		rc = mdb_env_set_maxdbs(i->env, REC_KINDS);
 	if (!rc)

@@ -320,11 +320,16 @@ void guard_forgive(struct guard *g)
 	g->page->deaths = 0;
 }
 
+void guard_blame(struct guard *g)
+{
+	g->page->deaths = DEATHS;
+}
+
 void idx_blame(const struct idx_roll *r)
 {
-	for (const struct guard *g = r->first; g; g = g->next)
+	for (struct guard *g = r->first; g; g = g->next)
 		if (g->page->slot[g->slot] == SLOT_BUSY)
-			g->page->deaths = DEATHS;
+			guard_blame(g);
 }
 
 void guard_close(struct guard *g)

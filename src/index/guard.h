@@ -78,6 +78,9 @@ bool guard_alone(struct guard *g);   /* door locked: does no other living proces
 void guard_clean(struct guard *g);   /* door locked, alone, data synced: no longer dirty */
 void guard_forgive(struct guard *g); /* door locked: a clean close; forget deaths */
 
+/* The data is why this process dies: they are not to be opened again. For the handler of any signal, too. */
+void guard_blame(struct guard *g);
+
 /* Frees the slot, closes. The door is unlocked with it. */
 void guard_close(struct guard *g);
 
