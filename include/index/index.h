@@ -16,8 +16,8 @@
  * ("dirty, in this boot") is made; the last process to close syncs and clears it. idx_open finding a mark of another
  * boot discards the environment (rebuilt_r true).
  * Crash guard: two processes that died within opening or a transaction, with no clean close between, or one that said
- * that it was the environment's fault (idx_blame), make the next idx_open set it aside (data.mdb.bad) and start anew
- * (rebuilt_r true).
+ * that it was the environment's fault (idx_blame, or LMDB that met what cannot be), make the next idx_open set it aside
+ * (data.mdb.bad) and start anew (rebuilt_r true).
  * Replaced: when another process destroyed the environment or its directory is gone, transactions begin with
  * ERR_CORRUPT; idx_destroy is then harmless to the new one: close, open, go on.
  *
